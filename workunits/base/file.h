@@ -1,0 +1,44 @@
+/* file.h - files that survive a crash, and the small chores around them. Paths are relative to the working directory or
+ * absolute; every error names the path. */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* Whole file into b; ERR_LIMIT over bytes_max, ERR_MISSING where there is none. */
+enum err file_read(const char *path, size_t bytes_max, struct buf *b) NODISCARD;
+/* Durable and atomic: temporary file beside it, write, fsync, rename, fsync of the folder. Afterwards the path holds the
+ * old or the new content, never a mixture. */
+enum err file_write_atomic(const char *path, const void *bytes, size_t len, mode_t mode) NODISCARD;
+/* Makes a file durable where it is renamed to: fsync, rename, fsync of the target's folder. */
+enum err file_rename_durable(const char *from, const char *to) NODISCARD;
+enum err file_sync_folder(const char *folder) NODISCARD;
+enum err file_write_all(int fd, const void *bytes, size_t len) NODISCARD; /* EINTR and short writes handled */
+enum err file_copy(const char *from, const char *to, mode_t mode) NODISCARD;
+enum err file_make_folders(const char *path, mode_t mode) NODISCARD; /* like mkdir -p */
+enum err file_remove_tree(const char *path) NODISCARD; /* never follows a link; missing is fine */
+bool file_exists(const char *path);
+enum err file_size(const char *path, uint64_t *ret_bytes) NODISCARD;
+/* An exclusive lock held until the descriptor is closed; ERR_CONFLICT if another process holds it. */
+enum err file_lock(const char *path, int *ret_fd) NODISCARD;
+/* base "/" name into ret; ERR_LIMIT if it does not fit. */
+enum err file_join(char *ret, size_t room, const char *base, const char *name) NODISCARD;
+/* Calls visit for each regular file and folder below folder, paths relative to it, in byte order. Links are visited as
+ * links and not followed. Stops at the first error. */
+struct file_entry {
+    const char *path;
+    mode_t mode;
+    uint64_t bytes;
+    int64_t modified_ms;
+};
+enum err file_walk(const char *folder, enum err (*visit)(void *ctx, const struct file_entry *entry), void *ctx) NODISCARD;
+/* Free bytes for an unprivileged user on the file system that holds path. */
+enum err file_disk_free(const char *path, uint64_t *ret_bytes) NODISCARD;
+
+#endif
