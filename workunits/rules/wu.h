@@ -1,0 +1,203 @@
+/* wu.h - the life of a work unit, as data. Nothing here does I/O, reads a clock or takes memory.
+ *
+ * A work unit is a question; an attempt is one copy of it, handed or to be handed to one host. wu_step() applies one
+ * event and says what the world owes the unit in return. BOINC's meanings hold where it has one, without its known faults:
+ * a quorum of N means N equal answers; an unsent spare is cancelled once the quorum is in; a straggler that agrees with
+ * the canonical answer still earns credit; an answer is accepted late until the unit is purged. */
+#ifndef RULES_WU_H
+#define RULES_WU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/ids.h"
+#include "base/limits.h"
+
+#define EFFECTS_MAX (2 * ATTEMPTS_MAX + 4)
+
+enum wu_state {
+    WU_OPEN,      /* attempts are wanted or out */
+    WU_JUDGING,   /* enough answers are in; a judge outside compares them */
+    WU_ACCEPTED,  /* there is a canonical answer, not yet delivered */
+    WU_FAILED,    /* there will be none: too many errors, attempts or disagreeing answers, or cancelled; not yet delivered */
+    WU_DELIVERED, /* the outcome was handed on */
+    WU_STATES
+};
+
+enum attempt_state {
+    ATTEMPT_UNSENT,
+    ATTEMPT_LEASED,
+    ATTEMPT_REPORTED,  /* an answer is in, no verdict yet */
+    ATTEMPT_VALID,
+    ATTEMPT_INVALID,
+    ATTEMPT_ERRORED,
+    ATTEMPT_EXPIRED,   /* past its deadline; a late report is still welcome */
+    ATTEMPT_CANCELLED, /* not wanted any more; a late report is still compared with the canonical answer */
+    ATTEMPT_STATES
+};
+
+/* Why an attempt ended without an answer. The words are on the wire (wire/PROTOCOL.md). X(name, word, counts towards
+ * errors_max) */
+#define ATTEMPT_ERROR_LIST(X)                                                                                \
+    X(NONE, "none", false)                                                                                   \
+    X(EXIT, "exit", true)         /* the program ended with an exit status that is not 0 */                  \
+    X(SIGNAL, "signal", true)     /* a signal ended it: crash, division by zero */                           \
+    X(CPU_TIME, "cpu_time", true) /* over its CPU time limit */                                              \
+    X(WALL_TIME, "wall_time", true)                                                                          \
+    X(MEMORY, "memory", true)                                                                                \
+    X(DISK, "disk", true)                                                                                    \
+    X(OUTPUT, "output", true)      /* an output is missing, over its limit or not a regular file */          \
+    X(PROCESSES, "processes", true)                                                                          \
+    X(LAUNCH, "launch", true)      /* the host could not start it */                                         \
+    X(DOWNLOAD, "download", true)  /* a file it needs could not be had */                                    \
+    X(UNTRUSTED, "untrusted", true) /* a signature or digest did not check on the host */                    \
+    X(RETURNED, "returned", false) /* the host gives it back unfinished: it leaves, or its owner asked */    \
+    X(LOST, "lost", false)         /* the host lost it: crash of the PC, journal gone */                     \
+    X(OTHER, "other", true)
+
+enum attempt_error {
+#define X(name, word, counts) ATTEMPT_ERROR_##name,
+    ATTEMPT_ERROR_LIST(X)
+#undef X
+        ATTEMPT_ERRORS
+};
+
+struct attempt {
+    enum attempt_state state;
+    enum attempt_error error; /* of an errored attempt */
+    uint32_t group;           /* after a judge: attempts with the same group gave the same answer; 0 is unusable */
+    uint64_t host_id;         /* 0 while unsent */
+    uint64_t owner_id;
+    int64_t sent_ms;
+    int64_t deadline_ms;
+    int64_t ended_ms;         /* when the report came */
+    struct digest answer;     /* SHA-256 of the answer's manifest; zero until reported */
+};
+
+/* Why a unit failed. X(name, word) */
+#define WU_FAILURE_LIST(X)                                                                                   \
+    X(NONE, "none")                                                                                          \
+    X(CANCELLED, "cancelled")                                                                                \
+    X(ERRORS, "errors")       /* more than errors_max attempts ended in error or were invalid */             \
+    X(ATTEMPTS, "attempts")   /* attempts_max were made and more would be needed */                          \
+    X(SUCCESSES, "successes") /* successes_max answers are in and no quorum agrees */
+
+enum wu_failure {
+#define X(name, word) WU_FAILURE_##name,
+    WU_FAILURE_LIST(X)
+#undef X
+        WU_FAILURES
+};
+
+enum wu_compare {
+    WU_COMPARE_DIGEST, /* equal digests are equal answers: compared inside the step */
+    WU_COMPARE_JUDGE,  /* numeric tolerance or the app's validator: the step asks for WU_FX_JUDGE */
+    WU_COMPARES
+};
+
+struct wu_rules {
+    uint32_t quorum;         /* so many equal answers make one true; 1..ATTEMPTS_MAX */
+    uint32_t target_attempts; /* attempts made at once; >= quorum */
+    uint32_t errors_max;     /* fails when more than so many attempts ended in error (strictly more) */
+    uint32_t attempts_max;   /* attempts ever; <= ATTEMPTS_MAX */
+    uint32_t successes_max;  /* fails when so many answers are in without a quorum; <= attempts_max */
+    int64_t lease_ms;        /* deadline of an attempt after it is sent */
+    enum wu_compare compare;
+};
+
+struct wu {
+    wu_id id;
+    enum wu_state state;
+    enum wu_failure failure;
+    bool purged; /* its answers' files are gone: late reports are stale from now on */
+    struct wu_rules rules;
+    uint32_t attempt_count;
+    int32_t canonical;  /* index into attempts, or -1 */
+    int64_t wake_at_ms; /* when to look again though nothing happened; INT64_MAX: never */
+    struct attempt attempts[ATTEMPTS_MAX];
+};
+
+/* X(name, word): the word is in the unit's history, so that a person and `dugnad replay` can read it. */
+#define WU_EVENT_LIST(X)                                                                                     \
+    X(SUBMIT, "submit")                                                                                      \
+    X(LEASE, "lease")         /* attempt, host_id, owner_id, lease_ms (0: the rules') */                     \
+    X(RENEW, "renew")         /* attempt, host_id, lease_ms: the host still works on it */                   \
+    X(REPORT, "report")       /* attempt, host_id, answer */                                                 \
+    X(ERROR, "error")         /* attempt, host_id, error */                                                  \
+    X(JUDGED, "judged")       /* groups */                                                                   \
+    X(DELIVERED, "delivered")                                                                                \
+    X(CANCEL, "cancel")                                                                                      \
+    X(RETRY, "retry")         /* a failed, delivered unit starts again with fresh limits; its past stays in the history */ \
+    X(SPARE, "spare")         /* one more attempt is wanted though none is due: the tail of a batch */       \
+    X(PURGE, "purge")                                                                                        \
+    X(TICK, "tick")
+
+enum wu_event_kind {
+#define X(name, word) WU_EV_##name,
+    WU_EVENT_LIST(X)
+#undef X
+        WU_EVENTS
+};
+
+struct wu_event {
+    enum wu_event_kind kind;
+    enum attempt_error error;
+    int64_t now_ms;
+    uint32_t attempt;
+    uint64_t host_id;
+    uint64_t owner_id;
+    int64_t lease_ms;
+    struct digest answer;
+    uint32_t groups[ATTEMPTS_MAX]; /* JUDGED: the answer group of each reported attempt; 0 is unusable */
+};
+
+enum wu_effect_kind {
+    WU_FX_JUDGE,   /* compare the reported answers, then send JUDGED */
+    WU_FX_DELIVER, /* hand the outcome on, then send DELIVERED */
+    WU_FX_CREDIT,  /* attempt's host gave a valid answer */
+    WU_FX_BLAME,   /* attempt's host gave a wrong or unusable answer */
+    WU_FX_ERRED,   /* attempt's host ended in an error that counts */
+    WU_FX_EXPIRED, /* attempt's host let the deadline pass */
+    WU_FX_RECALL,  /* attempt is out at its host and no longer wanted: tell it to stop */
+    WU_FX_KINDS
+};
+
+struct wu_effect {
+    enum wu_effect_kind kind;
+    uint32_t attempt;
+};
+
+struct wu_effects {
+    uint32_t count;
+    struct wu_effect list[EFFECTS_MAX];
+};
+
+const char *wu_state_name(enum wu_state s);
+const char *attempt_state_name(enum attempt_state s);
+const char *attempt_error_name(enum attempt_error e);
+enum attempt_error attempt_error_from_name(const char *word); /* ATTEMPT_ERROR_OTHER for a word it does not know */
+const char *wu_failure_name(enum wu_failure f);
+const char *wu_event_name(enum wu_event_kind k);
+bool wu_may_move(enum wu_state from, enum wu_state to);
+bool attempt_may_move(enum attempt_state from, enum attempt_state to);
+bool wu_invariant(const struct wu *wu);
+
+/* Checks rules against each other and the limits; ERR_INVALID with a sentence that names the field. */
+enum err wu_rules_check(const struct wu_rules *rules) NODISCARD;
+/* How many attempts wait to be sent, and the first of them (-1: none). */
+uint32_t wu_unsent(const struct wu *wu);
+int32_t wu_first_unsent(const struct wu *wu);
+/* May this host be given an attempt of this unit? Never two attempts on one host or for one owner, whatever became of the
+ * first one - except that errors that are nobody's fault (RETURNED, LOST) do not bar the owner's other hosts. */
+bool wu_host_may_take(const struct wu *wu, uint64_t host_id, uint64_t owner_id);
+
+/* Applies one event. Either wu is moved and fx says what the world owes it, or an error is returned and wu and fx are
+ * untouched: ERR_STALE (true once, too late now, or told twice), ERR_DENIED (another host's attempt, a second attempt on
+ * one owner), ERR_MISSING (no such attempt), ERR_INVALID. A report told again with the same answer by the same host is
+ * ERR_STALE and harmless; the caller acknowledges it again. */
+enum err wu_step(struct wu *wu, const struct wu_event *ev, struct wu_effects *fx) NODISCARD;
+
+#endif
