@@ -18,6 +18,11 @@
 
 #define EFFECTS_MAX (2 * ATTEMPTS_MAX + 4)
 
+/* Answer groups: what a judge says of each answer. Any other number names a group; numbers mean nothing from one
+ * judgement to the next. */
+#define WU_GROUP_NONE     0u         /* not compared (yet): the answer came after the judge had looked */
+#define WU_GROUP_UNUSABLE UINT32_MAX /* no answer at all: unreadable, cut off, fails the app's own checks */
+
 enum wu_state {
     WU_OPEN,      /* attempts are wanted or out */
     WU_JUDGING,   /* enough answers are in; a judge outside compares them */
@@ -68,7 +73,7 @@ enum attempt_error {
 struct attempt {
     enum attempt_state state;
     enum attempt_error error; /* of an errored attempt */
-    uint32_t group;           /* after a judge: attempts with the same group gave the same answer; 0 is unusable */
+    uint32_t group;           /* WU_GROUP_*, of the last judgement */
     uint64_t host_id;         /* 0 while unsent */
     uint64_t owner_id;
     int64_t sent_ms;
@@ -83,7 +88,8 @@ struct attempt {
     X(CANCELLED, "cancelled")                                                                                \
     X(ERRORS, "errors")       /* more than errors_max attempts ended in error or were invalid */             \
     X(ATTEMPTS, "attempts")   /* attempts_max were made and more would be needed */                          \
-    X(SUCCESSES, "successes") /* successes_max answers are in and no quorum agrees */
+    X(SUCCESSES, "successes") /* successes_max answers are in and no quorum agrees */                        \
+    X(JUDGE, "judge")         /* the judge could not compare the answers: the app's validator is broken */
 
 enum wu_failure {
 #define X(name, word) WU_FAILURE_##name,
@@ -106,6 +112,8 @@ struct wu_rules {
     uint32_t successes_max;  /* fails when so many answers are in without a quorum; <= attempts_max */
     int64_t lease_ms;        /* deadline of an attempt after it is sent */
     enum wu_compare compare;
+    bool own_hosts;          /* the owner's own trusted machines, quorum 1: nobody's answer needs to be independent of
+                              * another's, so an owner may have several attempts and a host may try again */
 };
 
 struct wu {
@@ -127,13 +135,13 @@ struct wu {
     X(RENEW, "renew")         /* attempt, host_id, lease_ms: the host still works on it */                   \
     X(REPORT, "report")       /* attempt, host_id, answer */                                                 \
     X(ERROR, "error")         /* attempt, host_id, error */                                                  \
-    X(JUDGED, "judged")       /* groups */                                                                   \
+    X(JUDGED, "judged")       /* groups; or error: the judge gave up */                                      \
     X(DELIVERED, "delivered")                                                                                \
-    X(CANCEL, "cancel")                                                                                      \
+    X(CANCEL, "cancel")       /* not wanted any more. An accepted unit stays, what is still out is recalled */ \
     X(RETRY, "retry")         /* a failed, delivered unit starts again with fresh limits; its past stays in the history */ \
     X(SPARE, "spare")         /* one more attempt is wanted though none is due: the tail of a batch */       \
-    X(PURGE, "purge")                                                                                        \
-    X(TICK, "tick")
+    X(PURGE, "purge")         /* its answers' files go: nothing can be compared any more */                  \
+    X(TICK, "tick")           /* time has passed: expires leases */
 
 enum wu_event_kind {
 #define X(name, word) WU_EV_##name,
@@ -144,14 +152,16 @@ enum wu_event_kind {
 
 struct wu_event {
     enum wu_event_kind kind;
-    enum attempt_error error;
+    enum attempt_error error; /* ERROR: why; JUDGED: not NONE when the judge gave up */
     int64_t now_ms;
     uint32_t attempt;
     uint64_t host_id;
     uint64_t owner_id;
     int64_t lease_ms;
     struct digest answer;
-    uint32_t groups[ATTEMPTS_MAX]; /* JUDGED: the answer group of each reported attempt; 0 is unusable */
+    /* JUDGED: the group of each reported attempt. Once there is a canonical answer it must be in a group too, as what
+     * comes late is compared with it. */
+    uint32_t groups[ATTEMPTS_MAX];
 };
 
 enum wu_effect_kind {
@@ -179,10 +189,16 @@ const char *wu_state_name(enum wu_state s);
 const char *attempt_state_name(enum attempt_state s);
 const char *attempt_error_name(enum attempt_error e);
 enum attempt_error attempt_error_from_name(const char *word); /* ATTEMPT_ERROR_OTHER for a word it does not know */
+/* Is it the host's or the program's doing, so that it counts towards errors_max? */
+bool attempt_error_counts(enum attempt_error e);
 const char *wu_failure_name(enum wu_failure f);
 const char *wu_event_name(enum wu_event_kind k);
 bool wu_may_move(enum wu_state from, enum wu_state to);
 bool attempt_may_move(enum attempt_state from, enum attempt_state to);
+/* May this event change a unit in this state at all? wu_step() answers ERR_STALE where it may not. */
+bool wu_may_take(enum wu_state s, enum wu_event_kind k);
+const char *wu_effect_name(enum wu_effect_kind k);
+/* All that must be true of a unit between two steps. */
 bool wu_invariant(const struct wu *wu);
 
 /* Checks rules against each other and the limits; ERR_INVALID with a sentence that names the field. */
@@ -190,14 +206,24 @@ enum err wu_rules_check(const struct wu_rules *rules) NODISCARD;
 /* How many attempts wait to be sent, and the first of them (-1: none). */
 uint32_t wu_unsent(const struct wu *wu);
 int32_t wu_first_unsent(const struct wu *wu);
+/* The soonest deadline of what is leased, INT64_MAX when nothing is: what wake_at_ms must be. */
+int64_t wu_next_deadline(const struct wu *wu);
 /* May this host be given an attempt of this unit? Never two attempts on one host or for one owner, whatever became of the
- * first one - except that errors that are nobody's fault (RETURNED, LOST) do not bar the owner's other hosts. */
+ * first one - except that errors that are nobody's fault (RETURNED, LOST) do not bar the owner's other hosts. Under
+ * own_hosts only a host that has one out or reported is barred. */
 bool wu_host_may_take(const struct wu *wu, uint64_t host_id, uint64_t owner_id);
 
 /* Applies one event. Either wu is moved and fx says what the world owes it, or an error is returned and wu and fx are
- * untouched: ERR_STALE (true once, too late now, or told twice), ERR_DENIED (another host's attempt, a second attempt on
- * one owner), ERR_MISSING (no such attempt), ERR_INVALID. A report told again with the same answer by the same host is
- * ERR_STALE and harmless; the caller acknowledges it again. */
+ * untouched:
+ *   ERR_STALE    true once, too late now, or told twice; a SPARE while one waits; a TICK when nothing is due. Harmless: a
+ *                report told again is acknowledged again;
+ *   ERR_DENIED   another host's attempt, a second attempt on one host or for one owner;
+ *   ERR_MISSING  no such attempt;
+ *   ERR_CONFLICT too early: RETRY of a unit not delivered yet, PURGE while a late answer waits for its judge;
+ *   ERR_LIMIT    SPARE beyond attempts_max;
+ *   ERR_INVALID  the event contradicts itself.
+ * SUBMIT wants a zeroed wu with id and rules set; from then on wu changes only here. Effects are to be stored with the
+ * unit in one transaction and done at least once: the events they end in are harmless when they come twice. */
 enum err wu_step(struct wu *wu, const struct wu_event *ev, struct wu_effects *fx) NODISCARD;
 
 #endif

@@ -1,0 +1,128 @@
+/* wu_table.c - which moves exist and what things are called. wu_step() asks these tables, the tests walk them, and
+ * LIFECYCLE.md is printed from them. */
+#include "rules/wu.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define TO(s) (1u << (s))
+
+static const struct row {
+    const char *name;
+    uint32_t next;
+} units[WU_STATES] =
+    {
+        [WU_OPEN] = {"open", TO(WU_JUDGING) | TO(WU_ACCEPTED) | TO(WU_FAILED)},
+        [WU_JUDGING] = {"judging", TO(WU_OPEN) | TO(WU_ACCEPTED) | TO(WU_FAILED)},
+        [WU_ACCEPTED] = {"accepted", TO(WU_DELIVERED)},
+        [WU_FAILED] = {"failed", TO(WU_DELIVERED)},
+        [WU_DELIVERED] = {"delivered", TO(WU_OPEN)},
+},
+  attempts[ATTEMPT_STATES] = {
+      [ATTEMPT_UNSENT] = {"unsent", TO(ATTEMPT_LEASED) | TO(ATTEMPT_CANCELLED)},
+      [ATTEMPT_LEASED] = {"leased", TO(ATTEMPT_REPORTED) | TO(ATTEMPT_ERRORED) | TO(ATTEMPT_EXPIRED) |
+                                        TO(ATTEMPT_CANCELLED)},
+      [ATTEMPT_REPORTED] = {"reported", TO(ATTEMPT_VALID) | TO(ATTEMPT_INVALID) | TO(ATTEMPT_CANCELLED)},
+      [ATTEMPT_VALID] = {"valid", 0},
+      [ATTEMPT_INVALID] = {"invalid", 0},
+      [ATTEMPT_ERRORED] = {"errored", 0},
+      [ATTEMPT_EXPIRED] = {"expired", TO(ATTEMPT_REPORTED) | TO(ATTEMPT_ERRORED)},
+      [ATTEMPT_CANCELLED] = {"cancelled", TO(ATTEMPT_REPORTED)},
+};
+
+#define LIVE (TO(WU_OPEN) | TO(WU_JUDGING))
+#define LATE (LIVE | TO(WU_ACCEPTED) | TO(WU_DELIVERED))
+
+static const uint32_t takers[WU_EVENTS] = {
+    [WU_EV_SUBMIT] = TO(WU_OPEN),
+    [WU_EV_LEASE] = LIVE,
+    [WU_EV_RENEW] = LATE,
+    [WU_EV_REPORT] = LATE,
+    [WU_EV_ERROR] = LATE,
+    [WU_EV_JUDGED] = TO(WU_JUDGING) | TO(WU_ACCEPTED) | TO(WU_DELIVERED),
+    [WU_EV_DELIVERED] = TO(WU_ACCEPTED) | TO(WU_FAILED),
+    [WU_EV_CANCEL] = LATE,
+    [WU_EV_RETRY] = TO(WU_FAILED) | TO(WU_DELIVERED),
+    [WU_EV_SPARE] = TO(WU_OPEN),
+    [WU_EV_PURGE] = TO(WU_ACCEPTED) | TO(WU_FAILED) | TO(WU_DELIVERED),
+    [WU_EV_TICK] = LATE,
+};
+
+#define WORD(name, word, ...) word,
+static const char *const error_words[] = {ATTEMPT_ERROR_LIST(WORD)};
+static const char *const failure_words[] = {WU_FAILURE_LIST(WORD)};
+static const char *const event_words[] = {WU_EVENT_LIST(WORD)};
+#undef WORD
+
+static const char *const effect_words[WU_FX_KINDS] = {
+    [WU_FX_JUDGE] = "judge",     [WU_FX_DELIVER] = "deliver", [WU_FX_CREDIT] = "credit", [WU_FX_BLAME] = "blame",
+    [WU_FX_ERRED] = "erred", [WU_FX_EXPIRED] = "expired", [WU_FX_RECALL] = "recall",
+};
+
+const char *wu_state_name(enum wu_state s)
+{
+    assert(s < WU_STATES);
+    return units[s].name;
+}
+
+const char *attempt_state_name(enum attempt_state s)
+{
+    assert(s < ATTEMPT_STATES);
+    return attempts[s].name;
+}
+
+const char *attempt_error_name(enum attempt_error e)
+{
+    assert(e < ATTEMPT_ERRORS);
+    return error_words[e];
+}
+
+enum attempt_error attempt_error_from_name(const char *word)
+{
+    for (uint32_t e = 0; e < ATTEMPT_ERRORS; e++)
+        if (strcmp(error_words[e], word) == 0)
+            return (enum attempt_error)e;
+    return ATTEMPT_ERROR_OTHER;
+}
+
+bool attempt_error_counts(enum attempt_error e)
+{
+#define COUNTS(name, word, counts) counts,
+    static const bool counts[] = {ATTEMPT_ERROR_LIST(COUNTS)};
+#undef COUNTS
+    assert(e < ATTEMPT_ERRORS);
+    return counts[e];
+}
+
+const char *wu_failure_name(enum wu_failure f)
+{
+    assert(f < WU_FAILURES);
+    return failure_words[f];
+}
+
+const char *wu_event_name(enum wu_event_kind k)
+{
+    assert(k < WU_EVENTS);
+    return event_words[k];
+}
+
+const char *wu_effect_name(enum wu_effect_kind k)
+{
+    assert(k < WU_FX_KINDS);
+    return effect_words[k];
+}
+
+bool wu_may_move(enum wu_state from, enum wu_state to)
+{
+    return from < WU_STATES && to < WU_STATES && (units[from].next & TO(to)) != 0;
+}
+
+bool attempt_may_move(enum attempt_state from, enum attempt_state to)
+{
+    return from < ATTEMPT_STATES && to < ATTEMPT_STATES && (attempts[from].next & TO(to)) != 0;
+}
+
+bool wu_may_take(enum wu_state s, enum wu_event_kind k)
+{
+    return s < WU_STATES && k < WU_EVENTS && (takers[k] & TO(s)) != 0;
+}
