@@ -1,5 +1,6 @@
 /* arena.h - memory that is freed all at once: one arena per request or turn, with a ceiling.
- * Zeroed is valid, with the ceiling ARENA_DEFAULT_BYTES_MAX. Allocations are zeroed and aligned for any type. */
+ * Zeroed is valid, with the ceiling ARENA_DEFAULT_BYTES_MAX. Allocations are zeroed and aligned for any type.
+ */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 
@@ -16,11 +17,12 @@ struct arena {
     size_t bytes_max; /* 0: ARENA_DEFAULT_BYTES_MAX */
 };
 
-void *arena_alloc(struct arena *a, size_t bytes); /* NULL over the ceiling or out of memory (err_text says which) */
+void *arena_alloc(struct arena *a,
+                  size_t bytes); /* NULL over the ceiling or out of memory (err_text says which) */
 void *arena_array(struct arena *a, size_t count, size_t each); /* checks the product */
 char *arena_text(struct arena *a, const char *text);
 char *arena_bytes(struct arena *a, const void *bytes, size_t len); /* NUL-terminated copy */
-void arena_reset(struct arena *a); /* forgets all, keeps one block */
+void arena_reset(struct arena *a);                                 /* forgets all, keeps one block */
 void arena_done(struct arena *a);
 
 #define ARENA_AUTO __attribute__((cleanup(arena_done)))

@@ -1,8 +1,9 @@
 /* conf.h - configuration files and flags from one table of options.
  *
- * A file has lines "key = value", "# comment" and nothing else; values are text to the end of the line, blanks trimmed.
- * The table gives each option its name, type, default, limits and sentence; from it come the parser, the commented
- * default file, and --help. Unknown keys, bad values and duplicates are errors that name file, line and remedy. */
+ * A file has lines "key = value", "# comment" and nothing else; values are text to the end of the line,
+ * blanks trimmed. The table gives each option its name, type, default, limits and sentence; from it come the
+ * parser, the commented default file, and --help. Unknown keys, bad values and duplicates are errors that
+ * name file, line and remedy. */
 #ifndef BASE_CONF_H
 #define BASE_CONF_H
 
@@ -15,10 +16,10 @@
 enum conf_type { CONF_TEXT, CONF_INT, CONF_REAL, CONF_BOOL, CONF_DURATION_MS, CONF_BYTES };
 
 struct conf_option {
-    const char *name;     /* "listen_port" */
+    const char *name; /* "listen_port" */
     enum conf_type type;
-    size_t offset;        /* of the field in the settings struct: char[text_room] (CONF_TEXT), int64_t (INT, DURATION_MS),
-                             double, bool, uint64_t (BYTES) */
+    size_t offset;        /* of the field in the settings struct: char[text_room] (CONF_TEXT), int64_t (INT,
+                             DURATION_MS),        double, bool, uint64_t (BYTES) */
     size_t text_room;     /* CONF_TEXT: bytes of the field, terminator included */
     const char *fallback; /* as it would be written in the file; parsed like a value */
     double min, max;      /* of INT, REAL, DURATION_MS (in ms), BYTES; both 0: any that fits */
@@ -31,7 +32,8 @@ enum err conf_set(const struct conf_option *options, size_t count, const char *n
                   void *settings) NODISCARD;
 enum err conf_parse(const struct conf_option *options, size_t count, const char *file_name, const char *text,
                     size_t len, void *settings) NODISCARD;
-enum err conf_load(const struct conf_option *options, size_t count, const char *path, void *settings) NODISCARD;
+enum err conf_load(const struct conf_option *options, size_t count, const char *path,
+                   void *settings) NODISCARD;
 /* The whole file with every option commented out at its default. */
 enum err conf_print_defaults(const struct conf_option *options, size_t count, struct buf *out) NODISCARD;
 /* One option's present value as it would be written. */

@@ -12,23 +12,23 @@
 /* X(name, word on the wire, HTTP status, exit status, may a retry help?) */
 #define ERR_LIST(X)                                                                                          \
     X(OK, "ok", 200, 0, false)                                                                               \
-    X(INVALID, "invalid", 400, 2, false)     /* The request, file or flag is malformed. */                   \
-    X(AUTH, "auth", 401, 3, false)           /* No token, or one that is wrong, expired or revoked. */       \
-    X(DENIED, "denied", 403, 3, false)       /* Known, but not allowed. */                                   \
-    X(MISSING, "missing", 404, 4, false)     /* No such thing. */                                            \
-    X(STALE, "stale", 409, 5, false)         /* True once, too late now; nothing was changed. */             \
-    X(CONFLICT, "conflict", 409, 5, true)    /* Somebody else moved first; read again, try again. */         \
-    X(LIMIT, "limit", 413, 6, false)         /* Over a documented limit or quota. */                         \
-    X(RATE, "rate", 429, 6, true)            /* Too often; obey Retry-After. */                              \
-    X(BUSY, "busy", 503, 7, true)            /* Overloaded; obey Retry-After. */                             \
-    X(FULL, "full", 507, 7, true)            /* No room on the disk. */                                      \
-    X(UNREACHABLE, "unreachable", 502, 8, true) /* The network or the peer did not answer. */                \
-    X(UNTRUSTED, "untrusted", 403, 9, false) /* A signature, digest or key does not check. */                \
+    X(INVALID, "invalid", 400, 2, false)          /* The request, file or flag is malformed. */              \
+    X(AUTH, "auth", 401, 3, false)                /* No token, or one that is wrong, expired or revoked. */  \
+    X(DENIED, "denied", 403, 3, false)            /* Known, but not allowed. */                              \
+    X(MISSING, "missing", 404, 4, false)          /* No such thing. */                                       \
+    X(STALE, "stale", 409, 5, false)              /* True once, too late now; nothing was changed. */        \
+    X(CONFLICT, "conflict", 409, 5, true)         /* Somebody else moved first; read again, try again. */    \
+    X(LIMIT, "limit", 413, 6, false)              /* Over a documented limit or quota. */                    \
+    X(RATE, "rate", 429, 6, true)                 /* Too often; obey Retry-After. */                         \
+    X(BUSY, "busy", 503, 7, true)                 /* Overloaded; obey Retry-After. */                        \
+    X(FULL, "full", 507, 7, true)                 /* No room on the disk. */                                 \
+    X(UNREACHABLE, "unreachable", 502, 8, true)   /* The network or the peer did not answer. */              \
+    X(UNTRUSTED, "untrusted", 403, 9, false)      /* A signature, digest or key does not check. */           \
     X(UNSUPPORTED, "unsupported", 501, 10, false) /* Not possible on this machine or in this version. */     \
     X(TIMEOUT, "timeout", 504, 11, true)                                                                     \
-    X(CORRUPT, "corrupt", 500, 12, false)    /* Stored data contradicts itself. */                           \
+    X(CORRUPT, "corrupt", 500, 12, false) /* Stored data contradicts itself. */                              \
     X(NOMEM, "nomem", 503, 12, true)                                                                         \
-    X(IO, "io", 500, 12, true)               /* The operating system refused a read, write or call. */
+    X(IO, "io", 500, 12, true) /* The operating system refused a read, write or call. */
 
 enum err {
 #define X(name, word, http, exit, retry) ERR_##name,
@@ -37,7 +37,7 @@ enum err {
         ERR_COUNT
 };
 
-#define NODISCARD      __attribute__((warn_unused_result))
+#define NODISCARD         __attribute__((warn_unused_result))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 
 /* Sets this thread's sentence (cut at ERR_TEXT_BYTES_MAX) and returns e, so that a failing function
@@ -48,7 +48,8 @@ enum err err_set(enum err e, const char *format, ...) PRINTF_LIKE(2, 3);
 enum err err_set_errno(enum err e, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Puts "<prefix>: " in front of this thread's sentence, for context on the way up. Returns e. */
 enum err err_prefix(enum err e, const char *format, ...) PRINTF_LIKE(2, 3);
-/* This thread's sentence; never NULL, "" when nothing failed yet. Valid until the next err_* on this thread. */
+/* This thread's sentence; never NULL, "" when nothing failed yet. Valid until the next err_* on this thread.
+ */
 const char *err_text(void);
 
 const char *err_word(enum err e);

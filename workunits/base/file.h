@@ -1,5 +1,5 @@
-/* file.h - files that survive a crash, and the small chores around them. Paths are relative to the working directory or
- * absolute; every error names the path. */
+/* file.h - files that survive a crash, and the small chores around them. Paths are relative to the working
+ * directory or absolute; every error names the path. */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
@@ -13,8 +13,8 @@
 
 /* Whole file into b; ERR_LIMIT over bytes_max, ERR_MISSING where there is none. */
 enum err file_read(const char *path, size_t bytes_max, struct buf *b) NODISCARD;
-/* Durable and atomic: temporary file beside it, write, fsync, rename, fsync of the folder. Afterwards the path holds the
- * old or the new content, never a mixture. */
+/* Durable and atomic: temporary file beside it, write, fsync, rename, fsync of the folder. Afterwards the
+ * path holds the old or the new content, never a mixture. */
 enum err file_write_atomic(const char *path, const void *bytes, size_t len, mode_t mode) NODISCARD;
 /* Makes a file durable where it is renamed to: fsync, rename, fsync of the target's folder. */
 enum err file_rename_durable(const char *from, const char *to) NODISCARD;
@@ -29,15 +29,16 @@ enum err file_size(const char *path, uint64_t *ret_bytes) NODISCARD;
 enum err file_lock(const char *path, int *ret_fd) NODISCARD;
 /* base "/" name into ret; ERR_LIMIT if it does not fit. */
 enum err file_join(char *ret, size_t room, const char *base, const char *name) NODISCARD;
-/* Calls visit for each regular file and folder below folder, paths relative to it, in byte order. Links are visited as
- * links and not followed. Stops at the first error. */
+/* Calls visit for each regular file and folder below folder, paths relative to it, in byte order. Links are
+ * visited as links and not followed. Stops at the first error. */
 struct file_entry {
     const char *path;
     mode_t mode;
     uint64_t bytes;
     int64_t modified_ms;
 };
-enum err file_walk(const char *folder, enum err (*visit)(void *ctx, const struct file_entry *entry), void *ctx) NODISCARD;
+enum err file_walk(const char *folder, enum err (*visit)(void *ctx, const struct file_entry *entry),
+                   void *ctx) NODISCARD;
 /* Free bytes for an unprivileged user on the file system that holds path. */
 enum err file_disk_free(const char *path, uint64_t *ret_bytes) NODISCARD;
 

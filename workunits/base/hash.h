@@ -1,4 +1,5 @@
-/* hash.h - SHA-256 digests and constant-time comparison. With sign.h the only users of OpenSSL in this floor. */
+/* hash.h - SHA-256 digests and constant-time comparison. With sign.h the only users of OpenSSL in this floor.
+ */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 
@@ -19,9 +20,10 @@ struct digest hash_bytes(const void *bytes, size_t len);
 bool digest_eq(const struct digest *a, const struct digest *b);
 bool digest_is_zero(const struct digest *d);
 void digest_text(const struct digest *d, char ret_text[DIGEST_TEXT_BYTES]);
-enum err digest_parse(const char *text, struct digest *ret) NODISCARD; /* 64 lower-case hexadecimal characters */
+enum err digest_parse(const char *text,
+                      struct digest *ret) NODISCARD; /* 64 lower-case hexadecimal characters */
 
-struct hash; /* a running SHA-256 */
+struct hash;                 /* a running SHA-256 */
 struct hash *hash_new(void); /* NULL when out of memory */
 void hash_add(struct hash *h, const void *bytes, size_t len);
 struct digest hash_end(struct hash *h); /* the digest of all so far; h may be reused from the start */

@@ -1,8 +1,9 @@
 /* ids.h - names of things as integers inside and as short text outside.
  *
- * A work unit's id is its batch and its place in the batch: one 63-bit integer (batch << 32 | index), so that a
- * batch is one range of the primary key. On the wire and for people it is "BATCH.INDEX", an attempt is
- * "BATCH.INDEX.ATTEMPT", with decimal numbers and no leading zeros; text, because JSON numbers lose bits over 2^53. */
+ * A work unit's id is its batch and its place in the batch: one 63-bit integer (batch << 32 | index), so that
+ * a batch is one range of the primary key. On the wire and for people it is "BATCH.INDEX", an attempt is
+ * "BATCH.INDEX.ATTEMPT", with decimal numbers and no leading zeros; text, because JSON numbers lose bits over
+ * 2^53. */
 #ifndef BASE_IDS_H
 #define BASE_IDS_H
 

@@ -1,8 +1,9 @@
 /* json.h - reading and writing JSON. The only user of jansson.
  *
- * Reading: json_parse() refuses what is over the limits, duplicate keys, NUL in strings and invalid UTF-8. A getter
- * that fails returns an error whose sentence gives the path of the field: "reports[3].cpu_ms must be an integer from 0
- * to 10". Values live as long as the document. Writing is a stream into a buf; it never builds a tree. */
+ * Reading: json_parse() refuses what is over the limits, duplicate keys, NUL in strings and invalid UTF-8. A
+ * getter that fails returns an error whose sentence gives the path of the field: "reports[3].cpu_ms must be
+ * an integer from 0 to 10". Values live as long as the document. Writing is a stream into a buf; it never
+ * builds a tree. */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 
@@ -25,7 +26,15 @@ static inline void json_free_auto(struct json_doc **doc)
 #define JSON_AUTO __attribute__((cleanup(json_free_auto)))
 const struct json *json_root(const struct json_doc *doc);
 
-enum json_kind { JSON_NULL, JSON_BOOL, JSON_INT, JSON_REAL, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+enum json_kind {
+    JSON_IS_NULL,
+    JSON_IS_BOOL,
+    JSON_IS_INT,
+    JSON_IS_REAL,
+    JSON_IS_TEXT,
+    JSON_IS_ARRAY,
+    JSON_IS_OBJECT
+};
 enum json_kind json_kind(const struct json *v);
 
 /* Fields of an object. `where` is the path for the sentence ("reports[3]", "" at the top).
@@ -54,20 +63,22 @@ enum err json_get_object(const struct json *obj, const char *where, const char *
                          const struct json **ret) NODISCARD;
 enum err json_opt_object(const struct json *obj, const char *where, const char *key,
                          const struct json **ret) NODISCARD;
-/* Strict places: any key of obj that is not in the list is ERR_INVALID "unknown field 'x'; known fields are ...". */
-enum err json_only(const struct json *obj, const char *where, const char *const *keys, size_t key_count) NODISCARD;
+/* Strict places: any key of obj that is not in the list is ERR_INVALID "unknown field 'x'; known fields are
+ * ...". */
+enum err json_only(const struct json *obj, const char *where, const char *const *keys,
+                   size_t key_count) NODISCARD;
 
 size_t json_count(const struct json *array_or_object);
-const struct json *json_at(const struct json *array, size_t index);      /* NULL past the end */
-const struct json *json_field(const struct json *obj, const char *key);  /* NULL if missing */
+const struct json *json_at(const struct json *array, size_t index);     /* NULL past the end */
+const struct json *json_field(const struct json *obj, const char *key); /* NULL if missing */
 /* Visits the fields of an object in the order they were written. i from 0; false at the end. */
 bool json_each(const struct json *obj, size_t i, const char **ret_key, const struct json **ret_value);
-/* Values on their own; the wrong kind gives NULL / the fallback. */
-const char *json_string(const struct json *v);
-size_t json_string_len(const struct json *v);
+/* Values on their own; the wrong kind gives NULL, 0, false or the fallback. */
+const char *json_text(const struct json *v);
+size_t json_text_len(const struct json *v);
 int64_t json_int(const struct json *v, int64_t fallback);
 double json_number(const struct json *v, double fallback);
-bool json_true(const struct json *v);
+bool json_is_set(const struct json *v);
 /* Writes a value as compact JSON, keys in their order. */
 enum err json_dump(const struct json *v, struct buf *out) NODISCARD;
 
@@ -76,7 +87,7 @@ enum err json_dump(const struct json *v, struct buf *out) NODISCARD;
 struct json_out {
     struct buf *buf;
     enum err err;
-    uint64_t comma; /* one bit per depth */
+    uint64_t comma, objects; /* one bit per depth: a comma is due; it is an object */
     uint32_t depth;
     bool pretty; /* two-space indentation */
 };
@@ -85,14 +96,17 @@ void json_out_object(struct json_out *o, const char *key);
 void json_out_array(struct json_out *o, const char *key);
 void json_out_close(struct json_out *o); /* ends the innermost object or array */
 void json_out_string(struct json_out *o, const char *key, const char *text); /* NULL writes null */
-void json_out_string_len(struct json_out *o, const char *key, const char *bytes, size_t len); /* bad UTF-8: U+FFFD */
+void json_out_string_len(struct json_out *o, const char *key, const char *bytes,
+                         size_t len); /* bad UTF-8: U+FFFD */
 void json_out_i64(struct json_out *o, const char *key, int64_t v);
 void json_out_u64(struct json_out *o, const char *key, uint64_t v);
-void json_out_real(struct json_out *o, const char *key, double v); /* shortest that reads back; NaN, inf: null */
+void json_out_real(struct json_out *o, const char *key,
+                   double v); /* shortest that reads back; NaN, inf: null */
 void json_out_bool(struct json_out *o, const char *key, bool v);
 void json_out_null(struct json_out *o, const char *key);
 void json_out_value(struct json_out *o, const char *key, const struct json *v);
-void json_out_raw(struct json_out *o, const char *key, const char *json, size_t len); /* known to be valid JSON */
+void json_out_raw(struct json_out *o, const char *key, const char *json,
+                  size_t len);                       /* known to be valid JSON */
 enum err json_out_end(struct json_out *o) NODISCARD; /* also fails if something is still open */
 
 #endif

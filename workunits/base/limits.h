@@ -1,5 +1,5 @@
-/* limits.h - every maximum, with its unit in its name. What grows beyond one of these is refused with ERR_LIMIT
- * and a sentence that names the limit. Wire limits are repeated in wire/PROTOCOL.md. */
+/* limits.h - every maximum, with its unit in its name. What grows beyond one of these is refused with
+ * ERR_LIMIT and a sentence that names the limit. Wire limits are repeated in wire/PROTOCOL.md. */
 #ifndef BASE_LIMITS_H
 #define BASE_LIMITS_H
 
@@ -7,8 +7,8 @@
 #define LOG_LINE_BYTES_MAX 4096
 
 /* JSON of any origin. */
-#define JSON_DEPTH_MAX       32
-#define JSON_BODY_BYTES_MAX  (8u << 20)
+#define JSON_DEPTH_MAX            32
+#define JSON_BODY_BYTES_MAX       (8u << 20)
 #define JSON_BODY_SMALL_BYTES_MAX (64u << 10) /* Bodies of requests that carry no list. */
 
 /* Names: apps, inputs, outputs, labels, streams. [a-z0-9][a-z0-9._-]* for names of ours. */
@@ -16,18 +16,18 @@
 #define PATH_BYTES_MAX 512
 
 /* One work unit. */
-#define ATTEMPTS_MAX        16
-#define WU_ARGS_MAX         256       /* words of a command */
-#define WU_SPEC_BYTES_MAX   (16u << 10) /* JSON of one unit */
-#define WU_INPUTS_MAX       64
-#define WU_OUTPUTS_MAX      64
+#define ATTEMPTS_MAX          16
+#define WU_ARGS_MAX           256         /* words of a command */
+#define WU_SPEC_BYTES_MAX     (16u << 10) /* JSON of one unit */
+#define WU_INPUTS_MAX         64
+#define WU_OUTPUTS_MAX        64
 #define STDERR_TAIL_BYTES_MAX 2048
-#define INLINE_BYTES_MAX    4096      /* an output this small travels inside the report */
+#define INLINE_BYTES_MAX      4096 /* an output this small travels inside the report */
 
 /* One batch. */
-#define BATCH_UNITS_MAX     20000000u
+#define BATCH_UNITS_MAX       20000000u
 #define BATCH_ORDER_BYTES_MAX (256u << 10)
-#define CHUNK_UNITS_MAX     256u      /* units under one signature, see wire/PROTOCOL.md */
+#define CHUNK_UNITS_MAX       256u /* units under one signature, see wire/PROTOCOL.md */
 
 /* One work request of a host. */
 #define REPORTS_PER_REQUEST_MAX 200
@@ -36,14 +36,14 @@
 #define CACHED_PER_REQUEST_MAX  256
 
 /* Bundles (signed app versions). */
-#define BUNDLE_FILES_MAX    10000
-#define BUNDLE_BYTES_MAX    (4ull << 30)
-#define ENVELOPE_BYTES_MAX  (1u << 20)
-#define SIGNATURES_MAX      16
-#define KEYS_MAX            64
+#define BUNDLE_FILES_MAX   10000
+#define BUNDLE_BYTES_MAX   (4ull << 30)
+#define ENVELOPE_BYTES_MAX (1u << 20)
+#define SIGNATURES_MAX     16
+#define KEYS_MAX           64
 
 /* Files. */
-#define BLOB_BYTES_MAX      (64ull << 30)
-#define CONFIG_BYTES_MAX    (1u << 20)
+#define BLOB_BYTES_MAX   (64ull << 30)
+#define CONFIG_BYTES_MAX (1u << 20)
 
 #endif

@@ -1,5 +1,6 @@
-/* merkle.h - Merkle trees over SHA-256 as in RFC 6962 section 2.1: leaf = H(0x00 || data), node = H(0x01 || left || right),
- * a tree of n leaves splits at the largest power of two below n. The empty tree's root is H(""). */
+/* merkle.h - Merkle trees over SHA-256 as in RFC 6962 section 2.1: leaf = H(0x00 || data), node = H(0x01 ||
+ * left || right), a tree of n leaves splits at the largest power of two below n. The empty tree's root is
+ * H(""). */
 #ifndef BASE_MERKLE_H
 #define BASE_MERKLE_H
 
@@ -13,9 +14,10 @@
 struct digest merkle_leaf(const void *data, size_t len);
 struct digest merkle_root(const struct digest *leaves, size_t count);
 /* The audit path of leaf `index`; returns its length (at most MERKLE_PATH_MAX). index < count. */
-size_t merkle_path(const struct digest *leaves, size_t count, size_t index, struct digest ret_path[MERKLE_PATH_MAX]);
+size_t merkle_path(const struct digest *leaves, size_t count, size_t index,
+                   struct digest ret_path[MERKLE_PATH_MAX]);
 /* RFC 9162 section 2.1.3.2. False for any inconsistency. */
-bool merkle_verify(const struct digest *leaf, size_t index, size_t count, const struct digest *path, size_t path_len,
-                   const struct digest *root);
+bool merkle_verify(const struct digest *leaf, size_t index, size_t count, const struct digest *path,
+                   size_t path_len, const struct digest *root);
 
 #endif

@@ -1,5 +1,6 @@
-/* sign.h - Ed25519 keys and signatures (RFC 8032) through OpenSSL. Private keys are PKCS#8 PEM files of mode 0600,
- * public keys are 32 bytes, on the wire base64; a key's id is the SHA-256 of those 32 bytes, in hexadecimal. */
+/* sign.h - Ed25519 keys and signatures (RFC 8032) through OpenSSL. Private keys are PKCS#8 PEM files of mode
+ * 0600, public keys are 32 bytes, on the wire base64; a key's id is the SHA-256 of those 32 bytes, in
+ * hexadecimal. */
 #ifndef BASE_SIGN_H
 #define BASE_SIGN_H
 
@@ -22,12 +23,15 @@ struct signature {
 struct private_key; /* opaque; freed with its secret wiped */
 
 enum err sign_key_new(struct private_key **ret) NODISCARD;
-enum err sign_key_load(const char *path, struct private_key **ret) NODISCARD; /* refuses group or world readable */
-enum err sign_key_save(const struct private_key *key, const char *path) NODISCARD; /* 0600, never overwrites */
+enum err sign_key_load(const char *path,
+                       struct private_key **ret) NODISCARD; /* refuses group or world readable */
+enum err sign_key_save(const struct private_key *key,
+                       const char *path) NODISCARD; /* 0600, never overwrites */
 void sign_key_free(struct private_key *key);
 enum err sign_key_public(const struct private_key *key, struct public_key *ret) NODISCARD;
 struct digest sign_key_id(const struct public_key *key);
-enum err sign_make(const struct private_key *key, const void *bytes, size_t len, struct signature *ret) NODISCARD;
+enum err sign_make(const struct private_key *key, const void *bytes, size_t len,
+                   struct signature *ret) NODISCARD;
 bool sign_check(const struct public_key *key, const void *bytes, size_t len, const struct signature *sig);
 
 #endif

@@ -1,5 +1,6 @@
 /* str.h - reading numbers, durations, sizes, names and encodings out of text, strictly.
- * Every parser wants the whole text and refuses signs, blanks, overflow and trailing bytes with a sentence. */
+ * Every parser wants the whole text and refuses signs, blanks, overflow and trailing bytes with a sentence.
+ */
 #ifndef BASE_STR_H
 #define BASE_STR_H
 
@@ -14,9 +15,10 @@ bool str_eq(const char *a, const char *b); /* NULL equals only NULL */
 bool str_starts(const char *text, const char *prefix);
 bool str_ends(const char *text, const char *suffix);
 enum err str_to_u64(const char *text, uint64_t max, uint64_t *ret) NODISCARD;
-enum err str_to_i64(const char *text, int64_t min, int64_t max, int64_t *ret) NODISCARD; /* a leading '-' is fine */
+enum err str_to_i64(const char *text, int64_t min, int64_t max,
+                    int64_t *ret) NODISCARD;                     /* a leading '-' is fine */
 enum err str_to_double(const char *text, double *ret) NODISCARD; /* finite, C locale */
-enum err str_to_bool(const char *text, bool *ret) NODISCARD; /* yes no true false on off 1 0 */
+enum err str_to_bool(const char *text, bool *ret) NODISCARD;     /* yes no true false on off 1 0 */
 /* "90", "90s", "15m", "2h", "7d", "250ms", also sums as "1h30m"; plain numbers are seconds. */
 enum err str_to_duration_ms(const char *text, int64_t *ret_ms) NODISCARD;
 /* "1048576", "64K", "512M", "2G", "1T" (powers of 1024; "B", "iB" may follow). */
@@ -27,14 +29,16 @@ void str_from_bytes(uint64_t bytes, char *ret, size_t room);   /* "1.5 GiB" */
 void str_from_time_ms(int64_t unix_ms, char *ret, size_t room);
 enum err str_to_time_ms(const char *text, int64_t *ret_unix_ms) NODISCARD;
 
-/* [a-z0-9][a-z0-9._-]*, at most NAME_BYTES_MAX: what apps, streams, labels and other names of ours look like. */
+/* [a-z0-9][a-z0-9._-]*, at most NAME_BYTES_MAX: what apps, streams, labels and other names of ours look like.
+ */
 bool str_is_name(const char *text);
-/* A relative path that stays below where it starts: no empty, "." or ".." part, no leading '/', no NUL, no control
- * characters, at most PATH_BYTES_MAX. What bundles, inputs and outputs may be called. */
+/* A relative path that stays below where it starts: no empty, "." or ".." part, no leading '/', no NUL, no
+ * control characters, at most PATH_BYTES_MAX. What bundles, inputs and outputs may be called. */
 bool str_is_safe_path(const char *text);
 bool str_is_utf8(const char *bytes, size_t len);
 
-/* Lower-case hexadecimal. ret_text needs 2*len+1. Decoding refuses upper case and any other length than len. */
+/* Lower-case hexadecimal. ret_text needs 2*len+1. Decoding refuses upper case and any other length than len.
+ */
 void str_hex(const void *bytes, size_t len, char *ret_text);
 enum err str_unhex(const char *text, void *ret_bytes, size_t len) NODISCARD;
 /* Base64 with padding, RFC 4648 section 4; decoding is strict. */

@@ -1,0 +1,312 @@
+/* json.c - reading JSON, see json.h. Writing is in json_out.c. */
+#include "base/json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/limits.h"
+#include "base/str.h"
+
+/* struct json is jansson's json_t under a name that other files may know. */
+static const json_t *in(const struct json *v)
+{
+    return (const json_t *)(const void *)v;
+}
+
+static const struct json *out_of(const json_t *v)
+{
+    return (const struct json *)(const void *)v;
+}
+
+/* jansson's own limit on depth is 2048: refuse what is deeper than ours before it takes memory. */
+static bool too_deep(const char *bytes, size_t len)
+{
+    size_t depth = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < len; i++) {
+        char c = bytes[i];
+        if (quoted) {
+            if (c == '\\')
+                i++;
+            else
+                quoted = c != '"';
+        } else if (c == '"') {
+            quoted = true;
+        } else if (c == '[' || c == '{') {
+            if (++depth > JSON_DEPTH_MAX)
+                return true;
+        } else if ((c == ']' || c == '}') && depth > 0) {
+            depth--;
+        }
+    }
+    return false;
+}
+
+enum err json_parse(const char *bytes, size_t len, size_t bytes_max, struct json_doc **ret_doc)
+{
+    json_error_t why;
+    if (len > bytes_max)
+        return err_set(ERR_LIMIT, "JSON of %zu bytes is over the limit of %zu", len, bytes_max);
+    if (len == 0)
+        return err_set(ERR_INVALID, "JSON is wanted, but there is nothing");
+    if (too_deep(bytes, len))
+        return err_set(ERR_LIMIT, "JSON is nested deeper than %d", JSON_DEPTH_MAX);
+    json_t *root = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, &why);
+    if (!root)
+        return err_set(ERR_INVALID, "malformed JSON at line %d column %d: %s", why.line, why.column,
+                       why.text);
+    *ret_doc = (struct json_doc *)(void *)root;
+    return ERR_OK;
+}
+
+void json_free(struct json_doc *doc)
+{
+    if (doc)
+        json_decref((json_t *)(void *)doc);
+}
+
+const struct json *json_root(const struct json_doc *doc)
+{
+    return (const struct json *)(const void *)doc;
+}
+
+enum json_kind json_kind(const struct json *v)
+{
+    static const enum json_kind kinds[] = {
+        [JSON_OBJECT] = JSON_IS_OBJECT, [JSON_ARRAY] = JSON_IS_ARRAY, [JSON_STRING] = JSON_IS_TEXT,
+        [JSON_INTEGER] = JSON_IS_INT,   [JSON_REAL] = JSON_IS_REAL,   [JSON_TRUE] = JSON_IS_BOOL,
+        [JSON_FALSE] = JSON_IS_BOOL,    [JSON_NULL] = JSON_IS_NULL,
+    };
+    return v ? kinds[json_typeof(in(v))] : JSON_IS_NULL;
+}
+
+/* "where.key", or "key" at the top. */
+static const char *path_of(const char *where, const char *key, char *room, size_t bytes)
+{
+    snprintf(room, bytes, "%s%s%s", where ? where : "", where && *where ? "." : "", key);
+    return room;
+}
+
+#define FIELD(where, key) path_of(where, key, (char[160]){0}, 160)
+
+static enum err missing(const char *where, const char *key)
+{
+    return err_set(ERR_INVALID, "%s is missing", FIELD(where, key));
+}
+
+/* The field, or NULL where it is missing or null. */
+static const json_t *find(const struct json *obj, const char *key)
+{
+    const json_t *v = obj && json_is_object(in(obj)) ? json_object_get(in(obj), key) : NULL;
+    return v && !json_is_null(v) ? v : NULL;
+}
+
+enum err json_opt_string(const struct json *obj, const char *where, const char *key, size_t bytes_max,
+                         const char *fallback, const char **ret)
+{
+    const json_t *v = find(obj, key);
+    if (!v) {
+        *ret = fallback;
+        return ERR_OK;
+    }
+    if (!json_is_string(v))
+        return err_set(ERR_INVALID, "%s must be a string", FIELD(where, key));
+    if (json_string_length(v) > bytes_max)
+        return err_set(ERR_LIMIT, "%s is longer than %zu bytes", FIELD(where, key), bytes_max);
+    *ret = json_string_value(v);
+    return ERR_OK;
+}
+
+enum err json_get_string(const struct json *obj, const char *where, const char *key, size_t bytes_max,
+                         const char **ret)
+{
+    return find(obj, key) ? json_opt_string(obj, where, key, bytes_max, NULL, ret) : missing(where, key);
+}
+
+enum err json_opt_i64(const struct json *obj, const char *where, const char *key, int64_t min, int64_t max,
+                      int64_t fallback, int64_t *ret)
+{
+    const json_t *v = find(obj, key);
+    if (!v) {
+        *ret = fallback;
+        return ERR_OK;
+    }
+    int64_t value = json_is_integer(v) ? (int64_t)json_integer_value(v) : 0;
+    if (!json_is_integer(v) || value < min || value > max)
+        return err_set(ERR_INVALID, "%s must be a whole number from %" PRId64 " to %" PRId64,
+                       FIELD(where, key), min, max);
+    *ret = value;
+    return ERR_OK;
+}
+
+enum err json_get_i64(const struct json *obj, const char *where, const char *key, int64_t min, int64_t max,
+                      int64_t *ret)
+{
+    return find(obj, key) ? json_opt_i64(obj, where, key, min, max, 0, ret) : missing(where, key);
+}
+
+enum err json_opt_real(const struct json *obj, const char *where, const char *key, double min, double max,
+                       double fallback, double *ret)
+{
+    const json_t *v = find(obj, key);
+    if (!v) {
+        *ret = fallback;
+        return ERR_OK;
+    }
+    double value = json_is_number(v) ? json_number_value(v) : 0;
+    if (!json_is_number(v) || !(value >= min && value <= max))
+        return err_set(ERR_INVALID, "%s must be a number from %g to %g", FIELD(where, key), min, max);
+    *ret = value;
+    return ERR_OK;
+}
+
+enum err json_get_real(const struct json *obj, const char *where, const char *key, double min, double max,
+                       double *ret)
+{
+    return find(obj, key) ? json_opt_real(obj, where, key, min, max, 0, ret) : missing(where, key);
+}
+
+enum err json_opt_bool(const struct json *obj, const char *where, const char *key, bool fallback, bool *ret)
+{
+    const json_t *v = find(obj, key);
+    if (v && !json_is_boolean(v))
+        return err_set(ERR_INVALID, "%s must be true or false", FIELD(where, key));
+    *ret = v ? json_is_true(v) : fallback;
+    return ERR_OK;
+}
+
+enum err json_get_bool(const struct json *obj, const char *where, const char *key, bool *ret)
+{
+    return find(obj, key) ? json_opt_bool(obj, where, key, false, ret) : missing(where, key);
+}
+
+enum err json_opt_array(const struct json *obj, const char *where, const char *key, size_t count_max,
+                        const struct json **ret)
+{
+    const json_t *v = find(obj, key);
+    if (v && !json_is_array(v))
+        return err_set(ERR_INVALID, "%s must be a list", FIELD(where, key));
+    if (v && json_array_size(v) > count_max)
+        return err_set(ERR_LIMIT, "%s has %zu items, at most %zu are allowed", FIELD(where, key),
+                       json_array_size(v), count_max);
+    *ret = out_of(v);
+    return ERR_OK;
+}
+
+enum err json_get_array(const struct json *obj, const char *where, const char *key, size_t count_max,
+                        const struct json **ret)
+{
+    return find(obj, key) ? json_opt_array(obj, where, key, count_max, ret) : missing(where, key);
+}
+
+enum err json_opt_object(const struct json *obj, const char *where, const char *key, const struct json **ret)
+{
+    const json_t *v = find(obj, key);
+    if (v && !json_is_object(v))
+        return err_set(ERR_INVALID, "%s must be an object", FIELD(where, key));
+    *ret = out_of(v);
+    return ERR_OK;
+}
+
+enum err json_get_object(const struct json *obj, const char *where, const char *key, const struct json **ret)
+{
+    return find(obj, key) ? json_opt_object(obj, where, key, ret) : missing(where, key);
+}
+
+static bool listed(const char *key, const char *const *keys, size_t key_count)
+{
+    for (size_t i = 0; i < key_count; i++)
+        if (strcmp(key, keys[i]) == 0)
+            return true;
+    return false;
+}
+
+enum err json_only(const struct json *obj, const char *where, const char *const *keys, size_t key_count)
+{
+    if (!obj || !json_is_object(in(obj)))
+        return err_set(ERR_INVALID, "%s must be an object", where && *where ? where : "the body");
+    for (void *at = json_object_iter((json_t *)(uintptr_t)in(obj)); at;
+         at = json_object_iter_next((json_t *)(uintptr_t)in(obj), at)) {
+        const char *key = json_object_iter_key(at);
+        if (listed(key, keys, key_count))
+            continue;
+        BUF_AUTO struct buf known = {.bytes_max = 700};
+        for (size_t i = 0; i < key_count; i++)
+            if (buf_printf(&known, "%s%s", i ? ", " : "", keys[i]) != ERR_OK)
+                break;
+        return err_set(ERR_INVALID, "unknown field '%.60s'%s%s; known fields are %s", key,
+                       where && *where ? " in " : "", where ? where : "", buf_text(&known));
+    }
+    return ERR_OK;
+}
+
+size_t json_count(const struct json *v)
+{
+    return !v ? 0 : json_is_array(in(v)) ? json_array_size(in(v)) : json_object_size(in(v));
+}
+
+const struct json *json_at(const struct json *array, size_t index)
+{
+    return array ? out_of(json_array_get(in(array), index)) : NULL;
+}
+
+const struct json *json_field(const struct json *obj, const char *key)
+{
+    return obj && json_is_object(in(obj)) ? out_of(json_object_get(in(obj), key)) : NULL;
+}
+
+bool json_each(const struct json *obj, size_t i, const char **ret_key, const struct json **ret_value)
+{
+    json_t *o = (json_t *)(uintptr_t)(obj && json_is_object(in(obj)) ? in(obj) : NULL);
+    void *at = o ? json_object_iter(o) : NULL;
+    for (; at && i > 0; i--)
+        at = json_object_iter_next(o, at);
+    if (!at)
+        return false;
+    *ret_key = json_object_iter_key(at);
+    *ret_value = out_of(json_object_iter_value(at));
+    return true;
+}
+
+const char *json_text(const struct json *v)
+{
+    return v ? json_string_value(in(v)) : NULL;
+}
+
+size_t json_text_len(const struct json *v)
+{
+    return v ? json_string_length(in(v)) : 0;
+}
+
+int64_t json_int(const struct json *v, int64_t fallback)
+{
+    return v && json_is_integer(in(v)) ? (int64_t)json_integer_value(in(v)) : fallback;
+}
+
+double json_number(const struct json *v, double fallback)
+{
+    return v && json_is_number(in(v)) ? json_number_value(in(v)) : fallback;
+}
+
+bool json_is_set(const struct json *v)
+{
+    return v && json_is_true(in(v));
+}
+
+static int add_piece(const char *bytes, size_t len, void *ctx)
+{
+    return buf_add(ctx, bytes, len) == ERR_OK ? 0 : -1;
+}
+
+enum err json_dump(const struct json *v, struct buf *out)
+{
+    if (!v)
+        return buf_add_text(out, "null");
+    if (json_dump_callback(in(v), add_piece, out, JSON_COMPACT | JSON_ENCODE_ANY) != 0)
+        return err_set(ERR_LIMIT, "JSON is too large to write");
+    return ERR_OK;
+}
