@@ -1,4 +1,5 @@
-/* wu_check.c - what must be true of rules, of a unit between two steps, and of a host that asks for an attempt. */
+/* wu_check.c - what must be true of rules, of a unit between two steps, and of a host that asks for an
+ * attempt. */
 
 #include "rules/wu_inner.h"
 
@@ -7,12 +8,14 @@
 enum err wu_rules_check(const struct wu_rules *r)
 {
     if (r->attempts_max < 1 || r->attempts_max > ATTEMPTS_MAX)
-        return err_set(ERR_INVALID, "max_total_attempts is %u, it must be 1 to %u", r->attempts_max, ATTEMPTS_MAX);
+        return err_set(ERR_INVALID, "max_total_attempts is %u, it must be 1 to %u", r->attempts_max,
+                       ATTEMPTS_MAX);
     if (r->quorum < 1 || r->quorum > r->attempts_max)
         return err_set(ERR_INVALID, "min_quorum is %u, it must be 1 to max_total_attempts (%u)", r->quorum,
                        r->attempts_max);
     if (r->target_attempts < r->quorum || r->target_attempts > r->attempts_max)
-        return err_set(ERR_INVALID, "target_attempts is %u, it must be min_quorum (%u) to max_total_attempts (%u)",
+        return err_set(ERR_INVALID,
+                       "target_attempts is %u, it must be min_quorum (%u) to max_total_attempts (%u)",
                        r->target_attempts, r->quorum, r->attempts_max);
     if (r->successes_max < r->quorum || r->successes_max > r->attempts_max)
         return err_set(ERR_INVALID,
@@ -22,14 +25,15 @@ enum err wu_rules_check(const struct wu_rules *r)
         return err_set(ERR_INVALID, "max_error_attempts is %u, it must be at most max_total_attempts (%u)",
                        r->errors_max, r->attempts_max);
     if (r->lease_ms < 1 || r->lease_ms > LEASE_MS_MAX)
-        return err_set(ERR_INVALID, "deadline_ms is %lld, it must be 1 to %lld (366 days)", (long long)r->lease_ms,
-                       LEASE_MS_MAX);
+        return err_set(ERR_INVALID, "deadline_ms is %lld, it must be 1 to %lld (366 days)",
+                       (long long)r->lease_ms, LEASE_MS_MAX);
     if (r->compare >= WU_COMPARES)
         return err_set(ERR_INVALID, "compare is %u, which is not known", (unsigned)r->compare);
     if (r->own_hosts && r->quorum != 1)
-        return err_set(ERR_INVALID,
-                       "min_quorum is %u, but answers of one owner's own hosts do not confirm each other: use 1",
-                       r->quorum);
+        return err_set(
+            ERR_INVALID,
+            "min_quorum is %u, but answers of one owner's own hosts do not confirm each other: use 1",
+            r->quorum);
     return ERR_OK;
 }
 
@@ -60,7 +64,8 @@ int64_t wu_next_deadline(const struct wu *wu)
 
 static bool is_nobodys_fault(const struct attempt *a)
 {
-    return a->state == ATTEMPT_ERRORED && (a->error == ATTEMPT_ERROR_RETURNED || a->error == ATTEMPT_ERROR_LOST);
+    return a->state == ATTEMPT_ERRORED &&
+           (a->error == ATTEMPT_ERROR_RETURNED || a->error == ATTEMPT_ERROR_LOST);
 }
 
 static bool holds(const struct attempt *a)
@@ -68,7 +73,8 @@ static bool holds(const struct attempt *a)
     return a->state == ATTEMPT_LEASED || a->state == ATTEMPT_REPORTED;
 }
 
-/* Would these two attempts, of which the second is about to be handed out or was, stand in each other's way? */
+/* Would these two attempts, of which the second is about to be handed out or was, stand in each other's way?
+ */
 static bool collides(const struct wu *wu, const struct attempt *a, uint64_t host_id, uint64_t owner_id)
 {
     if (wu->rules.own_hosts)

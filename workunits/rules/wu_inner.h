@@ -10,9 +10,9 @@ struct wu_tally {
     uint32_t reported; /* answers without a verdict */
     uint32_t unjudged; /* of these, not compared yet (always 0 where digests are compared) */
     uint32_t valid;
-    uint32_t failed;   /* what counts towards errors_max */
-    uint32_t best;     /* the largest number of equal answers among the reported */
-    uint32_t best_at;  /* the first attempt of these */
+    uint32_t failed;  /* what counts towards errors_max */
+    uint32_t best;    /* the largest number of equal answers among the reported */
+    uint32_t best_at; /* the first attempt of these */
 };
 
 struct wu_tally wu_tally(const struct wu *wu);

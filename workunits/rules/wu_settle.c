@@ -32,7 +32,8 @@ struct wu_tally wu_tally(const struct wu *wu)
         t.unsent += a->state == ATTEMPT_UNSENT;
         t.pending += a->state == ATTEMPT_UNSENT || a->state == ATTEMPT_LEASED;
         t.valid += a->state == ATTEMPT_VALID;
-        t.failed += a->state == ATTEMPT_INVALID || (a->state == ATTEMPT_ERRORED && attempt_error_counts(a->error));
+        t.failed +=
+            a->state == ATTEMPT_INVALID || (a->state == ATTEMPT_ERRORED && attempt_error_counts(a->error));
         if (a->state != ATTEMPT_REPORTED)
             continue;
         t.reported++;
@@ -110,8 +111,8 @@ void wu_fail(struct wu *wu, enum wu_failure why, struct wu_effects *fx)
     wu_owe(fx, WU_FX_DELIVER, 0);
 }
 
-/* Two reasons for one more attempt: the quorum cannot be reached with those that are out, or fewer are out than the
- * rules want at once. Only for the first one is it a failure when no more may be made. */
+/* Two reasons for one more attempt: the quorum cannot be reached with those that are out, or fewer are out
+ * than the rules want at once. Only for the first one is it a failure when no more may be made. */
 static void want_more(struct wu *wu, const struct wu_tally *t, struct wu_effects *fx)
 {
     const struct wu_rules *r = &wu->rules;
@@ -176,7 +177,8 @@ static enum err judged_late(struct wu *wu, const struct wu_event *ev, struct wu_
     uint32_t truth = ev->groups[wu->canonical];
     bool more = false;
     if (truth == WU_GROUP_NONE || truth == WU_GROUP_UNUSABLE)
-        return err_set(ERR_INVALID, "judgement of a late answer does not name the group of the canonical answer");
+        return err_set(ERR_INVALID,
+                       "judgement of a late answer does not name the group of the canonical answer");
     for (uint32_t i = 0; i < wu->attempt_count; i++) {
         struct attempt *a = &wu->attempts[i];
         if (a->state != ATTEMPT_REPORTED)

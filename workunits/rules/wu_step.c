@@ -96,7 +96,8 @@ static enum err on_error(struct wu *wu, const struct wu_event *ev, struct wu_eff
     return ERR_OK;
 }
 
-/* Lease, renew, report and error speak of one attempt and, but for the lease, come from the host that has it. */
+/* Lease, renew, report and error speak of one attempt and, but for the lease, come from the host that has it.
+ */
 static enum err on_attempt(struct wu *wu, const struct wu_event *ev, struct wu_effects *fx)
 {
     if (ev->attempt >= wu->attempt_count)
@@ -132,8 +133,8 @@ static enum err on_cancel(struct wu *wu, struct wu_effects *fx)
     return ERR_OK;
 }
 
-/* The attempts are forgotten, so their numbers are given again: a host that still holds one of the earlier life is told
- * that it is another host's. */
+/* The attempts are forgotten, so their numbers are given again: a host that still holds one of the earlier
+ * life is told that it is another host's. */
 static enum err on_retry(struct wu *wu, struct wu_effects *fx)
 {
     if (wu->state != WU_DELIVERED)

@@ -1,5 +1,5 @@
-/* wu_table.c - which moves exist and what things are called. wu_step() asks these tables, the tests walk them, and
- * LIFECYCLE.md is printed from them. */
+/* wu_table.c - which moves exist and what things are called. wu_step() asks these tables, the tests walk
+ * them, and LIFECYCLE.md is printed from them. */
 #include "rules/wu.h"
 
 #include <assert.h>
@@ -55,7 +55,7 @@ static const char *const event_words[] = {WU_EVENT_LIST(WORD)};
 #undef WORD
 
 static const char *const effect_words[WU_FX_KINDS] = {
-    [WU_FX_JUDGE] = "judge",     [WU_FX_DELIVER] = "deliver", [WU_FX_CREDIT] = "credit", [WU_FX_BLAME] = "blame",
+    [WU_FX_JUDGE] = "judge", [WU_FX_DELIVER] = "deliver", [WU_FX_CREDIT] = "credit", [WU_FX_BLAME] = "blame",
     [WU_FX_ERRED] = "erred", [WU_FX_EXPIRED] = "expired", [WU_FX_RECALL] = "recall",
 };
 

@@ -1,0 +1,190 @@
+#include "rules/wu_codec.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define HAS_HOST   0x08u
+#define HAS_ENDED  0x10u
+#define HAS_GROUP  0x20u
+#define HAS_ANSWER 0x40u
+#define IS_TRUTH   0x80u /* its answer is the canonical one's, which is stored once */
+#define STATE_MASK 0x07u
+
+_Static_assert(ATTEMPT_STATES <= STATE_MASK + 1, "attempt states fit in three bits");
+_Static_assert(WU_STATES <= 8 && WU_FAILURES <= 16, "unit states and failures fit in their bits");
+
+struct pen {
+    uint8_t *bytes;
+    size_t len;
+};
+
+static void put_u8(struct pen *p, uint8_t b)
+{
+    assert(p->len < WU_BYTES_MAX);
+    p->bytes[p->len++] = b;
+}
+
+static void put_varint(struct pen *p, uint64_t n)
+{
+    for (; n >= 0x80; n >>= 7)
+        put_u8(p, (uint8_t)(n | 0x80));
+    put_u8(p, (uint8_t)n);
+}
+
+/* Differences wrap, so that any two times have one. */
+static void put_span(struct pen *p, int64_t from, int64_t to)
+{
+    uint64_t d = (uint64_t)to - (uint64_t)from;
+    put_varint(p, d << 1 ^ (0 - (d >> 63)));
+}
+
+static uint8_t flags_of(const struct wu *wu, uint32_t i)
+{
+    const struct attempt *a = &wu->attempts[i];
+    bool truth = wu->canonical >= 0 && (int32_t)i != wu->canonical &&
+                 digest_eq(&a->answer, &wu->attempts[wu->canonical].answer);
+    uint8_t f = (uint8_t)a->state;
+    f |= a->host_id ? HAS_HOST : 0;
+    f |= a->ended_ms ? HAS_ENDED : 0;
+    f |= a->group ? HAS_GROUP : 0;
+    f |= truth ? IS_TRUTH : digest_is_zero(&a->answer) ? 0 : HAS_ANSWER;
+    return f;
+}
+
+static void put_attempt(struct pen *p, const struct wu *wu, uint32_t i, int64_t *sent_ms)
+{
+    const struct attempt *a = &wu->attempts[i];
+    uint8_t flags = flags_of(wu, i);
+    put_u8(p, flags);
+    if (a->state == ATTEMPT_ERRORED)
+        put_u8(p, (uint8_t)a->error);
+    if (flags & HAS_HOST) {
+        put_varint(p, a->host_id);
+        put_varint(p, a->owner_id);
+        put_span(p, *sent_ms, a->sent_ms);
+        put_span(p, (int64_t)((uint64_t)a->sent_ms + (uint64_t)wu->rules.lease_ms), a->deadline_ms);
+        *sent_ms = a->sent_ms;
+    }
+    if (flags & HAS_ENDED)
+        put_span(p, *sent_ms, a->ended_ms);
+    if (flags & HAS_GROUP)
+        put_varint(p, a->group);
+    for (size_t b = 0; flags & HAS_ANSWER && b < DIGEST_BYTES; b++)
+        put_u8(p, a->answer.bytes[b]);
+}
+
+size_t wu_encode(const struct wu *wu, uint8_t ret_bytes[WU_BYTES_MAX])
+{
+    struct pen p = {.bytes = ret_bytes};
+    int64_t sent_ms = 0;
+    put_u8(&p, WU_CODEC_VERSION);
+    put_u8(&p, (uint8_t)((uint32_t)wu->state | (wu->purged ? 8u : 0u) | (uint32_t)wu->failure << 4));
+    put_u8(&p, (uint8_t)wu->attempt_count);
+    put_u8(&p, (uint8_t)(wu->canonical + 1));
+    for (uint32_t i = 0; i < wu->attempt_count; i++)
+        put_attempt(&p, wu, i, &sent_ms);
+    return p.len;
+}
+
+/* A reader that has failed stays failed and gives zeros, so that only the end need be checked. */
+struct eye {
+    const uint8_t *bytes;
+    size_t len, at;
+    bool failed;
+};
+
+static uint8_t take_u8(struct eye *e)
+{
+    if (e->failed || e->at == e->len) {
+        e->failed = true;
+        return 0;
+    }
+    return e->bytes[e->at++];
+}
+
+static uint64_t take_varint(struct eye *e)
+{
+    uint64_t n = 0;
+    for (uint32_t shift = 0; shift < 64; shift += 7) {
+        uint8_t b = take_u8(e);
+        if ((shift == 63 && b > 1) || (shift > 0 && b == 0)) /* too large, or longer than need be */
+            break;
+        n |= (uint64_t)(b & 0x7f) << shift;
+        if (!(b & 0x80))
+            return n;
+    }
+    e->failed = true;
+    return 0;
+}
+
+static int64_t take_span(struct eye *e, int64_t from)
+{
+    uint64_t z = take_varint(e);
+    return (int64_t)((uint64_t)from + (z >> 1 ^ (0 - (z & 1))));
+}
+
+static void take_attempt(struct eye *e, struct wu *wu, uint32_t i, int64_t *sent_ms)
+{
+    struct attempt *a = &wu->attempts[i];
+    uint8_t flags = take_u8(e);
+    a->state = (enum attempt_state)(flags & STATE_MASK);
+    if (a->state == ATTEMPT_ERRORED)
+        a->error = (enum attempt_error)take_u8(e);
+    if (flags & HAS_HOST) {
+        a->host_id = take_varint(e);
+        a->owner_id = take_varint(e);
+        a->sent_ms = take_span(e, *sent_ms);
+        a->deadline_ms = take_span(e, (int64_t)((uint64_t)a->sent_ms + (uint64_t)wu->rules.lease_ms));
+        *sent_ms = a->sent_ms;
+    }
+    if (flags & HAS_ENDED)
+        a->ended_ms = take_span(e, *sent_ms);
+    if (flags & HAS_GROUP)
+        a->group = (uint32_t)take_varint(e);
+    for (size_t b = 0; flags & HAS_ANSWER && b < DIGEST_BYTES; b++)
+        a->answer.bytes[b] = take_u8(e);
+}
+
+static void take_life(struct eye *e, struct wu *wu)
+{
+    bool truth[ATTEMPTS_MAX] = {false};
+    int64_t sent_ms = 0;
+    if (take_u8(e) != WU_CODEC_VERSION)
+        e->failed = true;
+    uint8_t head = take_u8(e);
+    wu->state = (enum wu_state)(head & 7);
+    wu->purged = head & 8;
+    wu->failure = (enum wu_failure)(head >> 4);
+    wu->attempt_count = take_u8(e);
+    wu->canonical = (int32_t)take_u8(e) - 1;
+    if (wu->attempt_count > ATTEMPTS_MAX || wu->canonical >= (int32_t)wu->attempt_count)
+        e->failed = true;
+    for (uint32_t i = 0; i < wu->attempt_count && !e->failed; i++) {
+        truth[i] = e->at < e->len && e->bytes[e->at] & IS_TRUTH;
+        take_attempt(e, wu, i, &sent_ms);
+    }
+    for (uint32_t i = 0; i < wu->attempt_count && !e->failed; i++) {
+        if (truth[i] && wu->canonical < 0)
+            e->failed = true;
+        else if (truth[i])
+            wu->attempts[i].answer = wu->attempts[wu->canonical].answer;
+    }
+}
+
+enum err wu_decode(const uint8_t *bytes, size_t len, struct wu *wu)
+{
+    struct eye e = {.bytes = bytes, .len = len};
+    struct wu life = {.id = wu->id, .rules = wu->rules};
+    uint8_t again[WU_BYTES_MAX];
+    take_life(&e, &life);
+    if (!e.failed)
+        life.wake_at_ms = wu_next_deadline(&life);
+    if (e.failed || e.at != len || !wu_invariant(&life))
+        return err_set(ERR_CORRUPT, "the stored life of unit %u.%u is damaged at byte %zu of %zu",
+                       wu_id_batch(wu->id), wu_id_index(wu->id), e.at, len);
+    if (wu_encode(&life, again) != len || memcmp(again, bytes, len) != 0)
+        return err_set(ERR_CORRUPT, "the stored life of unit %u.%u is not in its one encoding",
+                       wu_id_batch(wu->id), wu_id_index(wu->id));
+    *wu = life;
+    return ERR_OK;
+}
