@@ -212,7 +212,7 @@ static void take_word(struct eye *e, char *ret, size_t room)
 {
     size_t n = 0;
     take(e, '"');
-    while (!e->failed && e->at < e->end && *e->at != '"' && n + 1 < room)
+    while (!e->failed && e->at < e->end && *e->at != '"' && *e->at != 0 && n + 1 < room)
         ret[n++] = *e->at++;
     ret[n] = 0;
     take(e, '"');

@@ -207,6 +207,8 @@ enum err wu_on_judged(struct wu *wu, const struct wu_event *ev, struct wu_effect
 {
     if (wu_tally(wu).reported == 0)
         return err_set(ERR_STALE, "no answer waits for a judge");
+    if (ev->error >= ATTEMPT_ERRORS)
+        return err_set(ERR_INVALID, "the judge gave up for a reason that is not known");
     if (ev->error != ATTEMPT_ERROR_NONE)
         return judge_gave_up(wu, fx);
     if (!covers_any(wu, ev))
