@@ -89,7 +89,7 @@ static void the_tally_names_the_main_reason_and_explains_all(void **state)
     assert_int_equal(match_main_reason(&t), MATCH_MEMORY);
     match_explain(&t, text, sizeof text);
     assert_non_null(strstr(text, "units that need more memory than this host offers (the smallest 2"));
-    assert_non_null(strstr(text, "; units that have had an attempt on this host or another of its owner's: 1"));
+    assert_non_null(strstr(text, "units that have had an attempt on this host or another of its owner's: 1"));
     match_explain(&t, small, sizeof small);
     assert_int_equal(strlen(small), sizeof small - 1);
 }
