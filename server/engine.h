@@ -1,0 +1,357 @@
+/* engine.h - the only door to what the server knows about work: every change goes through a request to the
+ * engine.
+ *
+ * A turn takes requests, reads in bulk what they need, applies the rules in memory, writes all that changed
+ * in one transaction, commits once, and only then answers: a request that ends with ERR_OK is durable.
+ * engine_turn() is single-threaded and reads no clock and no randomness, so that the simulator can drive it;
+ * engine_thread.h puts it on a thread behind a bounded queue.
+ *
+ * A request belongs to its caller. From engine_turn() (or engine_thread_put()) until it is answered only the
+ * engine touches it; what the reply holds lives in request->arena. Every request may be sent again after a
+ * lost answer. */
+#ifndef SERVER_ENGINE_H
+#define SERVER_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/limits.h"
+#include "server/store.h"
+
+struct engine;
+
+/* --- a host's work request (PROTOCOL section 4) --- */
+
+struct engine_bytes {     /* a manifest or an inline output */
+    struct digest digest; /* SHA-256 of the bytes: checked by the caller */
+    struct text bytes;
+};
+
+struct engine_report {
+    wu_id unit;
+    uint32_t attempt;
+    enum attempt_error error; /* ATTEMPT_ERROR_NONE: an answer */
+    /* An answer. The caller has checked that every output not in `small` is a complete blob. */
+    struct digest answer; /* SHA-256 of the manifest */
+    uint32_t small_count;
+    const struct engine_bytes *small; /* [0] is the manifest, then the inline outputs */
+    uint64_t output_bytes;            /* of all outputs */
+    /* An error. */
+    int32_t exit_code, signal;
+    const char *message, *stderr_tail; /* NULL or text; cut at STDERR_TAIL_BYTES_MAX */
+    /* Both. */
+    uint32_t cpu_ms, wall_ms;
+    uint64_t memory_bytes;
+    /* Answer. */
+    enum err ack;            /* ERR_OK, ERR_STALE, ERR_DENIED, ERR_MISSING (no such attempt), ERR_INVALID */
+    const char *ack_message; /* NULL with ERR_OK */
+};
+
+struct engine_attempt { /* an attempt by name */
+    wu_id unit;
+    uint32_t attempt;
+};
+
+struct engine_want {
+    double seconds; /* of work for all cores together */
+    uint32_t cores, units_max;
+    uint32_t cached_count;
+    const struct digest *cached; /* bundles and inputs the host has */
+};
+
+struct engine_given { /* one UNIT of the reply */
+    wu_id unit;
+    uint32_t attempt;
+    int64_t deadline_ms;
+    struct text spec; /* empty: a renewed deadline, nothing below is set */
+    uint32_t chunk;   /* index into work.chunks of the reply */
+    uint32_t index;   /* of the unit within its batch */
+    uint32_t path_count;
+    const struct digest *path; /* from leaf to root of its chunk */
+    struct digest release, bundle;
+};
+
+struct engine_chunk {
+    uint32_t batch, number;
+    struct text envelope;
+};
+
+/* Why a host got nothing. X(name, word on the wire) */
+#define ENGINE_REASON_LIST(X)                                                                                \
+    X(NONE, "none")                                                                                          \
+    X(NO_WORK, "no_work")                                                                                    \
+    X(NO_APP, "no_app_for_platform")                                                                         \
+    X(MEMORY, "needs_memory")                                                                                \
+    X(DISK, "needs_disk")                                                                                    \
+    X(FEATURES, "needs_features")                                                                            \
+    X(SAME_OWNER, "same_owner")                                                                              \
+    X(HR_CLASS, "other_class")                                                                               \
+    X(QUOTA, "quota")                                                                                        \
+    X(VERSION, "version")                                                                                    \
+    X(PAUSED, "paused")                                                                                      \
+    X(BANNED, "banned")
+enum engine_reason {
+#define X(name, word) ENGINE_REASON_##name,
+    ENGINE_REASON_LIST(X)
+#undef X
+        ENGINE_REASONS
+};
+const char *engine_reason_name(enum engine_reason r);
+
+struct engine_work {
+    uint64_t host_id; /* whose token it was */
+    struct engine_report *reports;
+    uint32_t report_count;
+    bool held_given; /* false: the request did not say what it holds, so nothing is given again or recalled */
+    const struct engine_attempt *held;
+    uint32_t held_count;
+    const struct engine_attempt *renew;
+    uint32_t renew_count;
+    const struct store_host *host;  /* NULL, or what HOST says now (what the store keeps itself is ignored) */
+    const struct engine_want *want; /* NULL: wants none */
+    bool leaving;
+    /* Answer. */
+    struct engine_attempt *recall;
+    uint32_t recall_count;
+    struct engine_given *given;
+    uint32_t given_count;
+    struct engine_chunk *chunks;
+    uint32_t chunk_count;
+    enum engine_reason reason;
+    const char *reason_text; /* one sentence, with numbers */
+    int64_t next_contact_ms; /* from now */
+};
+
+/* --- the other requests --- */
+
+/* X(NAME): the field of engine_request.u is the same in lower case. */
+enum engine_kind {
+    ENGINE_WORK,
+    ENGINE_JOIN,       /* a host joins */
+    ENGINE_HOST,       /* ban, unban; an operator's */
+    ENGINE_BATCH,      /* create */
+    ENGINE_UNITS,      /* append units to a loading batch */
+    ENGINE_BATCH_DO,   /* close, cancel, pause, resume, retry, change, purge */
+    ENGINE_UNIT_DO,    /* cancel, retry or add a spare to one unit */
+    ENGINE_JUDGED,     /* the judge's verdict on a unit */
+    ENGINE_OUTBOX,     /* an outbox entry is done, or is to be tried later */
+    ENGINE_RELEASE,    /* publish or retire */
+    ENGINE_USER,       /* create or change */
+    ENGINE_TOKEN,      /* create, rotate, revoke */
+    ENGINE_INVITATION, /* create, revoke */
+    ENGINE_SETTING,    /* set */
+    ENGINE_AUDIT,      /* an entry for something done outside the engine */
+    ENGINE_QUOTA,      /* a user's blob bytes grew or shrank */
+    ENGINE_TICK,       /* time passes: expiries, slices of long jobs, clean-up. Once a second or sooner */
+    ENGINE_KINDS
+};
+
+struct engine_join {
+    struct store_host host; /* what HOST says, and nickname */
+    bool invitation_needed;
+    struct digest invitation;       /* SHA-256 of its secret; zero: none given */
+    uint64_t volunteer_id;          /* the owner by his token; 0: a new volunteer is made */
+    const char *team;               /* of a new volunteer */
+    struct digest host_secret;      /* SHA-256 of the secret of the token to make */
+    struct digest volunteer_secret; /* the same, used when a volunteer is made */
+    /* Answer. Joining again with the same idempotency key finds the same host and gives its token the new
+     * secret. */
+    uint64_t ret_host_id, ret_host_token_id, ret_volunteer_id;
+    uint64_t ret_volunteer_token_id; /* 0: no volunteer was made */
+};
+
+struct engine_host {
+    uint64_t host_id;
+    bool ban; /* false: unban. A banned host gets no work; what it reports is still taken */
+    const char *reason;
+};
+
+struct engine_batch {
+    /* All that store_batch says of what does not change, but id, created_ms, order and order_digest. array:
+     * the engine makes the units in slices and closes the batch; otherwise it is loading until it is closed.
+     */
+    struct store_batch batch;
+    uint64_t units_max; /* of the user, not finished at once; 0: no limit */
+    /* Writes the order (wire/PROTOCOL.md section 2) once the batch has its number; called on the engine's
+     * thread. */
+    enum err (*order)(void *ctx, uint32_t batch, struct buf *out);
+    void *order_ctx;
+    uint32_t ret_batch;
+};
+
+struct engine_units {
+    uint32_t batch;
+    uint32_t first; /* must be the number of units already there; else ERR_CONFLICT and ret_next */
+    uint32_t count;
+    /* The text of each spec after its unit: `"vars":{...},"inputs":[...]}`; the engine puts {"unit":"B.I",
+     * before it. */
+    const struct text *specs;
+    uint32_t ret_next;
+};
+
+enum engine_batch_verb {
+    ENGINE_BATCH_CLOSE,
+    ENGINE_BATCH_CANCEL,
+    ENGINE_BATCH_PAUSE,
+    ENGINE_BATCH_RESUME,
+    ENGINE_BATCH_RETRY,  /* all units that failed, those cancelled included */
+    ENGINE_BATCH_CHANGE, /* priority, name, labels */
+    ENGINE_BATCH_PURGE,  /* its answers' files go; its units are kept until ENGINE_BATCH_FORGET */
+    ENGINE_BATCH_FORGET, /* a purged batch goes entirely */
+    ENGINE_BATCH_VERBS
+};
+
+struct engine_batch_do {
+    uint32_t batch;
+    enum engine_batch_verb verb;
+    const int32_t *priority; /* CHANGE: NULL leaves it */
+    const char *name;
+    const struct text *labels;
+};
+
+struct engine_unit_do {
+    wu_id unit;
+    enum wu_event_kind event; /* WU_EV_CANCEL, WU_EV_RETRY, WU_EV_SPARE */
+};
+
+struct engine_judged {
+    wu_id unit;
+    uint64_t outbox_id;                  /* the entry that asked; it is done with this */
+    enum attempt_error error;            /* not NONE: the judge gave up */
+    uint32_t groups[ATTEMPTS_MAX];       /* as in wu_event */
+    struct digest answers[ATTEMPTS_MAX]; /* the answers that were compared, zero for others: if the unit has
+                                          * moved on since, only the matching ones count */
+};
+
+struct engine_outbox {
+    uint64_t id;
+    bool done; /* false: try again at due_ms */
+    int64_t due_ms;
+};
+
+struct engine_release {
+    struct store_release release; /* id, created_ms are the engine's. The same digest again is ERR_OK */
+    bool retire;                  /* only digest is used */
+    uint64_t ret_id;
+};
+
+struct engine_user {
+    struct store_user user; /* id 0: create; else change (NULL name, mail: leave; role NONE: leave) */
+    bool set_disabled, set_limits;
+    uint64_t ret_id;
+};
+
+enum engine_token_verb { ENGINE_TOKEN_CREATE, ENGINE_TOKEN_ROTATE, ENGINE_TOKEN_REVOKE };
+struct engine_token {
+    enum engine_token_verb verb;
+    struct store_token
+        token; /* CREATE: role, owner_id, secret, scope, name, expires_ms; ROTATE: id, secret; REVOKE: id */
+    uint64_t ret_id;
+};
+
+struct engine_invitation {
+    struct store_invitation invitation; /* id 0: create; else revoke */
+    uint64_t ret_id;
+};
+
+struct engine_setting {
+    const char *name, *value;
+};
+
+struct engine_audit {
+    const char *action, *subject;
+    struct text detail;
+};
+
+struct engine_quota {
+    uint64_t user_id;
+    int64_t bytes; /* added */
+};
+
+struct engine_tick {
+    bool ret_more;          /* more is due than one slice: tick again at once */
+    int64_t ret_wake_at_ms; /* nothing is due before, INT64_MAX: never */
+};
+
+struct engine_request {
+    enum engine_kind kind;
+    struct arena *arena; /* for the reply; not NULL */
+    uint64_t user_id;    /* who asks, for the audit log; 0: a host or the server itself */
+    /* Idempotency key with whose it is ("u7", "h3", "join"), and the digest of the body; NULL: none. Replayed
+     * within 7 days the request ends as it did before; with another body it is ERR_CONFLICT. */
+    const char *key, *key_owner;
+    struct digest body;
+    union {
+        struct engine_work work;
+        struct engine_join join;
+        struct engine_host host;
+        struct engine_batch batch;
+        struct engine_units units;
+        struct engine_batch_do batch_do;
+        struct engine_unit_do unit_do;
+        struct engine_judged judged;
+        struct engine_outbox outbox;
+        struct engine_release release;
+        struct engine_user user;
+        struct engine_token token;
+        struct engine_invitation invitation;
+        struct engine_setting setting;
+        struct engine_audit audit;
+        struct engine_quota quota;
+        struct engine_tick tick;
+    } u;
+    /* Answer. */
+    enum err err;
+    const char *message;    /* the sentence of err, in the arena; NULL with ERR_OK */
+    bool replayed;          /* the idempotency key was known */
+    int64_t retry_after_ms; /* with ERR_BUSY and ERR_RATE */
+    /* Used by engine_thread.h. */
+    void (*done)(struct engine_request *r, void *ctx);
+    void *done_ctx;
+    struct engine_request *next;
+};
+
+/* --- making and driving one --- */
+
+struct engine_config {
+    /* Signs a units statement; called on the engine's thread, appends the envelope. */
+    enum err (*sign_units)(void *ctx, uint32_t batch, const struct digest *order, uint32_t first,
+                           uint32_t count, const struct digest *root, struct buf *out);
+    void *sign_ctx;
+    /* After a commit, on the engine's thread, quick: entries were added to this batch's stream; outbox
+     * entries of this kind were added. May be NULL. */
+    void (*on_delivered)(void *ctx, uint32_t batch);
+    void (*on_outbox)(void *ctx, enum outbox_kind kind);
+    void *hook_ctx;
+    /* 0 means the default in brackets. */
+    uint32_t units_cached;        /* [20000] about 1.6 KB each */
+    uint32_t hosts_cached;        /* [50000] */
+    uint32_t chunks_cached;       /* [1000] about 17 KB each */
+    uint32_t slice_units;         /* [4096] of a long job within one turn */
+    uint32_t leases_per_core_max; /* [100] out at a host at once */
+    uint32_t leases_per_host_max; /* [2000] */
+    int64_t contact_ms;           /* [60000] next_contact_ms of a host that got work or nothing is due */
+    int64_t contact_idle_ms;      /* [300000] when there is nothing for it */
+};
+
+/* The store stays the caller's and is used by the engine alone until engine_free(). */
+enum err engine_new(struct store *store, const struct engine_config *config,
+                    struct engine **ret_engine) NODISCARD;
+void engine_free(struct engine *e);
+/* Applies the requests in order and sets err of each. If the commit fails, nothing of the turn has happened
+ * and all that would have succeeded get ERR_BUSY. Returns ERR_OK when the turn was committed. */
+enum err engine_turn(struct engine *e, struct engine_request **requests, uint32_t count, int64_t now_ms);
+
+struct engine_stats { /* since the start, for /metrics */
+    uint64_t turns, requests, commits, conflicts, commit_failures;
+    uint64_t leases, reports, resent, refills, unit_loads, unit_hits;
+    uint64_t turn_us; /* spent in engine_turn; 0 unless the caller measures: engine_thread.h does */
+    uint32_t units_cached, hosts_cached, batches_active;
+};
+void engine_stats(const struct engine *e, struct engine_stats *ret);
+
+#endif
