@@ -31,6 +31,13 @@ static void put_varint(struct pen *p, uint64_t n)
     put_u8(p, (uint8_t)n);
 }
 
+static void put_digest(struct pen *p, const struct digest *d)
+{
+    assert(p->len + DIGEST_BYTES <= WU_BYTES_MAX);
+    memcpy(p->bytes + p->len, d->bytes, DIGEST_BYTES);
+    p->len += DIGEST_BYTES;
+}
+
 /* Differences wrap, so that any two times have one. */
 static void put_span(struct pen *p, int64_t from, int64_t to)
 {
@@ -69,8 +76,8 @@ static void put_attempt(struct pen *p, const struct wu *wu, uint32_t i, int64_t 
         put_span(p, *sent_ms, a->ended_ms);
     if (flags & HAS_GROUP)
         put_varint(p, a->group);
-    for (size_t b = 0; flags & HAS_ANSWER && b < DIGEST_BYTES; b++)
-        put_u8(p, a->answer.bytes[b]);
+    if (flags & HAS_ANSWER)
+        put_digest(p, &a->answer);
 }
 
 size_t wu_encode(const struct wu *wu, uint8_t ret_bytes[WU_BYTES_MAX])
@@ -117,6 +124,16 @@ static uint64_t take_varint(struct eye *e)
     return 0;
 }
 
+static void take_digest(struct eye *e, struct digest *d)
+{
+    if (e->failed || e->len - e->at < DIGEST_BYTES) {
+        e->failed = true;
+        return;
+    }
+    memcpy(d->bytes, e->bytes + e->at, DIGEST_BYTES);
+    e->at += DIGEST_BYTES;
+}
+
 static int64_t take_span(struct eye *e, int64_t from)
 {
     uint64_t z = take_varint(e);
@@ -141,8 +158,8 @@ static void take_attempt(struct eye *e, struct wu *wu, uint32_t i, int64_t *sent
         a->ended_ms = take_span(e, *sent_ms);
     if (flags & HAS_GROUP)
         a->group = (uint32_t)take_varint(e);
-    for (size_t b = 0; flags & HAS_ANSWER && b < DIGEST_BYTES; b++)
-        a->answer.bytes[b] = take_u8(e);
+    if (flags & HAS_ANSWER)
+        take_digest(e, &a->answer);
 }
 
 static void take_life(struct eye *e, struct wu *wu)
