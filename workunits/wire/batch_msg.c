@@ -1,0 +1,185 @@
+/* batch_msg.c - see batch_msg.h */
+#include "wire/batch_msg.h"
+
+#include "base/limits.h"
+#include "base/str.h"
+
+static void rules_write(struct json_out *o, const struct batch_rules *r)
+{
+    json_out_object(o, "rules");
+    if (r->min_quorum)
+        json_out_u64(o, "min_quorum", r->min_quorum);
+    if (r->target_attempts)
+        json_out_u64(o, "target_attempts", r->target_attempts);
+    if (r->has_max_error_attempts)
+        json_out_u64(o, "max_error_attempts", r->max_error_attempts);
+    if (r->max_total_attempts)
+        json_out_u64(o, "max_total_attempts", r->max_total_attempts);
+    if (r->max_success_attempts)
+        json_out_u64(o, "max_success_attempts", r->max_success_attempts);
+    if (r->deadline_ms)
+        json_out_i64(o, "deadline_ms", r->deadline_ms);
+    json_out_close(o);
+}
+
+static void array_write(struct json_out *o, const struct batch_request *r)
+{
+    json_out_object(o, "array");
+    json_out_i64(o, "first", r->first);
+    json_out_i64(o, "last", r->last);
+    json_out_i64(o, "step", r->step ? r->step : 1);
+    json_out_close(o);
+}
+
+enum err batch_request_write(const struct batch_request *r, struct buf *out)
+{
+    struct json_out o;
+    json_out_init(&o, out);
+    json_out_object(&o, NULL);
+    json_out_string(&o, "app", r->app);
+    if (r->version)
+        json_out_u64(&o, "version", r->version);
+    if (r->name)
+        json_out_string(&o, "name", r->name);
+    words_write(&o, "command", r->command, r->command_count);
+    file_refs_write(&o, "inputs", r->inputs, r->input_count);
+    if (r->stdin_path)
+        json_out_string(&o, "stdin", r->stdin_path);
+    limits_write(&o, "limits", &r->limits);
+    if (r->env_count)
+        variables_write(&o, "env", r->env, r->env_count);
+    json_out_i64(&o, "priority", r->priority);
+    if (r->label_count)
+        variables_write(&o, "labels", r->labels, r->label_count);
+    rules_write(&o, &r->rules);
+    if (r->policy)
+        json_out_raw(&o, "policy", r->policy, __builtin_strlen(r->policy));
+    if (r->has_array)
+        array_write(&o, r);
+    json_out_close(&o);
+    return json_out_end(&o);
+}
+
+static enum err rules_read(const struct json *root, struct batch_rules *ret)
+{
+    static const char *const fields[] = {"min_quorum",         "target_attempts",      "max_error_attempts",
+                                         "max_total_attempts", "max_success_attempts", "deadline_ms"};
+    const struct json *rules;
+    int64_t v[6] = {0};
+    enum err e = json_opt_object(root, "", "rules", &rules);
+    if (e != ERR_OK || !rules)
+        return e;
+    e = json_only(rules, "rules", fields, 6);
+    for (size_t i = 0; e == ERR_OK && i < 6; i++)
+        e = json_opt_i64(rules, "rules", fields[i], i == 2 || i == 5 ? 0 : 1,
+                         i == 5 ? INT64_C(31536000000) : ATTEMPTS_MAX, 0, &v[i]);
+    *ret = (struct batch_rules){.min_quorum = (uint32_t)v[0],
+                                .target_attempts = (uint32_t)v[1],
+                                .max_error_attempts = (uint32_t)v[2],
+                                .max_total_attempts = (uint32_t)v[3],
+                                .max_success_attempts = (uint32_t)v[4],
+                                .deadline_ms = v[5],
+                                .has_max_error_attempts = json_field(rules, "max_error_attempts") != NULL};
+    return e;
+}
+
+uint64_t batch_array_count(int64_t first, int64_t last, int64_t step)
+{
+    if (step <= 0 || last < first)
+        return 0;
+    uint64_t count = ((uint64_t)last - (uint64_t)first) / (uint64_t)step + 1;
+    return count <= BATCH_UNITS_MAX ? count : 0;
+}
+
+static enum err array_read(const struct json *root, struct batch_request *r)
+{
+    static const char *const fields[] = {"first", "last", "step"};
+    const int64_t most = INT64_C(1) << 53; /* what JSON numbers carry everywhere */
+    const struct json *array;
+    enum err e = json_opt_object(root, "", "array", &array);
+    if (e != ERR_OK || !array)
+        return e;
+    if ((e = json_only(array, "array", fields, 3)) != ERR_OK ||
+        (e = json_get_i64(array, "array", "first", -most, most, &r->first)) != ERR_OK ||
+        (e = json_get_i64(array, "array", "last", -most, most, &r->last)) != ERR_OK ||
+        (e = json_opt_i64(array, "array", "step", 1, most, 1, &r->step)) != ERR_OK)
+        return e;
+    r->has_array = true;
+    if (batch_array_count(r->first, r->last, r->step) == 0)
+        return err_set(ERR_INVALID, "array must hold from 1 to %u units: first must not be after last",
+                       BATCH_UNITS_MAX);
+    return ERR_OK;
+}
+
+static enum err policy_read(const struct json *root, struct arena *a, struct batch_request *r)
+{
+    const struct json *policy;
+    BUF_AUTO struct buf text = {.bytes_max = BATCH_ORDER_BYTES_MAX};
+    enum err e = json_opt_object(root, "", "policy", &policy);
+    if (e != ERR_OK || !policy)
+        return e;
+    e = json_dump(policy, &text);
+    return e == ERR_OK ? text_keep(a, buf_text(&text), &r->policy) : e;
+}
+
+enum err batch_request_parse(const char *body, size_t len, struct arena *a, struct batch_request *ret)
+{
+    static const char *const fields[] = {"app", "version",  "name",   "command", "inputs", "stdin", "limits",
+                                         "env", "priority", "labels", "rules",   "policy", "array"};
+    JSON_AUTO struct json_doc *doc = NULL;
+    struct batch_request r = {0};
+    const struct json *limits;
+    int64_t version = 0, priority = 0;
+    enum err e = json_parse(body, len, BATCH_ORDER_BYTES_MAX, &doc);
+    if (e != ERR_OK)
+        return e;
+    const struct json *root = json_root(doc);
+    if ((e = json_only(root, "", fields, 13)) != ERR_OK ||
+        (e = text_read(root, "", "app", NAME_BYTES_MAX, true, a, &r.app)) != ERR_OK ||
+        (e = json_opt_i64(root, "", "version", 1, INT32_MAX, 0, &version)) != ERR_OK ||
+        (e = text_read(root, "", "name", 200, false, a, &r.name)) != ERR_OK ||
+        (e = words_read(root, "", "command", WU_ARGS_MAX, WU_SPEC_BYTES_MAX, a, &r.command,
+                        &r.command_count)) != ERR_OK ||
+        (e = file_refs_read(root, "", "inputs", WU_INPUTS_MAX, a, &r.inputs, &r.input_count)) != ERR_OK ||
+        (e = text_read(root, "", "stdin", PATH_BYTES_MAX, false, a, &r.stdin_path)) != ERR_OK ||
+        (e = json_opt_object(root, "", "limits", &limits)) != ERR_OK ||
+        (e = limits_read(limits, "limits", &r.limits)) != ERR_OK ||
+        (e = variables_read(root, "", "env", ENV_MAX, a, &r.env, &r.env_count)) != ERR_OK ||
+        (e = json_opt_i64(root, "", "priority", -1000000, 1000000, 0, &priority)) != ERR_OK ||
+        (e = variables_read(root, "", "labels", LABELS_MAX, a, &r.labels, &r.label_count)) != ERR_OK ||
+        (e = rules_read(root, &r.rules)) != ERR_OK || (e = policy_read(root, a, &r)) != ERR_OK ||
+        (e = array_read(root, &r)) != ERR_OK)
+        return e;
+    r.version = (uint32_t)version;
+    r.priority = (int32_t)priority;
+    *ret = r;
+    return ERR_OK;
+}
+
+enum err unit_line_write(const struct unit_line *u, struct buf *out)
+{
+    struct json_out o;
+    json_out_init(&o, out);
+    json_out_object(&o, NULL);
+    variables_write(&o, "vars", u->vars, u->var_count);
+    file_refs_write(&o, "inputs", u->inputs, u->input_count);
+    json_out_close(&o);
+    return json_out_end(&o);
+}
+
+enum err unit_line_parse(const char *line, size_t len, struct arena *a, struct unit_line *ret)
+{
+    static const char *const fields[] = {"vars", "inputs"};
+    JSON_AUTO struct json_doc *doc = NULL;
+    struct unit_line u = {0};
+    enum err e = json_parse(line, len, WU_SPEC_BYTES_MAX, &doc);
+    if (e != ERR_OK)
+        return e;
+    const struct json *root = json_root(doc);
+    if ((e = json_only(root, "", fields, 2)) != ERR_OK ||
+        (e = variables_read(root, "", "vars", VARIABLES_MAX, a, &u.vars, &u.var_count)) != ERR_OK ||
+        (e = file_refs_read(root, "", "inputs", WU_INPUTS_MAX, a, &u.inputs, &u.input_count)) != ERR_OK)
+        return e;
+    *ret = u;
+    return ERR_OK;
+}

@@ -1,0 +1,56 @@
+/* batch_msg.h - what a scientist submits: POST /v1/batches and the lines of its units, PROTOCOL.md section 7.
+ */
+#ifndef WIRE_BATCH_MSG_H
+#define WIRE_BATCH_MSG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "wire/order.h"
+
+#define LABELS_MAX 32
+
+/* BOINC's names for what rules/wu.h calls struct wu_rules; 0: not set. */
+struct batch_rules {
+    uint32_t min_quorum, target_attempts, max_error_attempts, max_total_attempts, max_success_attempts;
+    int64_t deadline_ms;
+    bool has_max_error_attempts; /* 0 is a value for it */
+};
+
+struct batch_request {
+    const char *app, *name; /* name may be NULL */
+    uint32_t version;       /* 0: the newest */
+    const char **command;
+    uint32_t command_count;
+    struct file_ref *inputs;
+    uint32_t input_count;
+    const char *stdin_path;
+    struct wu_limits limits;
+    struct variable *env;
+    uint32_t env_count;
+    int32_t priority;
+    struct variable *labels;
+    uint32_t label_count;
+    struct batch_rules rules;
+    const char *policy; /* JSON text of the policy object; NULL: none */
+    bool has_array;
+    int64_t first, last, step;
+};
+
+/* One line of POST /v1/batches/B/units. */
+struct unit_line {
+    struct variable *vars;
+    uint32_t var_count;
+    struct file_ref *inputs;
+    uint32_t input_count;
+};
+
+enum err batch_request_write(const struct batch_request *r, struct buf *out) NODISCARD;
+enum err batch_request_parse(const char *body, size_t len, struct arena *a,
+                             struct batch_request *ret) NODISCARD;
+/* How many units an array makes; 0 for one that is empty or over BATCH_UNITS_MAX. */
+uint64_t batch_array_count(int64_t first, int64_t last, int64_t step);
+enum err unit_line_write(const struct unit_line *u, struct buf *out) NODISCARD; /* without the newline */
+enum err unit_line_parse(const char *line, size_t len, struct arena *a, struct unit_line *ret) NODISCARD;
+
+#endif
