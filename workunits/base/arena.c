@@ -1,6 +1,7 @@
 /* arena.c - see arena.h */
 #include "base/arena.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,11 +31,11 @@ static struct arena_block *grow(struct arena *a, size_t bytes)
 void *arena_alloc(struct arena *a, size_t bytes)
 {
     size_t ceiling = a->bytes_max ? a->bytes_max : ARENA_DEFAULT_BYTES_MAX;
-    if (bytes > ceiling || a->used > ceiling - bytes) {
+    size_t rounded = bytes ? (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1) : ALIGN;
+    if (bytes > SIZE_MAX / 2 || rounded > ceiling || a->used > ceiling - rounded) {
         (void)err_set(ERR_LIMIT, "a request would use more than its limit of %zu bytes of memory", ceiling);
         return NULL;
     }
-    size_t rounded = (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1);
     struct arena_block *block = a->head;
     if (!block || block->room - block->used < rounded)
         block = grow(a, rounded);
@@ -42,7 +43,7 @@ void *arena_alloc(struct arena *a, size_t bytes)
         return NULL;
     void *p = block->bytes + block->used;
     block->used += rounded;
-    a->used += bytes;
+    a->used += rounded;
     memset(p, 0, bytes);
     return p;
 }
@@ -64,7 +65,7 @@ char *arena_text(struct arena *a, const char *text)
 
 char *arena_bytes(struct arena *a, const void *bytes, size_t len)
 {
-    char *copy = arena_alloc(a, len + 1);
+    char *copy = arena_alloc(a, len < SIZE_MAX ? len + 1 : len);
     if (copy && len)
         memcpy(copy, bytes, len);
     return copy;

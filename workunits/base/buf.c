@@ -29,6 +29,8 @@ void buf_clear(struct buf *b)
 enum err buf_reserve(struct buf *b, size_t more)
 {
     size_t ceiling = b->bytes_max ? b->bytes_max : BUF_DEFAULT_BYTES_MAX;
+    if (ceiling > SIZE_MAX / 4)
+        ceiling = SIZE_MAX / 4; /* so that no sum below can wrap */
     if (more > ceiling || b->len > ceiling - more)
         return err_set(ERR_LIMIT, "content would grow over its limit of %zu bytes", ceiling);
     size_t need = b->len + more + 1;
@@ -37,6 +39,8 @@ enum err buf_reserve(struct buf *b, size_t more)
     size_t room = b->room ? b->room : 64;
     while (room < need)
         room *= 2;
+    if (room > ceiling + 1)
+        room = ceiling + 1;
     char *data = realloc(b->data, room);
     if (!data)
         return err_set(ERR_NOMEM, "out of memory for a buffer of %zu bytes", room);
@@ -71,16 +75,22 @@ enum err buf_add_char(struct buf *b, char c)
 enum err buf_printf(struct buf *b, const char *format, ...)
 {
     va_list args, again;
+    enum err e = ERR_OK;
+    size_t spare = b->data ? b->room - b->len : 0;
     va_start(args, format);
     va_copy(again, args);
-    int len = vsnprintf(NULL, 0, format, args);
+    int len = vsnprintf(spare ? b->data + b->len : NULL, spare, format, args);
     va_end(args);
-    enum err e = len < 0 ? err_set(ERR_INVALID, "text cannot be formatted") : buf_reserve(b, (size_t)len);
-    if (e == ERR_OK) {
-        vsnprintf(b->data + b->len, (size_t)len + 1, format, again);
-        b->len += (size_t)len;
+    if (len < 0 || (size_t)len >= spare) {
+        if (spare)
+            b->data[b->len] = 0;
+        e = len < 0 ? err_set(ERR_INVALID, "text cannot be formatted") : buf_reserve(b, (size_t)len);
+        if (e == ERR_OK)
+            vsnprintf(b->data + b->len, (size_t)len + 1, format, again);
     }
     va_end(again);
+    if (e == ERR_OK)
+        b->len += (size_t)len;
     return e;
 }
 

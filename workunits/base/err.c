@@ -8,25 +8,52 @@
 
 #include "base/limits.h"
 
-static _Thread_local char sentence[ERR_TEXT_BYTES_MAX];
-
-static const struct row {
+struct err_row {
     const char *word;
     int http;
     int exit;
     bool retry;
-} rows[ERR_COUNT] = {
+};
+
+static const struct err_row rows[ERR_COUNT] = {
 #define X(name, word, http, exit, retry) [ERR_##name] = {word, http, exit, retry},
     ERR_LIST(X)
 #undef X
 };
 
+static _Thread_local char sentence[ERR_TEXT_BYTES_MAX];
+
+/* The length of a text that was cut at len bytes, without a UTF-8 character cut in half at its end. */
+static size_t whole_characters(const char *text, size_t len)
+{
+    size_t start = len;
+    while (start > 0 && len - start < 4 && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
+        start--;
+    if (start == 0)
+        return len;
+    unsigned char lead = (unsigned char)text[start - 1];
+    size_t wanted = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+    return len - start + 1 < wanted ? start - 1 : len;
+}
+
+/* Formats beside the sentence first, as the arguments may well be err_text() itself. */
+static size_t format_into(char *ret, size_t room, const char *format, va_list args)
+{
+    int n = vsnprintf(ret, room, format, args);
+    if (n < 0)
+        n = 0;
+    return (size_t)n < room ? (size_t)n : whole_characters(ret, room - 1);
+}
+
 enum err err_set(enum err e, const char *format, ...)
 {
+    char text[ERR_TEXT_BYTES_MAX];
     va_list args;
     va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
+    size_t len = format_into(text, sizeof text, format, args);
     va_end(args);
+    memcpy(sentence, text, len);
+    sentence[len] = '\0';
     return e;
 }
 
@@ -36,38 +63,29 @@ static enum err from_errno(enum err e, int number)
         return ERR_FULL;
     if (number == ENOMEM)
         return ERR_NOMEM;
-    if (number == ENOENT && e == ERR_IO)
-        return ERR_MISSING;
-    return e;
+    return number == ENOENT && e == ERR_IO ? ERR_MISSING : e;
 }
 
 enum err err_set_errno(enum err e, const char *format, ...)
 {
     int number = errno;
+    char text[ERR_TEXT_BYTES_MAX], reason[128];
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(sentence, sizeof sentence, format, args);
+    size_t len = format_into(text, sizeof text, format, args);
     va_end(args);
-    if (len >= 0 && (size_t)len < sizeof sentence) {
-        char reason[128];
-        snprintf(sentence + len, sizeof sentence - (size_t)len, ": %s",
-                 strerror_r(number, reason, sizeof reason));
-    }
-    return from_errno(e, number);
+    return err_set(from_errno(e, number), "%.*s: %s", (int)len, text,
+                   strerror_r(number, reason, sizeof reason));
 }
 
 enum err err_prefix(enum err e, const char *format, ...)
 {
-    char old[ERR_TEXT_BYTES_MAX];
+    char text[ERR_TEXT_BYTES_MAX];
     va_list args;
-    memcpy(old, sentence, sizeof old);
     va_start(args, format);
-    int len = vsnprintf(sentence, sizeof sentence, format, args);
+    size_t len = format_into(text, sizeof text, format, args);
     va_end(args);
-    if (len >= 0 && (size_t)len < sizeof sentence)
-        snprintf(sentence + len, sizeof sentence - (size_t)len, ": %.*s",
-                 (int)(sizeof sentence - (size_t)len - 3), old);
-    return e;
+    return err_set(e, "%.*s: %s", (int)len, text, sentence);
 }
 
 const char *err_text(void)
@@ -97,8 +115,8 @@ bool err_retry(enum err e)
 
 enum err err_from_word(const char *word)
 {
-    for (size_t i = 0; word && i < ERR_COUNT; i++)
-        if (strcmp(rows[i].word, word) == 0)
-            return (enum err)i;
+    for (unsigned e = 0; word && e < ERR_COUNT; e++)
+        if (strcmp(rows[e].word, word) == 0)
+            return (enum err)e;
     return ERR_IO;
 }

@@ -41,7 +41,7 @@ enum err {
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 
 /* Sets this thread's sentence (cut at ERR_TEXT_BYTES_MAX) and returns e, so that a failing function
- * ends in `return err_set(ERR_INVALID, "...", ...)`. */
+ * ends in `return err_set(ERR_INVALID, "...", ...)`. err_text() may be among the arguments. */
 enum err err_set(enum err e, const char *format, ...) PRINTF_LIKE(2, 3);
 /* The same with ": <strerror(errno)>" appended; maps ENOSPC and EDQUOT to ERR_FULL, ENOMEM to ERR_NOMEM,
  * ENOENT to ERR_MISSING when e is ERR_IO. */

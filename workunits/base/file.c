@@ -1,4 +1,4 @@
-/* file.c - reading and durable writing, see file.h. Trees are in file_tree.c. */
+/* file.c - reading and durable writing, see file.h. Folders are in file_tree.c and file_remove.c. */
 #include "base/file.h"
 
 #include <errno.h>
@@ -13,35 +13,42 @@
 
 #include "base/rand.h"
 
-enum { FILE_PATH_ROOM = 4096 };
+enum { FILE_PATH_ROOM = 4096, CHUNK_BYTES = 65536 };
+
+static enum err read_all(int fd, const char *path, size_t bytes_max, struct buf *b)
+{
+    char chunk[CHUNK_BYTES];
+    size_t total = 0;
+    for (;;) {
+        ssize_t got = read(fd, chunk, sizeof chunk);
+        if (got == 0)
+            return ERR_OK;
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return errno == EISDIR ? err_set(ERR_INVALID, "%s is a folder, a file is wanted", path)
+                                   : err_set_errno(ERR_IO, "cannot read %s", path);
+        total += (size_t)got;
+        if (total > bytes_max)
+            return err_set(ERR_LIMIT, "%s is larger than %zu bytes", path, bytes_max);
+        enum err e = buf_add(b, chunk, (size_t)got);
+        if (e != ERR_OK)
+            return err_prefix(e, "%s", path);
+    }
+}
 
 enum err file_read(const char *path, size_t bytes_max, struct buf *b)
 {
-    struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return err_set_errno(ERR_IO, "cannot open %s", path);
-    enum err e = ERR_OK;
-    if (fstat(fd, &st) != 0)
-        e = err_set_errno(ERR_IO, "cannot read %s", path);
-    else if (S_ISDIR(st.st_mode))
-        e = err_set(ERR_INVALID, "%s is a folder, a file is wanted", path);
     size_t was = b->len;
-    for (ssize_t got = 1; e == ERR_OK && got != 0;) {
-        e = buf_reserve(b, 16384);
-        got = e == ERR_OK ? read(fd, b->data + b->len, 16384) : 0;
-        if (got < 0 && errno != EINTR)
-            e = err_set_errno(ERR_IO, "cannot read %s", path);
-        if (got > 0)
-            b->len += (size_t)got;
-        if (e == ERR_OK && b->len - was > bytes_max)
-            e = err_set(ERR_LIMIT, "%s is larger than %zu bytes", path, bytes_max);
-    }
+    enum err e = read_all(fd, path, bytes_max, b);
     close(fd);
-    if (e != ERR_OK)
+    if (e != ERR_OK && b->data) {
         b->len = was;
-    if (b->data)
-        b->data[b->len] = 0;
+        b->data[was] = 0;
+    }
     return e;
 }
 
@@ -79,22 +86,16 @@ static enum err sync_parent(const char *path)
     return file_sync_folder(dirname(copy));
 }
 
-static enum err rename_synced(const char *from, const char *to)
+/* The content, durable, under a name beside path that nobody else has. */
+static enum err write_beside(const char *path, const void *bytes, size_t len, mode_t mode,
+                             char ret_temporary[FILE_PATH_ROOM])
 {
-    if (rename(from, to) != 0)
-        return err_set_errno(ERR_IO, "cannot rename %s to %s", from, to);
-    return sync_parent(to);
-}
-
-enum err file_write_atomic(const char *path, const void *bytes, size_t len, mode_t mode)
-{
-    char temporary[FILE_PATH_ROOM];
-    int n = snprintf(temporary, sizeof temporary, "%s.%016llx.tmp", path, (unsigned long long)rand_u64());
-    if (n < 0 || (size_t)n >= sizeof temporary)
+    int n = snprintf(ret_temporary, FILE_PATH_ROOM, "%s.%016llx.tmp", path, (unsigned long long)rand_u64());
+    if (n < 0 || n >= FILE_PATH_ROOM)
         return err_set(ERR_LIMIT, "path is too long: %.100s...", path);
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    int fd = open(ret_temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0)
-        return err_set_errno(ERR_IO, "cannot create %s", temporary);
+        return err_set_errno(ERR_IO, "cannot create %s", ret_temporary);
     enum err e = file_write_all(fd, bytes, len);
     if (e != ERR_OK)
         e = err_prefix(e, "%s", path);
@@ -102,11 +103,36 @@ enum err file_write_atomic(const char *path, const void *bytes, size_t len, mode
         e = err_set_errno(ERR_IO, "cannot sync %s", path);
     if (close(fd) != 0 && e == ERR_OK)
         e = err_set_errno(ERR_IO, "cannot write %s", path);
-    if (e == ERR_OK)
-        e = rename_synced(temporary, path);
     if (e != ERR_OK)
-        unlink(temporary);
+        unlink(ret_temporary);
     return e;
+}
+
+enum err file_write_atomic(const char *path, const void *bytes, size_t len, mode_t mode)
+{
+    char temporary[FILE_PATH_ROOM];
+    enum err e = write_beside(path, bytes, len, mode, temporary);
+    if (e != ERR_OK)
+        return e;
+    if (rename(temporary, path) != 0) {
+        e = err_set_errno(ERR_IO, "cannot rename %s to %s", temporary, path);
+        unlink(temporary);
+        return e;
+    }
+    return sync_parent(path);
+}
+
+enum err file_create_atomic(const char *path, const void *bytes, size_t len, mode_t mode)
+{
+    char temporary[FILE_PATH_ROOM];
+    enum err e = write_beside(path, bytes, len, mode, temporary);
+    if (e != ERR_OK)
+        return e;
+    if (link(temporary, path) != 0) /* unlike rename() it refuses to replace */
+        e = errno == EEXIST ? err_set(ERR_CONFLICT, "%s exists already and is left as it is", path)
+                            : err_set_errno(ERR_IO, "cannot create %s", path);
+    unlink(temporary);
+    return e == ERR_OK ? sync_parent(path) : e;
 }
 
 enum err file_rename_durable(const char *from, const char *to)
@@ -116,12 +142,16 @@ enum err file_rename_durable(const char *from, const char *to)
         return err_set_errno(ERR_IO, "cannot open %s", from);
     enum err e = fsync(fd) == 0 ? ERR_OK : err_set_errno(ERR_IO, "cannot sync %s", from);
     close(fd);
-    return e == ERR_OK ? rename_synced(from, to) : e;
+    if (e != ERR_OK)
+        return e;
+    if (rename(from, to) != 0)
+        return err_set_errno(ERR_IO, "cannot rename %s to %s", from, to);
+    return sync_parent(to);
 }
 
-static enum err copy_bytes(int in, int out, const char *from)
+static enum err copy_by_hand(int in, int out, const char *from)
 {
-    char chunk[65536];
+    char chunk[CHUNK_BYTES];
     for (;;) {
         ssize_t got = read(in, chunk, sizeof chunk);
         if (got == 0)
@@ -134,15 +164,33 @@ static enum err copy_bytes(int in, int out, const char *from)
     }
 }
 
+/* The kernel shares the blocks where the file system can; what it does not copy, for whatever reason, is
+ * copied by hand from where it stopped, which also gives the reason its sentence. */
+static enum err copy_bytes(int in, int out, const char *from)
+{
+    while (copy_file_range(in, NULL, out, NULL, 1u << 30, 0) > 0)
+        ;
+    return copy_by_hand(in, out, from);
+}
+
 enum err file_copy(const char *from, const char *to, mode_t mode)
 {
     int in = open(from, O_RDONLY | O_CLOEXEC);
     if (in < 0)
         return err_set_errno(ERR_IO, "cannot open %s", from);
-    int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-    enum err e = out < 0 ? err_set_errno(ERR_IO, "cannot create %s", to) : copy_bytes(in, out, from);
+    int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    enum err e;
+    if (out < 0)
+        e = errno == EEXIST ? err_set(ERR_CONFLICT, "%s exists already and is left as it is", to)
+                            : err_set_errno(ERR_IO, "cannot create %s", to);
+    else
+        e = copy_bytes(in, out, from);
     if (out >= 0 && close(out) != 0 && e == ERR_OK)
         e = err_set_errno(ERR_IO, "cannot write %s", to);
+    if (out >= 0 && e != ERR_OK) {
+        e = err_prefix(e, "copy to %s", to);
+        unlink(to);
+    }
     close(in);
     return e;
 }

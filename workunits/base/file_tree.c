@@ -1,16 +1,17 @@
-/* file_tree.c - folders: make, walk, remove; see file.h. Links are never followed. */
+/* file_tree.c - folders: make and walk, see file.h. Removing is in file_remove.c. Links are never followed.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/limits.h"
 
-enum { TREE_PATH_ROOM = 4096, TREE_DEPTH_MAX = 128 };
+enum { TREE_PATH_ROOM = 4096 };
 
 enum err file_make_folders(const char *path, mode_t mode)
 {
@@ -32,105 +33,114 @@ enum err file_make_folders(const char *path, mode_t mode)
     return ERR_OK;
 }
 
-static enum err remove_at(int parent, const char *name, const char *shown, int depth);
-
-static enum err remove_content(int fd, const char *shown, int depth)
-{
-    DIR *d = fdopendir(fd);
-    enum err e = ERR_OK;
-    if (!d) {
-        close(fd);
-        return err_set_errno(ERR_IO, "cannot read folder %s", shown);
-    }
-    for (struct dirent *x = readdir(d); x && e == ERR_OK; x = readdir(d))
-        if (strcmp(x->d_name, ".") != 0 && strcmp(x->d_name, "..") != 0)
-            e = remove_at(dirfd(d), x->d_name, shown, depth + 1);
-    closedir(d);
-    return e;
-}
-
-static enum err remove_at(int parent, const char *name, const char *shown, int depth)
-{
-    if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
-        return ERR_OK;
-    if (errno != EISDIR && errno != EPERM && errno != EACCES)
-        return err_set_errno(ERR_IO, "cannot remove %s in %s", name, shown);
-    if (depth > TREE_DEPTH_MAX * 16)
-        return err_set(ERR_LIMIT, "%s is nested too deep to remove", shown);
-    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 && errno == EACCES && fchmodat(parent, name, 0700, 0) == 0)
-        fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return err_set_errno(ERR_IO, "cannot remove %s in %s", name, shown);
-    (void)fchmod(fd, 0700); /* a program may have left a folder that its owner cannot write */
-    enum err e = remove_content(fd, shown, depth);
-    if (e == ERR_OK && unlinkat(parent, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
-        e = err_set_errno(ERR_IO, "cannot remove folder %s in %s", name, shown);
-    return e;
-}
-
-enum err file_remove_tree(const char *path)
-{
-    return remove_at(AT_FDCWD, path, path, 0);
-}
-
 struct walk {
-    const char *folder;
     enum err (*visit)(void *ctx, const struct file_entry *entry);
     void *ctx;
+    const char *folder;
+    char path[TREE_PATH_ROOM]; /* of what is visited, relative to folder */
 };
 
-static int by_bytes(const struct dirent **a, const struct dirent **b)
-{
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static int not_dots(const struct dirent *e)
-{
-    return strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
-}
-
-static enum err walk_folder(const struct walk *w, const char *below, int depth);
-
-static enum err walk_entry(const struct walk *w, const char *path, int depth)
-{
-    char full[TREE_PATH_ROOM];
+/* A folder is two items: itself, and its content as "name/", which sorts where the paths below it belong. */
+struct item {
+    char *name;
+    bool content;
     struct stat st;
-    enum err e = file_join(full, sizeof full, w->folder, path);
-    if (e != ERR_OK)
-        return e;
-    if (lstat(full, &st) != 0)
-        return err_set_errno(ERR_IO, "cannot look at %s", full);
-    struct file_entry entry = {.path = path,
-                               .mode = st.st_mode,
-                               .bytes = (uint64_t)st.st_size,
-                               .modified_ms =
-                                   (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000};
-    e = w->visit(w->ctx, &entry);
-    return e == ERR_OK && S_ISDIR(st.st_mode) ? walk_folder(w, path, depth + 1) : e;
+};
+
+struct items {
+    struct item *list;
+    size_t count, room;
+};
+
+static enum err add_item(struct items *items, const char *name, bool content, const struct stat *st)
+{
+    if (items->count == items->room) {
+        size_t room = items->room ? items->room * 2 : 32;
+        struct item *list = realloc(items->list, room * sizeof *list);
+        if (!list)
+            return err_set(ERR_NOMEM, "no memory for a folder of %zu entries", items->count);
+        items->list = list;
+        items->room = room;
+    }
+    size_t len = strlen(name);
+    char *copy = malloc(len + 2);
+    if (!copy)
+        return err_set(ERR_NOMEM, "no memory for a folder of %zu entries", items->count);
+    memcpy(copy, name, len);
+    memcpy(copy + len, content ? "/" : "", content ? 2 : 1);
+    items->list[items->count++] = (struct item){.name = copy, .content = content, .st = *st};
+    return ERR_OK;
 }
 
-static enum err walk_folder(const struct walk *w, const char *below, int depth)
+static enum err list_folder(const struct walk *w, DIR *d, struct items *items)
 {
-    char full[TREE_PATH_ROOM], path[TREE_PATH_ROOM];
-    struct dirent **list = NULL;
-    enum err e = *below ? file_join(full, sizeof full, w->folder, below) : ERR_OK;
-    if (e != ERR_OK)
-        return e;
-    if (depth > TREE_DEPTH_MAX)
-        return err_set(ERR_LIMIT, "%s is nested deeper than %d folders", w->folder, TREE_DEPTH_MAX);
-    int count = scandir(*below ? full : w->folder, &list, not_dots, by_bytes);
-    if (count < 0)
-        return err_set_errno(ERR_IO, "cannot read folder %s", *below ? full : w->folder);
-    for (int i = 0; i < count; i++) {
-        if (e == ERR_OK) {
-            int n = snprintf(path, sizeof path, "%s%s%s", below, *below ? "/" : "", list[i]->d_name);
-            e = n < 0 || (size_t)n >= sizeof path ? err_set(ERR_LIMIT, "path is too long below %s", w->folder)
-                                                  : walk_entry(w, path, depth);
-        }
-        free(list[i]);
+    for (;;) {
+        errno = 0;
+        struct dirent *x = readdir(d);
+        if (!x)
+            return errno ? err_set_errno(ERR_IO, "cannot read folder %s/%s", w->folder, w->path) : ERR_OK;
+        struct stat st;
+        if (strcmp(x->d_name, ".") == 0 || strcmp(x->d_name, "..") == 0)
+            continue;
+        if (fstatat(dirfd(d), x->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+            return err_set_errno(ERR_IO, "cannot look at %s/%s%s", w->folder, w->path, x->d_name);
+        if (items->count >= WALK_ENTRIES_MAX)
+            return err_set(ERR_LIMIT, "%s/%s has more than %d entries", w->folder, w->path, WALK_ENTRIES_MAX);
+        enum err e = add_item(items, x->d_name, false, &st);
+        if (e == ERR_OK && S_ISDIR(st.st_mode))
+            e = add_item(items, x->d_name, true, &st);
+        if (e != ERR_OK)
+            return e;
     }
-    free(list);
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(((const struct item *)a)->name, ((const struct item *)b)->name);
+}
+
+static enum err walk_folder(struct walk *w, int parent, const char *name, size_t path_len, int depth);
+
+static enum err walk_item(struct walk *w, int folder, const struct item *item, size_t path_len, int depth)
+{
+    size_t len = strlen(item->name);
+    if (path_len + len >= sizeof w->path)
+        return err_set(ERR_LIMIT, "a path below %s is longer than %zu bytes", w->folder, sizeof w->path - 1);
+    memcpy(w->path + path_len, item->name, len + 1);
+    if (item->content)
+        return walk_folder(w, folder, item->name, path_len + len, depth + 1);
+    const struct timespec *modified = &item->st.st_mtim;
+    struct file_entry entry = {.path = w->path,
+                               .mode = item->st.st_mode,
+                               .bytes = (uint64_t)item->st.st_size,
+                               .modified_ms = (int64_t)modified->tv_sec * 1000 + modified->tv_nsec / 1000000};
+    return w->visit(w->ctx, &entry);
+}
+
+static enum err walk_folder(struct walk *w, int parent, const char *name, size_t path_len, int depth)
+{
+    struct items items = {0};
+    if (depth > WALK_DEPTH_MAX)
+        return err_set(ERR_LIMIT, "%s is nested deeper than %d folders", w->folder, WALK_DEPTH_MAX);
+    int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | (depth > 0 ? O_NOFOLLOW : 0);
+    int fd = openat(parent, name, flags);
+    DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!d) {
+        enum err e = err_set_errno(ERR_IO, "cannot read folder %s/%s", w->folder, w->path);
+        if (fd >= 0)
+            close(fd);
+        return e;
+    }
+    enum err e = list_folder(w, d, &items);
+    if (e == ERR_OK && items.count)
+        qsort(items.list, items.count, sizeof *items.list, by_bytes);
+    for (size_t i = 0; i < items.count; i++) {
+        if (e == ERR_OK)
+            e = walk_item(w, dirfd(d), &items.list[i], path_len, depth);
+        free(items.list[i].name);
+    }
+    free(items.list);
+    closedir(d);
     return e;
 }
 
@@ -138,5 +148,5 @@ enum err file_walk(const char *folder, enum err (*visit)(void *ctx, const struct
                    void *ctx)
 {
     struct walk w = {.folder = folder, .visit = visit, .ctx = ctx};
-    return walk_folder(&w, "", 0);
+    return walk_folder(&w, AT_FDCWD, folder, 0, 0);
 }

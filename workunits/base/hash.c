@@ -1,46 +1,76 @@
-/* hash.c - see hash.h */
+/* hash.c - SHA-256 through OpenSSL. The algorithm is fetched once and each thread keeps one context: fetching
+ * and allocating for each digest would cost more than hashing a short input. */
 #include "base/hash.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-
 #include "base/str.h"
 
+#define READ_BYTES (64u << 10)
+
 struct hash {
-    EVP_MD_CTX *ctx;
+    EVP_MD_CTX *context;
 };
 
-/* Fetched once per process: a lookup by name for each digest would cost more than the digest. */
-static const EVP_MD *sha256(void)
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static EVP_MD *sha256;
+static pthread_key_t context_key;
+
+static void free_context(void *context)
 {
-    static EVP_MD *md;
-    EVP_MD *seen = __atomic_load_n(&md, __ATOMIC_ACQUIRE);
-    if (!seen) {
-        EVP_MD *fetched = EVP_MD_fetch(NULL, "SHA256", NULL);
-        if (!fetched)
-            abort();
-        if (__atomic_compare_exchange_n(&md, &seen, fetched, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-            return fetched;
-        EVP_MD_free(fetched);
-    }
-    return seen;
+    EVP_MD_CTX_free(context);
+}
+
+static void fetch(void)
+{
+    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    if (!sha256 || pthread_key_create(&context_key, free_context))
+        abort(); /* an OpenSSL without SHA-256: nothing here can work */
+}
+
+/* A digest is a value, so that failing has no way out but abort(). It happens only when memory ends. */
+static void must(int fine)
+{
+    if (fine != 1)
+        abort();
+}
+
+static EVP_MD_CTX *thread_context(void)
+{
+    static _Thread_local EVP_MD_CTX *context;
+    if (context)
+        return context;
+    must(pthread_once(&once, fetch) == 0);
+    context = EVP_MD_CTX_new();
+    must(context && pthread_setspecific(context_key, context) == 0);
+    return context;
 }
 
 struct digest hash_bytes(const void *bytes, size_t len)
 {
-    static _Thread_local EVP_MD_CTX *ctx;
     struct digest d;
-    if (!ctx)
-        ctx = EVP_MD_CTX_new();
-    if (!ctx || !EVP_DigestInit_ex2(ctx, sha256(), NULL) || !EVP_DigestUpdate(ctx, bytes, len) ||
-        !EVP_DigestFinal_ex(ctx, d.bytes, NULL))
-        abort();
+    EVP_MD_CTX *context = thread_context();
+    must(EVP_DigestInit_ex2(context, sha256, NULL));
+    must(EVP_DigestUpdate(context, bytes, len));
+    must(EVP_DigestFinal_ex(context, d.bytes, NULL));
+    return d;
+}
+
+struct digest hash_tagged(uint8_t tag, const void *bytes, size_t len)
+{
+    struct digest d;
+    EVP_MD_CTX *context = thread_context();
+    must(EVP_DigestInit_ex2(context, sha256, NULL));
+    must(EVP_DigestUpdate(context, &tag, 1));
+    must(EVP_DigestUpdate(context, bytes, len));
+    must(EVP_DigestFinal_ex(context, d.bytes, NULL));
     return d;
 }
 
@@ -62,23 +92,21 @@ void digest_text(const struct digest *d, char ret_text[DIGEST_TEXT_BYTES])
 
 enum err digest_parse(const char *text, struct digest *ret)
 {
-    struct digest d;
-    if (!text || str_unhex(text, d.bytes, DIGEST_BYTES) != ERR_OK)
-        return err_set(ERR_INVALID,
-                       "'%.70s' is not a digest: 64 lower-case hexadecimal characters are wanted",
+    if (!text || str_unhex(text, ret->bytes, DIGEST_BYTES))
+        return err_set(ERR_INVALID, "'%.80s' is not a digest; one is 64 lower-case hexadecimal characters",
                        text ? text : "");
-    *ret = d;
     return ERR_OK;
 }
 
 struct hash *hash_new(void)
 {
-    struct hash *h = malloc(sizeof *h);
-    if (!h)
-        return NULL;
-    h->ctx = EVP_MD_CTX_new();
-    if (!h->ctx || !EVP_DigestInit_ex2(h->ctx, sha256(), NULL)) {
+    struct hash *h = calloc(1, sizeof *h);
+    must(pthread_once(&once, fetch) == 0);
+    if (h)
+        h->context = EVP_MD_CTX_new();
+    if (!h || !h->context || EVP_DigestInit_ex2(h->context, sha256, NULL) != 1) {
         hash_free(h);
+        err_set(ERR_NOMEM, "no memory to compute a digest");
         return NULL;
     }
     return h;
@@ -86,15 +114,14 @@ struct hash *hash_new(void)
 
 void hash_add(struct hash *h, const void *bytes, size_t len)
 {
-    if (!EVP_DigestUpdate(h->ctx, bytes, len))
-        abort();
+    must(EVP_DigestUpdate(h->context, bytes, len));
 }
 
 struct digest hash_end(struct hash *h)
 {
     struct digest d;
-    if (!EVP_DigestFinal_ex(h->ctx, d.bytes, NULL) || !EVP_DigestInit_ex2(h->ctx, sha256(), NULL))
-        abort();
+    must(EVP_DigestFinal_ex(h->context, d.bytes, NULL));
+    must(EVP_DigestInit_ex2(h->context, sha256, NULL));
     return d;
 }
 
@@ -102,35 +129,41 @@ void hash_free(struct hash *h)
 {
     if (!h)
         return;
-    EVP_MD_CTX_free(h->ctx);
+    EVP_MD_CTX_free(h->context);
     free(h);
+}
+
+static enum err hash_descriptor(int fd, const char *path, struct hash *h, uint64_t *ret_bytes)
+{
+    uint8_t bytes[READ_BYTES];
+    uint64_t total = 0;
+    for (;;) {
+        ssize_t n = read(fd, bytes, sizeof bytes);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_set_errno(ERR_IO, "%s cannot be read", path);
+        if (n == 0)
+            break;
+        hash_add(h, bytes, (size_t)n);
+        total += (uint64_t)n;
+    }
+    *ret_bytes = total;
+    return ERR_OK;
 }
 
 enum err hash_file(const char *path, struct digest *ret, uint64_t *ret_bytes)
 {
-    char chunk[65536];
-    uint64_t bytes = 0;
-    ssize_t got = 1;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct hash *h = fd >= 0 ? hash_new() : NULL;
     if (fd < 0)
-        return err_set_errno(ERR_IO, "cannot open %s", path);
-    while (h && got > 0) {
-        got = read(fd, chunk, sizeof chunk);
-        if (got > 0) {
-            hash_add(h, chunk, (size_t)got);
-            bytes += (uint64_t)got;
-        } else if (got < 0 && errno == EINTR) {
-            got = 1;
-        }
-    }
-    enum err e = !h        ? err_set(ERR_NOMEM, "out of memory")
-                 : got < 0 ? err_set_errno(ERR_IO, "cannot read %s", path)
-                           : ERR_OK;
-    if (e == ERR_OK) {
+        return err_set_errno(ERR_IO, "%s cannot be opened", path);
+    uint64_t total = 0;
+    struct hash *h = hash_new();
+    enum err e = h ? hash_descriptor(fd, path, h, &total) : ERR_NOMEM;
+    if (!e) {
         *ret = hash_end(h);
         if (ret_bytes)
-            *ret_bytes = bytes;
+            *ret_bytes = total;
     }
     hash_free(h);
     close(fd);

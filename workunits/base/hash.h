@@ -17,6 +17,9 @@ struct digest {
 };
 
 struct digest hash_bytes(const void *bytes, size_t len);
+/* The digest of the byte `tag` and then the bytes: keeps digests made for one purpose from passing for
+ * another. */
+struct digest hash_tagged(uint8_t tag, const void *bytes, size_t len);
 bool digest_eq(const struct digest *a, const struct digest *b);
 bool digest_is_zero(const struct digest *d);
 void digest_text(const struct digest *d, char ret_text[DIGEST_TEXT_BYTES]);

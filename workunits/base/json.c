@@ -22,39 +22,58 @@ static const struct json *out_of(const json_t *v)
     return (const struct json *)(const void *)v;
 }
 
-/* jansson's own limit on depth is 2048: refuse what is deeper than ours before it takes memory. */
-static bool too_deep(const char *bytes, size_t len)
+/* What a document would take, seen before jansson takes it: its own limit on depth is 2048, and eight million
+ * bytes of
+ * "{},{},..." become 700 million bytes of memory. */
+static void measure(const char *bytes, size_t len, size_t *ret_depth, size_t *ret_values)
 {
-    size_t depth = 0;
-    bool quoted = false;
+    size_t depth = 0, deepest = 0, values = 1;
     for (size_t i = 0; i < len; i++) {
-        char c = bytes[i];
-        if (quoted) {
-            if (c == '\\')
-                i++;
-            else
-                quoted = c != '"';
-        } else if (c == '"') {
-            quoted = true;
-        } else if (c == '[' || c == '{') {
-            if (++depth > JSON_DEPTH_MAX)
-                return true;
-        } else if ((c == ']' || c == '}') && depth > 0) {
-            depth--;
+        switch (bytes[i]) {
+        case '"':
+            for (i++; i < len && bytes[i] != '"'; i++)
+                i += bytes[i] == '\\';
+            break;
+        case '[':
+        case '{':
+            depth++;
+            values++;
+            deepest = depth > deepest ? depth : deepest;
+            break;
+        case ']':
+        case '}':
+            depth -= depth > 0;
+            break;
+        case ',':
+            values++;
+            break;
         }
     }
-    return false;
+    *ret_depth = deepest;
+    *ret_values = values;
+}
+
+static enum err within_limits(const char *bytes, size_t len, size_t bytes_max)
+{
+    size_t depth, values;
+    if (len > bytes_max)
+        return err_set(ERR_LIMIT, "JSON of %zu bytes is over the limit of %zu", len, bytes_max);
+    if (len == 0)
+        return err_set(ERR_INVALID, "JSON is wanted, but there is nothing");
+    measure(bytes, len, &depth, &values);
+    if (depth > JSON_DEPTH_MAX)
+        return err_set(ERR_LIMIT, "JSON is nested deeper than %d", JSON_DEPTH_MAX);
+    if (values > JSON_VALUES_MAX)
+        return err_set(ERR_LIMIT, "JSON of more than %d values is over the limit", JSON_VALUES_MAX);
+    return ERR_OK;
 }
 
 enum err json_parse(const char *bytes, size_t len, size_t bytes_max, struct json_doc **ret_doc)
 {
     json_error_t why;
-    if (len > bytes_max)
-        return err_set(ERR_LIMIT, "JSON of %zu bytes is over the limit of %zu", len, bytes_max);
-    if (len == 0)
-        return err_set(ERR_INVALID, "JSON is wanted, but there is nothing");
-    if (too_deep(bytes, len))
-        return err_set(ERR_LIMIT, "JSON is nested deeper than %d", JSON_DEPTH_MAX);
+    enum err e = within_limits(bytes, len, bytes_max);
+    if (e != ERR_OK)
+        return e;
     json_t *root = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, &why);
     if (!root)
         return err_set(ERR_INVALID, "malformed JSON at line %d column %d: %s", why.line, why.column,
@@ -93,8 +112,10 @@ static const char *path_of(const char *where, const char *key, char *room, size_
 
 #define FIELD(where, key) path_of(where, key, (char[160]){0}, 160)
 
-static enum err missing(const char *where, const char *key)
+static enum err missing(const struct json *obj, const char *where, const char *key)
 {
+    if (!obj || !json_is_object(in(obj)))
+        return err_set(ERR_INVALID, "%s must be an object", where && *where ? where : "the document");
     return err_set(ERR_INVALID, "%s is missing", FIELD(where, key));
 }
 
@@ -124,7 +145,7 @@ enum err json_opt_string(const struct json *obj, const char *where, const char *
 enum err json_get_string(const struct json *obj, const char *where, const char *key, size_t bytes_max,
                          const char **ret)
 {
-    return find(obj, key) ? json_opt_string(obj, where, key, bytes_max, NULL, ret) : missing(where, key);
+    return find(obj, key) ? json_opt_string(obj, where, key, bytes_max, NULL, ret) : missing(obj, where, key);
 }
 
 enum err json_opt_i64(const struct json *obj, const char *where, const char *key, int64_t min, int64_t max,
@@ -146,7 +167,7 @@ enum err json_opt_i64(const struct json *obj, const char *where, const char *key
 enum err json_get_i64(const struct json *obj, const char *where, const char *key, int64_t min, int64_t max,
                       int64_t *ret)
 {
-    return find(obj, key) ? json_opt_i64(obj, where, key, min, max, 0, ret) : missing(where, key);
+    return find(obj, key) ? json_opt_i64(obj, where, key, min, max, 0, ret) : missing(obj, where, key);
 }
 
 enum err json_opt_real(const struct json *obj, const char *where, const char *key, double min, double max,
@@ -167,7 +188,7 @@ enum err json_opt_real(const struct json *obj, const char *where, const char *ke
 enum err json_get_real(const struct json *obj, const char *where, const char *key, double min, double max,
                        double *ret)
 {
-    return find(obj, key) ? json_opt_real(obj, where, key, min, max, 0, ret) : missing(where, key);
+    return find(obj, key) ? json_opt_real(obj, where, key, min, max, 0, ret) : missing(obj, where, key);
 }
 
 enum err json_opt_bool(const struct json *obj, const char *where, const char *key, bool fallback, bool *ret)
@@ -181,7 +202,7 @@ enum err json_opt_bool(const struct json *obj, const char *where, const char *ke
 
 enum err json_get_bool(const struct json *obj, const char *where, const char *key, bool *ret)
 {
-    return find(obj, key) ? json_opt_bool(obj, where, key, false, ret) : missing(where, key);
+    return find(obj, key) ? json_opt_bool(obj, where, key, false, ret) : missing(obj, where, key);
 }
 
 enum err json_opt_array(const struct json *obj, const char *where, const char *key, size_t count_max,
@@ -200,7 +221,7 @@ enum err json_opt_array(const struct json *obj, const char *where, const char *k
 enum err json_get_array(const struct json *obj, const char *where, const char *key, size_t count_max,
                         const struct json **ret)
 {
-    return find(obj, key) ? json_opt_array(obj, where, key, count_max, ret) : missing(where, key);
+    return find(obj, key) ? json_opt_array(obj, where, key, count_max, ret) : missing(obj, where, key);
 }
 
 enum err json_opt_object(const struct json *obj, const char *where, const char *key, const struct json **ret)
@@ -214,7 +235,7 @@ enum err json_opt_object(const struct json *obj, const char *where, const char *
 
 enum err json_get_object(const struct json *obj, const char *where, const char *key, const struct json **ret)
 {
-    return find(obj, key) ? json_opt_object(obj, where, key, ret) : missing(where, key);
+    return find(obj, key) ? json_opt_object(obj, where, key, ret) : missing(obj, where, key);
 }
 
 static bool listed(const char *key, const char *const *keys, size_t key_count)
@@ -228,7 +249,7 @@ static bool listed(const char *key, const char *const *keys, size_t key_count)
 enum err json_only(const struct json *obj, const char *where, const char *const *keys, size_t key_count)
 {
     if (!obj || !json_is_object(in(obj)))
-        return err_set(ERR_INVALID, "%s must be an object", where && *where ? where : "the body");
+        return err_set(ERR_INVALID, "%s must be an object", where && *where ? where : "the document");
     for (void *at = json_object_iter((json_t *)(uintptr_t)in(obj)); at;
          at = json_object_iter_next((json_t *)(uintptr_t)in(obj), at)) {
         const char *key = json_object_iter_key(at);
@@ -259,15 +280,15 @@ const struct json *json_field(const struct json *obj, const char *key)
     return obj && json_is_object(in(obj)) ? out_of(json_object_get(in(obj), key)) : NULL;
 }
 
-bool json_each(const struct json *obj, size_t i, const char **ret_key, const struct json **ret_value)
+bool json_each(const struct json *obj, size_t i, const char **key, const struct json **ret_value)
 {
-    json_t *o = (json_t *)(uintptr_t)(obj && json_is_object(in(obj)) ? in(obj) : NULL);
-    void *at = o ? json_object_iter(o) : NULL;
-    for (; at && i > 0; i--)
+    json_t *o = obj && json_is_object(in(obj)) ? (json_t *)(uintptr_t)in(obj) : NULL;
+    void *at = !o ? NULL : i == 0 ? json_object_iter(o) : json_object_iter_at(o, *key);
+    if (at && i > 0)
         at = json_object_iter_next(o, at);
     if (!at)
         return false;
-    *ret_key = json_object_iter_key(at);
+    *key = json_object_iter_key(at);
     *ret_value = out_of(json_object_iter_value(at));
     return true;
 }
@@ -295,18 +316,4 @@ double json_number(const struct json *v, double fallback)
 bool json_is_set(const struct json *v)
 {
     return v && json_is_true(in(v));
-}
-
-static int add_piece(const char *bytes, size_t len, void *ctx)
-{
-    return buf_add(ctx, bytes, len) == ERR_OK ? 0 : -1;
-}
-
-enum err json_dump(const struct json *v, struct buf *out)
-{
-    if (!v)
-        return buf_add_text(out, "null");
-    if (json_dump_callback(in(v), add_piece, out, JSON_COMPACT | JSON_ENCODE_ANY) != 0)
-        return err_set(ERR_LIMIT, "JSON is too large to write");
-    return ERR_OK;
 }

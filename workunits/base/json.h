@@ -1,9 +1,9 @@
 /* json.h - reading and writing JSON. The only user of jansson.
  *
- * Reading: json_parse() refuses what is over the limits, duplicate keys, NUL in strings and invalid UTF-8. A
- * getter that fails returns an error whose sentence gives the path of the field: "reports[3].cpu_ms must be
- * an integer from 0 to 10". Values live as long as the document. Writing is a stream into a buf; it never
- * builds a tree. */
+ * Reading: a document is an object or a list. json_parse() refuses what is over the limits (bytes_max,
+ * JSON_DEPTH_MAX, JSON_VALUES_MAX), duplicate keys, NUL in strings and invalid UTF-8. A getter that fails
+ * returns an error whose sentence gives the path of the field: "reports[3].cpu_ms must be an integer from 0
+ * to 10". Values live as long as the document. Writing is a stream into a buf; it never builds a tree. */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 
@@ -71,19 +71,21 @@ enum err json_only(const struct json *obj, const char *where, const char *const 
 size_t json_count(const struct json *array_or_object);
 const struct json *json_at(const struct json *array, size_t index);     /* NULL past the end */
 const struct json *json_field(const struct json *obj, const char *key); /* NULL if missing */
-/* Visits the fields of an object in the order they were written. i from 0; false at the end. */
-bool json_each(const struct json *obj, size_t i, const char **ret_key, const struct json **ret_value);
+/* Visits the fields of an object in the order they were written; false at the end.
+ * for (size_t i = 0; json_each(obj, i, &key, &value); i++): key is read too, it says where the last call was.
+ */
+bool json_each(const struct json *obj, size_t i, const char **key, const struct json **ret_value);
 /* Values on their own; the wrong kind gives NULL, 0, false or the fallback. */
 const char *json_text(const struct json *v);
 size_t json_text_len(const struct json *v);
 int64_t json_int(const struct json *v, int64_t fallback);
 double json_number(const struct json *v, double fallback);
 bool json_is_set(const struct json *v);
-/* Writes a value as compact JSON, keys in their order. */
+/* Adds a value as compact JSON, keys in their order. */
 enum err json_dump(const struct json *v, struct buf *out) NODISCARD;
 
 /* Writing. Errors are remembered and told once by json_out_end(); commas and nesting are kept by the writer.
- * key is NULL inside arrays and at the top. */
+ * key is NULL inside arrays and at the top, and only there. Not deeper than JSON_DEPTH_MAX. */
 struct json_out {
     struct buf *buf;
     enum err err;
@@ -101,7 +103,7 @@ void json_out_string_len(struct json_out *o, const char *key, const char *bytes,
 void json_out_i64(struct json_out *o, const char *key, int64_t v);
 void json_out_u64(struct json_out *o, const char *key, uint64_t v);
 void json_out_real(struct json_out *o, const char *key,
-                   double v); /* shortest that reads back; NaN, inf: null */
+                   double v); /* reads back as the same real; NaN, inf: null */
 void json_out_bool(struct json_out *o, const char *key, bool v);
 void json_out_null(struct json_out *o, const char *key);
 void json_out_value(struct json_out *o, const char *key, const struct json *v);

@@ -8,6 +8,7 @@
 
 /* JSON of any origin. */
 #define JSON_DEPTH_MAX            32
+#define JSON_VALUES_MAX           262144 /* in one document: each takes up to 250 bytes of memory */
 #define JSON_BODY_BYTES_MAX       (8u << 20)
 #define JSON_BODY_SMALL_BYTES_MAX (64u << 10) /* Bodies of requests that carry no list. */
 
@@ -45,5 +46,7 @@
 /* Files. */
 #define BLOB_BYTES_MAX   (64ull << 30)
 #define CONFIG_BYTES_MAX (1u << 20)
+#define WALK_DEPTH_MAX   128
+#define WALK_ENTRIES_MAX 1000000
 
 #endif

@@ -15,10 +15,11 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 void log_setup(enum log_level level, bool json);
 enum err log_level_parse(const char *word, enum log_level *ret) NODISCARD;
 bool log_on(enum log_level level);
-/* log_event(LOG_INFO, "lease", "wu=%s host=%llu reason=%q"...) is not it: pairs are given apart, values as
- * text: log_event(LOG_INFO, "lease", "wu", wu_text, "host", host_text, NULL). */
+/* log_event(LOG_INFO, "lease", "wu", wu_text, "host", host_text, NULL): names and values are texts, in pairs.
+ * A value that is NULL is written as "-" and ends the line. A line over LOG_LINE_BYTES_MAX is cut. Leaves
+ * errno as it was. */
 void log_event(enum log_level level, const char *event, ...) __attribute__((sentinel));
-/* For numbers without a buffer: returns one of a few per-thread buffers, good for one log_event call. */
+/* For numbers without a buffer: returns one of eight per-thread buffers, good for one log_event call. */
 const char *log_i64(long long v);
 
 #endif

@@ -6,29 +6,13 @@
 
 static struct digest node(const struct digest *left, const struct digest *right)
 {
-    uint8_t bytes[1 + 2 * DIGEST_BYTES];
-    bytes[0] = 1;
-    memcpy(bytes + 1, left->bytes, DIGEST_BYTES);
-    memcpy(bytes + 1 + DIGEST_BYTES, right->bytes, DIGEST_BYTES);
-    return hash_bytes(bytes, sizeof bytes);
+    struct digest both[2] = {*left, *right};
+    return hash_tagged(1, both, sizeof both);
 }
 
 struct digest merkle_leaf(const void *data, size_t len)
 {
-    uint8_t small[1024];
-    if (len < sizeof small) {
-        small[0] = 0;
-        if (len)
-            memcpy(small + 1, data, len);
-        return hash_bytes(small, len + 1);
-    }
-    struct hash *h = hash_new();
-    assert(h);
-    hash_add(h, "", 1);
-    hash_add(h, data, len);
-    struct digest d = hash_end(h);
-    hash_free(h);
-    return d;
+    return hash_tagged(0, data, len);
 }
 
 /* The largest power of two below count; count > 1. */
@@ -66,6 +50,45 @@ size_t merkle_path(const struct digest *leaves, size_t count, size_t index,
         ret_path[len] = merkle_root(leaves, k);
     }
     return len + 1;
+}
+
+size_t merkle_levels_count(size_t count)
+{
+    size_t total = count;
+    for (size_t width = count; width > 1; total += width)
+        width = (width + 1) / 2;
+    return total;
+}
+
+/* A level's last digest goes up as it is where it has no partner: that is the split at the largest power of
+ * two. */
+void merkle_levels(const struct digest *leaves, size_t count, struct digest *ret_levels)
+{
+    struct digest *level = ret_levels;
+    if (count)
+        memcpy(level, leaves, count * sizeof *leaves);
+    for (size_t width = count; width > 1; width = (width + 1) / 2) {
+        struct digest *above = level + width;
+        for (size_t i = 0; i + 1 < width; i += 2)
+            above[i / 2] = node(&level[i], &level[i + 1]);
+        if (width % 2)
+            above[width / 2] = level[width - 1];
+        level = above;
+    }
+}
+
+size_t merkle_levels_path(const struct digest *levels, size_t count, size_t index,
+                          struct digest ret_path[MERKLE_PATH_MAX])
+{
+    size_t len = 0;
+    assert(index < count);
+    for (size_t width = count; width > 1; width = (width + 1) / 2) {
+        if ((index ^ 1) < width)
+            ret_path[len++] = levels[index ^ 1];
+        index /= 2;
+        levels += width;
+    }
+    return len;
 }
 
 bool merkle_verify(const struct digest *leaf, size_t index, size_t count, const struct digest *path,

@@ -1,6 +1,7 @@
 /* rand.c - see rand.h */
 #include "base/rand.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -57,6 +58,7 @@ uint64_t rand_seeded_u64(struct rand_seeded *r)
 
 uint64_t rand_seeded_below(struct rand_seeded *r, uint64_t n)
 {
+    assert(n > 0);
     uint64_t least = -n % n; /* draws below it would favour the small remainders */
     uint64_t v;
     do

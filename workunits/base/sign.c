@@ -1,23 +1,38 @@
 /* sign.c - see sign.h */
 #include "base/sign.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+
+#include "base/file.h"
+
+enum { PEM_BYTES_MAX = 4096 };
 
 struct private_key {
     EVP_PKEY *pkey;
 };
 
+/* Leaves OpenSSL's queue of errors empty: one that stays there is taken for a failure of the thread's next
+ * TLS call. */
+static enum err failed(const char *what)
+{
+    char reason[160];
+    unsigned long code = ERR_get_error();
+    ERR_error_string_n(code, reason, sizeof reason);
+    ERR_clear_error();
+    return err_set(ERR_IO, "OpenSSL cannot %s: %s", what, code ? reason : "it does not say why");
+}
+
 static enum err own(EVP_PKEY *pkey, struct private_key **ret)
 {
-    struct private_key *key = pkey ? malloc(sizeof *key) : NULL;
+    struct private_key *key = malloc(sizeof *key);
     if (!key) {
         EVP_PKEY_free(pkey);
         return err_set(ERR_NOMEM, "out of memory for a key");
@@ -29,51 +44,62 @@ static enum err own(EVP_PKEY *pkey, struct private_key **ret)
 
 enum err sign_key_new(struct private_key **ret)
 {
-    return own(EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"), ret);
+    EVP_PKEY *pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    return pkey ? own(pkey, ret) : failed("make a key");
+}
+
+static enum err check_private(int fd, const char *path)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return err_set_errno(ERR_IO, "cannot read key %s", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(ERR_INVALID, "key %s is not a regular file", path);
+    if (st.st_mode & 077)
+        return err_set(ERR_DENIED, "key %s can be read by others (mode %03o): run chmod 600 on it", path,
+                       (unsigned)st.st_mode & 0777);
+    return ERR_OK;
+}
+
+static EVP_PKEY *from_pem(char *pem, int len)
+{
+    BIO *bio = BIO_new_mem_buf(pem, len);
+    EVP_PKEY *pkey = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)"")
+                         : NULL; /* "": never asks for a passphrase */
+    BIO_free(bio);
+    if (pkey && EVP_PKEY_is_a(pkey, "ED25519"))
+        return pkey;
+    EVP_PKEY_free(pkey);
+    ERR_clear_error();
+    return NULL;
 }
 
 enum err sign_key_load(const char *path, struct private_key **ret)
 {
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char pem[PEM_BYTES_MAX];
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return err_set_errno(ERR_IO, "cannot open key %s", path);
-    FILE *f = fstat(fd, &st) == 0 ? fdopen(fd, "r") : NULL;
-    if (!f) {
-        close(fd);
-        return err_set_errno(ERR_IO, "cannot read key %s", path);
-    }
-    if (st.st_mode & 077) {
-        fclose(f);
-        return err_set(ERR_DENIED, "key %s can be read by others (mode %03o): run chmod 600 on it", path,
-                       (unsigned)st.st_mode & 0777);
-    }
-    EVP_PKEY *pkey = PEM_read_PrivateKey(f, NULL, NULL, (void *)"");
-    fclose(f);
-    if (!pkey || !EVP_PKEY_is_a(pkey, "ED25519")) {
-        EVP_PKEY_free(pkey);
-        return err_set(ERR_INVALID, "%s is not an Ed25519 private key in PEM form", path);
-    }
-    return own(pkey, ret);
+    enum err e = check_private(fd, path);
+    ssize_t len = e == ERR_OK ? read(fd, pem, sizeof pem) : 0;
+    if (len < 0)
+        e = err_set_errno(ERR_IO, "cannot read key %s", path);
+    close(fd);
+    if (e != ERR_OK)
+        return e;
+    EVP_PKEY *pkey = from_pem(pem, (int)len);
+    OPENSSL_cleanse(pem, sizeof pem);
+    return pkey ? own(pkey, ret) : err_set(ERR_INVALID, "%s is not an Ed25519 private key in PEM form", path);
 }
 
 enum err sign_key_save(const struct private_key *key, const char *path)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return err_set_errno(ERR_IO, "cannot create key %s", path);
-    FILE *f = fdopen(fd, "w");
-    if (!f) {
-        close(fd);
-        return err_set_errno(ERR_IO, "cannot write key %s", path);
-    }
-    bool good = PEM_write_PKCS8PrivateKey(f, key->pkey, NULL, NULL, 0, NULL, NULL) == 1 && fflush(f) == 0 &&
-                fsync(fd) == 0;
-    enum err e = good ? ERR_OK : err_set_errno(ERR_IO, "cannot write key %s", path);
-    if (fclose(f) != 0 && e == ERR_OK)
-        e = err_set_errno(ERR_IO, "cannot write key %s", path);
-    if (e != ERR_OK)
-        unlink(path);
+    BIO *bio = BIO_new(BIO_s_secmem()); /* wiped when it is freed */
+    char *pem = NULL;
+    bool made = bio && PEM_write_bio_PKCS8PrivateKey(bio, key->pkey, NULL, NULL, 0, NULL, NULL) == 1;
+    long len = made ? BIO_get_mem_data(bio, &pem) : 0;
+    enum err e = len > 0 ? file_create_atomic(path, pem, (size_t)len, 0600) : failed("write a private key");
+    BIO_free(bio);
     return e;
 }
 
@@ -88,9 +114,8 @@ void sign_key_free(struct private_key *key)
 enum err sign_key_public(const struct private_key *key, struct public_key *ret)
 {
     size_t len = SIGN_KEY_BYTES;
-    if (EVP_PKEY_get_raw_public_key(key->pkey, ret->bytes, &len) != 1 || len != SIGN_KEY_BYTES)
-        return err_set(ERR_IO, "OpenSSL gives no public key");
-    return ERR_OK;
+    bool good = EVP_PKEY_get_raw_public_key(key->pkey, ret->bytes, &len) == 1 && len == SIGN_KEY_BYTES;
+    return good ? ERR_OK : failed("tell the public key");
 }
 
 struct digest sign_key_id(const struct public_key *key)
@@ -105,7 +130,7 @@ enum err sign_make(const struct private_key *key, const void *bytes, size_t len,
     bool good = ctx && EVP_DigestSignInit(ctx, NULL, NULL, NULL, key->pkey) == 1 &&
                 EVP_DigestSign(ctx, ret->bytes, &sig_len, bytes, len) == 1 && sig_len == SIGN_SIGNATURE_BYTES;
     EVP_MD_CTX_free(ctx);
-    return good ? ERR_OK : err_set(ERR_IO, "OpenSSL cannot make a signature");
+    return good ? ERR_OK : failed("make a signature");
 }
 
 bool sign_check(const struct public_key *key, const void *bytes, size_t len, const struct signature *sig)
@@ -116,5 +141,7 @@ bool sign_check(const struct public_key *key, const void *bytes, size_t len, con
                 EVP_DigestVerify(ctx, sig->bytes, SIGN_SIGNATURE_BYTES, bytes, len) == 1;
     EVP_MD_CTX_free(ctx);
     EVP_PKEY_free(pkey);
+    if (!good)
+        ERR_clear_error();
     return good;
 }

@@ -24,9 +24,9 @@ struct private_key; /* opaque; freed with its secret wiped */
 
 enum err sign_key_new(struct private_key **ret) NODISCARD;
 enum err sign_key_load(const char *path,
-                       struct private_key **ret) NODISCARD; /* refuses group or world readable */
+                       struct private_key **ret) NODISCARD; /* ERR_DENIED if group or world may read it */
 enum err sign_key_save(const struct private_key *key,
-                       const char *path) NODISCARD; /* 0600, never overwrites */
+                       const char *path) NODISCARD; /* 0600, durable; ERR_CONFLICT if there is one */
 void sign_key_free(struct private_key *key);
 enum err sign_key_public(const struct private_key *key, struct public_key *ret) NODISCARD;
 struct digest sign_key_id(const struct public_key *key);

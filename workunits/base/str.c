@@ -1,17 +1,14 @@
-/* str.c - see str.h; numbers, durations and sizes. Names and encodings are in str_code.c. */
+/* str.c - see str.h: comparing, and what names, paths and UTF-8 look like. Numbers, times and encodings are
+ * in str_*.c. */
 #include "base/str.h"
 
-#include <errno.h>
-#include <inttypes.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "base/limits.h"
 
 bool str_eq(const char *a, const char *b)
 {
-    return a == b || (a && b && strcmp(a, b) == 0);
+    return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
 bool str_starts(const char *text, const char *prefix)
@@ -25,183 +22,134 @@ bool str_ends(const char *text, const char *suffix)
     return len >= tail && memcmp(text + len - tail, suffix, tail) == 0;
 }
 
-enum err str_to_u64(const char *text, uint64_t max, uint64_t *ret)
+/* How many letters to put in, take out, change or swap with the next one (optimal string alignment). */
+static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
 {
-    uint64_t v = 0;
-    const char *at = text;
-    if (!text || *text == 0)
-        return err_set(ERR_INVALID, "a whole number is wanted, not nothing");
-    for (; *at >= '0' && *at <= '9'; at++)
-        if (__builtin_mul_overflow(v, 10u, &v) || __builtin_add_overflow(v, (uint64_t)(*at - '0'), &v) ||
-            v > max)
-            return err_set(ERR_INVALID, "'%.40s' is too large: at most %" PRIu64, text, max);
-    if (*at != 0)
-        return err_set(ERR_INVALID, "'%.40s' is not a whole number from 0 to %" PRIu64, text, max);
-    *ret = v;
-    return ERR_OK;
-}
-
-enum err str_to_i64(const char *text, int64_t min, int64_t max, int64_t *ret)
-{
-    uint64_t v;
-    bool minus = text && *text == '-';
-    enum err e = str_to_u64(text ? text + minus : text, (uint64_t)INT64_MAX, &v);
-    int64_t signed_v = e == ERR_OK ? (minus ? -(int64_t)v : (int64_t)v) : 0;
-    if (e != ERR_OK || signed_v < min || signed_v > max)
-        return err_set(ERR_INVALID, "'%.40s' is not a whole number from %" PRId64 " to %" PRId64,
-                       text ? text : "", min, max);
-    *ret = signed_v;
-    return ERR_OK;
-}
-
-enum err str_to_double(const char *text, double *ret)
-{
-    char *end = NULL;
-    bool starts = text && *text && strchr("+-.0123456789", *text);
-    double v = starts ? strtod(text, &end) : 0;
-    if (!starts || *end != 0 || !isfinite(v) || strpbrk(text, "xXpPnN"))
-        return err_set(ERR_INVALID, "'%.40s' is not a number", text ? text : "");
-    *ret = v;
-    return ERR_OK;
-}
-
-enum err str_to_bool(const char *text, bool *ret)
-{
-    static const char *const yes[] = {"yes", "true", "on", "1"}, *const no[] = {"no", "false", "off", "0"};
-    for (size_t i = 0; i < 4; i++) {
-        if (str_eq(text, yes[i]) || str_eq(text, no[i])) {
-            *ret = str_eq(text, yes[i]);
-            return ERR_OK;
+    size_t rows[3][NAME_BYTES_MAX + 1];
+    for (size_t j = 0; j <= b_len; j++)
+        rows[0][j] = j;
+    for (size_t i = 1; i <= a_len; i++) {
+        size_t *row = rows[i % 3], *above = rows[(i - 1) % 3], *above2 = rows[(i + 1) % 3];
+        row[0] = i;
+        for (size_t j = 1; j <= b_len; j++) {
+            size_t best = above[j - 1] + (a[i - 1] != b[j - 1]);
+            if (above[j] + 1 < best)
+                best = above[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && above2[j - 2] + 1 < best)
+                best = above2[j - 2] + 1;
+            row[j] = best;
         }
     }
-    return err_set(ERR_INVALID, "'%.40s' is neither yes nor no", text ? text : "");
+    return rows[a_len % 3][b_len];
 }
 
-/* A decimal number with an optional fraction; moves *at behind it. */
-static bool take_number(const char **at, double *ret)
+const char *str_nearest(const char *word, const char *const *words, size_t count)
 {
-    const char *from = *at;
-    double v = 0, unit = 1;
-    for (; **at >= '0' && **at <= '9'; (*at)++)
-        v = v * 10 + (**at - '0');
-    if (*at != from && **at == '.') {
-        for ((*at)++; **at >= '0' && **at <= '9'; (*at)++)
-            v += (**at - '0') * (unit /= 10);
-    }
-    *ret = v;
-    return *at != from && *at - from < 20;
-}
-
-static double unit_ms(const char **at)
-{
-    static const struct {
-        const char *word;
-        double ms;
-    } units[] = {{"ms", 1}, {"s", 1e3}, {"m", 6e4}, {"h", 3.6e6}, {"d", 8.64e7}, {"w", 6.048e8}};
-    if (**at == 0)
-        return 1e3;
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        size_t len = strlen(units[i].word);
-        if (strncmp(*at, units[i].word, len) == 0) {
-            *at += len;
-            return units[i].ms;
+    const char *best = NULL;
+    size_t len = strlen(word), nearest = len / 3 + 2; /* further away it is another word */
+    for (size_t i = 0; i < count && len <= NAME_BYTES_MAX; i++) {
+        size_t words_len = strlen(words[i]);
+        size_t away = words_len <= NAME_BYTES_MAX ? distance(word, len, words[i], words_len) : nearest;
+        if (away < nearest) {
+            nearest = away;
+            best = words[i];
         }
     }
-    return 0;
+    return best;
 }
 
-enum err str_to_duration_ms(const char *text, int64_t *ret_ms)
+static bool is_name_start(char c)
 {
-    double sum = 0, v, unit = 0;
-    const char *at = text ? text : "";
-    bool good = *at != 0;
-    while (good && *at) {
-        good = take_number(&at, &v) && (unit = unit_ms(&at)) > 0;
-        sum += good ? v * unit : 0;
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+bool str_is_name(const char *text)
+{
+    if (!text || !is_name_start(*text))
+        return false;
+    size_t len = 1;
+    for (; text[len]; len++)
+        if (len >= NAME_BYTES_MAX || !(is_name_start(text[len]) || strchr("._-", text[len])))
+            return false;
+    return true;
+}
+
+static bool is_safe_part(const char *part, size_t len)
+{
+    return !(len == 0 || (len == 1 && part[0] == '.') || (len == 2 && part[0] == '.' && part[1] == '.'));
+}
+
+/* ASCII controls, and the second set U+0080..U+009F, which terminals obey too. */
+static bool has_control(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i], next = (unsigned char)text[i + 1];
+        if (c < 0x20 || c == 0x7f || (c == 0xc2 && next >= 0x80 && next <= 0x9f))
+            return true;
     }
-    if (!good || sum > 1e15)
-        return err_set(ERR_INVALID, "'%.40s' is not a duration: write for example 90s, 15m, 2h or 1h30m",
-                       text ? text : "");
-    *ret_ms = (int64_t)(sum + 0.5);
-    return ERR_OK;
+    return false;
 }
 
-enum err str_to_bytes(const char *text, uint64_t *ret_bytes)
+bool str_is_safe_path(const char *text)
 {
-    static const char letters[] = "KMGTP";
-    const char *at = text ? text : "";
-    double v, unit = 1;
-    bool good = take_number(&at, &v);
-    const char *letter = good && *at ? strchr(letters, *at) : NULL;
-    if (letter) {
-        for (long i = 0; i <= letter - letters; i++)
-            unit *= 1024;
-        at++;
-        if (*at == 'i')
-            at++;
+    if (!text)
+        return false;
+    size_t len = strnlen(text, PATH_BYTES_MAX + 1);
+    if (len > PATH_BYTES_MAX || !str_is_utf8(text, len) || has_control(text, len) || strchr(text, '\\'))
+        return false;
+    for (const char *part = text;;) {
+        size_t part_len = strcspn(part, "/");
+        if (!is_safe_part(part, part_len))
+            return false;
+        if (part[part_len] == '\0')
+            return true;
+        part += part_len + 1;
     }
-    if (*at == 'B')
-        at++;
-    if (!good || *at != 0 || v * unit > 9e18)
-        return err_set(ERR_INVALID, "'%.40s' is not a size: write for example 4096, 64K, 512M or 2G",
-                       text ? text : "");
-    *ret_bytes = (uint64_t)(v * unit + 0.5);
-    return ERR_OK;
 }
 
-void str_from_duration_ms(int64_t ms, char *ret, size_t room)
+/* The length of the UTF-8 character at `at`, 0 where there is none (Unicode 15, table 3-7). */
+size_t str_utf8_len(const char *text, size_t len)
 {
-    int64_t s = (ms < 0 ? -ms : ms) / 1000;
-    const char *minus = ms < 0 ? "-" : "";
-    if (s < 10)
-        snprintf(ret, room, "%s%.1fs", minus, (double)(ms < 0 ? -ms : ms) / 1000);
-    else if (s < 60)
-        snprintf(ret, room, "%s%" PRId64 "s", minus, s);
-    else if (s < 3600)
-        snprintf(ret, room, "%s%" PRId64 "m %" PRId64 "s", minus, s / 60, s % 60);
-    else if (s < 86400)
-        snprintf(ret, room, "%s%" PRId64 "h %" PRId64 "m", minus, s / 3600, s / 60 % 60);
-    else
-        snprintf(ret, room, "%s%" PRId64 "d %" PRId64 "h", minus, s / 86400, s / 3600 % 24);
+    const unsigned char *at = (const unsigned char *)text;
+    if (len == 0 || at[0] < 0x80)
+        return len ? 1 : 0;
+    unsigned char low = 0x80, high = 0xbf;
+    size_t need = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
+    if (at[0] < 0xc2 || at[0] > 0xf4 || need > len)
+        return 0;
+    if (at[0] == 0xe0)
+        low = 0xa0; /* shorter forms exist */
+    if (at[0] == 0xed)
+        high = 0x9f; /* surrogates */
+    if (at[0] == 0xf0)
+        low = 0x90;
+    if (at[0] == 0xf4)
+        high = 0x8f; /* over U+10FFFF */
+    if (at[1] < low || at[1] > high)
+        return 0;
+    for (size_t i = 2; i < need; i++)
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    return need;
 }
 
-void str_from_bytes(uint64_t bytes, char *ret, size_t room)
+bool str_is_utf8(const char *bytes, size_t len)
 {
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-    double v = (double)bytes;
-    size_t i = 0;
-    for (; v >= 1024 && i + 1 < sizeof units / sizeof *units; i++)
-        v /= 1024;
-    if (i == 0)
-        snprintf(ret, room, "%" PRIu64 " B", bytes);
-    else
-        snprintf(ret, room, "%.1f %s", v, units[i]);
-}
-
-void str_from_time_ms(int64_t unix_ms, char *ret, size_t room)
-{
-    int64_t ms = unix_ms % 1000;
-    time_t s = (time_t)(unix_ms / 1000 - (ms < 0));
-    struct tm t;
-    char day[32];
-    if (!gmtime_r(&s, &t) || strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &t) == 0)
-        snprintf(day, sizeof day, "?");
-    snprintf(ret, room, "%s.%03dZ", day, (int)(ms < 0 ? ms + 1000 : ms));
-}
-
-enum err str_to_time_ms(const char *text, int64_t *ret_unix_ms)
-{
-    struct tm t = {0};
-    double fraction = 0;
-    const char *at = text ? strptime(text, "%Y-%m-%dT%H:%M:%S", &t) : NULL;
-    if (at && *at == '.') {
-        double unit = 1;
-        for (at++; *at >= '0' && *at <= '9'; at++)
-            fraction += (*at - '0') * (unit /= 10);
+    for (size_t i = 0; i < len;) {
+        uint64_t eight;
+        if (len - i >= sizeof eight) {
+            memcpy(&eight, bytes + i, sizeof eight);
+            if ((eight & 0x8080808080808080u) == 0) {
+                i += sizeof eight;
+                continue;
+            }
+        }
+        size_t n = str_utf8_len(bytes + i, len - i);
+        if (n == 0)
+            return false;
+        i += n;
     }
-    if (!at || !str_eq(at, "Z"))
-        return err_set(ERR_INVALID, "'%.40s' is not a time: write for example 2026-11-23T18:00:00Z (UTC)",
-                       text ? text : "");
-    *ret_unix_ms = (int64_t)timegm(&t) * 1000 + (int64_t)(fraction * 1000 + 0.5);
-    return ERR_OK;
+    return true;
 }
