@@ -40,7 +40,7 @@ enum err s3_request(const struct s3 *s, struct fetch_request *r, struct fetch_re
     r->timeout_ms = REQUEST_TIMEOUT_MS;
     for (uint32_t n = 0; n < S3_TRIES_MAX; n++) {
         if (n > 0)
-            clock_sleep_ms((int64_t)(rand_u64() % (BACKOFF_FIRST_MS << n)));
+            clock_sleep_ms((int64_t)(rand_u64() % ((uint64_t)BACKOFF_FIRST_MS << n)));
         e = fetch_http(r, ret_reply);
         if (e == ERR_OK && !passing(ret_reply->status))
             return ERR_OK;

@@ -257,7 +257,7 @@ static unsigned count_entries(const char *folder)
     return v.count;
 }
 
-static void a_walk_visits_all_in_the_byte_order_of_the_paths(void **state)
+static void a_walk_visits_a_folder_its_content_and_then_its_neighbour(void **state)
 {
     (void)state;
     struct temp t = temp_new();
@@ -275,7 +275,7 @@ static void a_walk_visits_all_in_the_byte_order_of_the_paths(void **state)
     assert_ok(file_walk(t.folder, visit, &v));
     assert_string_equal(
         v.paths.data,
-        "f Z 0\nd a 0\nf a-b 0\nf a.txt 1\nf a/b 2\nd a/sub 0\nf a/sub/deep 3\nd empty 0\nl link 0\n"
+        "f Z 0\nd a 0\nf a/b 2\nd a/sub 0\nf a/sub/deep 3\nf a-b 0\nf a.txt 1\nd empty 0\nl link 0\n"
         "o pipe 0\nf \xc3\xa5 0\n");
     buf_done(&v.paths);
     v = (struct visited){.stop_at = 3};
@@ -418,7 +418,7 @@ int main(void)
         cmocka_unit_test(folders_are_made_all_the_way_and_again),
         cmocka_unit_test(a_lock_is_held_until_its_descriptor_is_closed),
         cmocka_unit_test(joined_paths_fit_or_are_refused),
-        cmocka_unit_test(a_walk_visits_all_in_the_byte_order_of_the_paths),
+        cmocka_unit_test(a_walk_visits_a_folder_its_content_and_then_its_neighbour),
         cmocka_unit_test(a_walk_ends_at_its_depth),
         cmocka_unit_test(a_tree_is_removed_and_what_its_links_name_stays),
         cmocka_unit_test(a_tree_deeper_than_there_are_descriptors_is_removed),

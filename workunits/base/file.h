@@ -33,9 +33,10 @@ enum err file_size(const char *path, uint64_t *ret_bytes) NODISCARD;
 enum err file_lock(const char *path, int *ret_fd) NODISCARD;
 /* base "/" name into ret; ERR_LIMIT if it does not fit. */
 enum err file_join(char *ret, size_t room, const char *base, const char *name) NODISCARD;
-/* Calls visit for each file and folder below folder, paths relative to it, in byte order of the whole paths
- * ("a", "a.txt", "a/b"). Links, sockets and devices are visited as what they are and not followed. Stops at
- * the first error. At most WALK_DEPTH_MAX folders deep, WALK_ENTRIES_MAX entries in one folder. */
+/* Calls visit for each file and folder below folder, paths relative to it: a folder, what is in it, then its
+ * neighbour, neighbours in the byte order of their names ("a", "a/b", "a.txt"). Links, sockets and devices
+ * are visited as what they are and not followed. Stops at the first error. At most WALK_DEPTH_MAX folders
+ * deep, WALK_ENTRIES_MAX entries in one. */
 struct file_entry {
     const char *path;
     mode_t mode;

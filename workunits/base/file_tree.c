@@ -40,10 +40,8 @@ struct walk {
     char path[TREE_PATH_ROOM]; /* of what is visited, relative to folder */
 };
 
-/* A folder is two items: itself, and its content as "name/", which sorts where the paths below it belong. */
 struct item {
     char *name;
-    bool content;
     struct stat st;
 };
 
@@ -52,7 +50,7 @@ struct items {
     size_t count, room;
 };
 
-static enum err add_item(struct items *items, const char *name, bool content, const struct stat *st)
+static enum err add_item(struct items *items, const char *name, const struct stat *st)
 {
     if (items->count == items->room) {
         size_t room = items->room ? items->room * 2 : 32;
@@ -62,13 +60,10 @@ static enum err add_item(struct items *items, const char *name, bool content, co
         items->list = list;
         items->room = room;
     }
-    size_t len = strlen(name);
-    char *copy = malloc(len + 2);
+    char *copy = strdup(name);
     if (!copy)
         return err_set(ERR_NOMEM, "no memory for a folder of %zu entries", items->count);
-    memcpy(copy, name, len);
-    memcpy(copy + len, content ? "/" : "", content ? 2 : 1);
-    items->list[items->count++] = (struct item){.name = copy, .content = content, .st = *st};
+    items->list[items->count++] = (struct item){.name = copy, .st = *st};
     return ERR_OK;
 }
 
@@ -86,9 +81,7 @@ static enum err list_folder(const struct walk *w, DIR *d, struct items *items)
             return err_set_errno(ERR_IO, "cannot look at %s/%s%s", w->folder, w->path, x->d_name);
         if (items->count >= WALK_ENTRIES_MAX)
             return err_set(ERR_LIMIT, "%s/%s has more than %d entries", w->folder, w->path, WALK_ENTRIES_MAX);
-        enum err e = add_item(items, x->d_name, false, &st);
-        if (e == ERR_OK && S_ISDIR(st.st_mode))
-            e = add_item(items, x->d_name, true, &st);
+        enum err e = add_item(items, x->d_name, &st);
         if (e != ERR_OK)
             return e;
     }
@@ -107,14 +100,18 @@ static enum err walk_item(struct walk *w, int folder, const struct item *item, s
     if (path_len + len >= sizeof w->path)
         return err_set(ERR_LIMIT, "a path below %s is longer than %zu bytes", w->folder, sizeof w->path - 1);
     memcpy(w->path + path_len, item->name, len + 1);
-    if (item->content)
-        return walk_folder(w, folder, item->name, path_len + len, depth + 1);
     const struct timespec *modified = &item->st.st_mtim;
     struct file_entry entry = {.path = w->path,
                                .mode = item->st.st_mode,
                                .bytes = (uint64_t)item->st.st_size,
                                .modified_ms = (int64_t)modified->tv_sec * 1000 + modified->tv_nsec / 1000000};
-    return w->visit(w->ctx, &entry);
+    enum err e = w->visit(w->ctx, &entry);
+    if (e != ERR_OK || !S_ISDIR(item->st.st_mode))
+        return e;
+    if (path_len + len + 1 >= sizeof w->path)
+        return err_set(ERR_LIMIT, "a path below %s is longer than %zu bytes", w->folder, sizeof w->path - 1);
+    memcpy(w->path + path_len + len, "/", 2);
+    return walk_folder(w, folder, item->name, path_len + len + 1, depth + 1);
 }
 
 static enum err walk_folder(struct walk *w, int parent, const char *name, size_t path_len, int depth)
