@@ -1,0 +1,29 @@
+/* run_inner.h - what the files of run share; nobody else includes it. */
+#ifndef RUN_RUN_INNER_H
+#define RUN_RUN_INNER_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+/* Sums over a process tree, read from /proc: the only way that works on every machine, with or without
+ * control groups. */
+struct run_tree {
+    pid_t first; /* the first process of the namespace, as we see it; 0: not there (yet) */
+    uint32_t tasks;
+    int64_t cpu_ms;
+    uint64_t memory_bytes;
+};
+void run_tree_read(pid_t root, struct run_tree *ret);
+/* SIGSTOP and SIGCONT to every process below the sandbox's first one; new ones that a stopped process could
+ * not have started cannot appear. */
+void run_tree_signal(pid_t root, int signal);
+/* Bytes on disk of all below a folder, without following links; stops counting beyond `enough` (0: never). */
+uint64_t run_disk_use(int folder_fd, uint64_t enough);
+/* Opens path below a folder without any symbolic link on the way; -1 and errno. */
+int run_beneath(int folder_fd, const char *path, int flags, mode_t mode);
+/* Makes all below a folder, and the folder, another user's. */
+enum err run_give_away(int folder_fd, uid_t uid) NODISCARD;
+
+#endif
