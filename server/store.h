@@ -57,6 +57,7 @@ struct store_volunteer { /* the owner of hosts */
     uint64_t hosts, valid, invalid;
 };
 
+enum { STORE_HOST_BANNED = 1, STORE_HOST_LEFT = 2 };
 struct store_host {
     uint64_t id, volunteer_id;
     const char *nickname, *platform, *os, *cpu, *client, *hr_class;
@@ -72,6 +73,8 @@ struct store_host {
     uint32_t allowed; /* attempts it may have out now, learnt from what it did; see dispatch.h */
     uint64_t leased, valid, invalid, errors, expired, reports;
     double credit;
+    uint64_t credit_micro; /* the same, exactly: millionths */
+    struct text pace;      /* the engine's own: how long its attempts take */
 };
 
 struct store_token {
@@ -112,6 +115,7 @@ struct store_release {
 
 /* --- work --- */
 
+enum { STORE_BATCH_LOADING = 1, STORE_BATCH_PAUSED = 2, STORE_BATCH_CANCELLED = 4, STORE_BATCH_PURGED = 8 };
 enum batch_job {
     BATCH_JOB_NONE,
     BATCH_JOB_ARRAY,
@@ -257,8 +261,9 @@ struct store_audit {
 /* Counters of the whole project, X(name). */
 #define PROJECT_COUNT_LIST(X)                                                                                \
     X(batches)                                                                                               \
-    X(hosts) X(volunteers) X(units) X(accepted) X(failed) X(delivered) X(attempts) X(reports) X(valid)       \
-        X(invalid) X(errors) X(expired) X(unsent) X(leased) X(judging) X(cpu_ms) X(wall_ms)
+    X(hosts)                                                                                                 \
+    X(volunteers) X(units) X(accepted) X(failed) X(delivered) X(attempts) X(reports) X(valid) X(invalid)     \
+        X(errors) X(expired) X(unsent) X(leased) X(judging) X(cpu_ms) X(wall_ms)
 struct project_counts {
 #define X(name) int64_t name;
     PROJECT_COUNT_LIST(X)
@@ -276,6 +281,9 @@ enum err store_reader_open(struct store *of, struct store **ret_store) NODISCARD
 void store_close(struct store *s); /* NULL is fine */
 /* Moves the schema down or up to a version, for going back to an older program; only while nothing serves. */
 enum err store_migrate(const char *where, uint32_t version) NODISCARD;
+/* For tests and the simulator: the operation on the database after `operations` more ones fails, and all that
+ * follow until the engine has given up its turn. late: a commit that fails has happened all the same. */
+void store_fault(struct store *s, uint32_t operations, bool late);
 /* One round trip, for /readyz. */
 enum err store_ping(struct store *s) NODISCARD;
 

@@ -1,0 +1,155 @@
+#include "server/store_schema.h"
+
+#include "server/try.h"
+
+#define COLUMN(N, n, k) {#n, DB_##k},
+#define COUNT(name)     {#name, DB_INT},
+#define LENGTH(a)       (sizeof(a) / sizeof *(a))
+
+#define TABLE(lower, text, keys, COLUMNS, ...)                                                               \
+    static const struct db_column lower##_columns[] = {COLUMNS(COLUMN)};                                     \
+    static const struct db_index lower##_indexes[] = {__VA_ARGS__};                                          \
+    const struct db_table schema_##lower = {.name = text,                                                    \
+                                            .column_count = LENGTH(lower##_columns),                         \
+                                            .key_count = keys,                                               \
+                                            .columns = lower##_columns,                                      \
+                                            .index_count = LENGTH(lower##_indexes) - 1,                      \
+                                            .indexes = lower##_indexes};
+#define NO_MORE                                                                                              \
+    {                                                                                                        \
+        0                                                                                                    \
+    } /* C has no empty arrays: the last one is not counted */
+
+TABLE(unit, "unit", 1, UNIT_COLUMNS,
+      {.name = "unit_ready", .count = 1, .columns = {UNIT_READY}, .partial = true},
+      {.name = "unit_wake", .count = 1, .columns = {UNIT_WAKE}, .partial = true},
+      {.name = "unit_failed", .count = 1, .columns = {UNIT_FAILED}, .partial = true}, NO_MORE)
+TABLE(chunk, "chunk", 2, CHUNK_COLUMNS, NO_MORE)
+TABLE(lease, "lease", 2, LEASE_COLUMNS, NO_MORE)
+TABLE(batch, "batch", 1, BATCH_COLUMNS,
+      {.name = "batch_order", .count = 1, .columns = {BATCH_ORDER_DIGEST}, .unique = true},
+      {.name = "batch_user", .count = 1, .columns = {BATCH_USER}}, NO_MORE)
+TABLE(host, "host", 1, HOST_COLUMNS, {.name = "host_volunteer", .count = 1, .columns = {HOST_VOLUNTEER}},
+      NO_MORE)
+TABLE(host_stat, "host_stat", 1, HOST_STAT_COLUMNS, NO_MORE)
+TABLE(volunteer, "volunteer", 1, VOLUNTEER_COLUMNS, NO_MORE)
+TABLE(account, "account", 1, ACCOUNT_COLUMNS,
+      {.name = "account_name", .count = 1, .columns = {ACCOUNT_NAME}, .unique = true}, NO_MORE)
+TABLE(token, "token", 1, TOKEN_COLUMNS,
+      {.name = "token_owner", .count = 2, .columns = {TOKEN_ROLE, TOKEN_OWNER}}, NO_MORE)
+TABLE(invitation, "invitation", 1, INVITATION_COLUMNS,
+      {.name = "invitation_secret", .count = 1, .columns = {INVITATION_SECRET}, .unique = true}, NO_MORE)
+TABLE(release, "app_release", 1, RELEASE_COLUMNS,
+      {.name = "app_release_digest", .count = 1, .columns = {RELEASE_DIGEST}, .unique = true},
+      {.name = "app_release_app", .count = 1, .columns = {RELEASE_APP}}, NO_MORE)
+TABLE(note, "note", 2, NOTE_COLUMNS, NO_MORE)
+TABLE(failure, "failure", 2, FAILURE_COLUMNS, NO_MORE)
+TABLE(delivery, "delivery", 2, DELIVERY_COLUMNS, NO_MORE)
+TABLE(stream, "stream", 1, STREAM_COLUMNS, NO_MORE)
+TABLE(small, "small", 2, SMALL_COLUMNS, NO_MORE)
+TABLE(outbox, "outbox", 1, OUTBOX_COLUMNS, {.name = "outbox_kind", .count = 1, .columns = {OUTBOX_KIND}},
+      NO_MORE)
+TABLE(replay, "replay", 2, REPLAY_COLUMNS, {.name = "replay_at", .count = 1, .columns = {REPLAY_AT}}, NO_MORE)
+TABLE(audit, "audit", 1, AUDIT_COLUMNS, NO_MORE)
+TABLE(setting, "setting", 1, SETTING_COLUMNS, NO_MORE)
+TABLE(number, "number", 1, NUMBER_COLUMNS, NO_MORE)
+#define BATCH_LIVE_ALL(X) BATCH_LIVE_COLUMNS(X) BATCH_COUNT_LIST(COUNT)
+#define PROJECT_ALL(X)    PROJECT_COLUMNS(X) PROJECT_COUNT_LIST(COUNT)
+TABLE(batch_live, "batch_live", 1, BATCH_LIVE_ALL,
+      {.name = "batch_live_active", .count = 1, .columns = {BATCH_LIVE_ACTIVE}, .partial = true}, NO_MORE)
+TABLE(project, "project", 1, PROJECT_ALL, NO_MORE)
+
+/* One step of the schema. Going down does the opposite of each, from the last to the first. Tables are made
+ * as they are in this program, with their indexes; what a later version adds to a table that is in use is a
+ * step of its own. */
+struct step {
+    uint32_t version; /* it leads to */
+    enum db_change change;
+    const struct db_table *table;
+    uint32_t at;
+};
+
+static const struct step steps[] = {
+    {1, DB_ADD_TABLE, &schema_unit, 0},       {1, DB_ADD_TABLE, &schema_chunk, 0},
+    {1, DB_ADD_TABLE, &schema_lease, 0},      {1, DB_ADD_TABLE, &schema_batch, 0},
+    {1, DB_ADD_TABLE, &schema_batch_live, 0}, {1, DB_ADD_TABLE, &schema_host, 0},
+    {1, DB_ADD_TABLE, &schema_host_stat, 0},  {1, DB_ADD_TABLE, &schema_volunteer, 0},
+    {1, DB_ADD_TABLE, &schema_account, 0},    {1, DB_ADD_TABLE, &schema_token, 0},
+    {1, DB_ADD_TABLE, &schema_invitation, 0}, {1, DB_ADD_TABLE, &schema_release, 0},
+    {1, DB_ADD_TABLE, &schema_note, 0},       {1, DB_ADD_TABLE, &schema_failure, 0},
+    {1, DB_ADD_TABLE, &schema_delivery, 0},   {1, DB_ADD_TABLE, &schema_stream, 0},
+    {1, DB_ADD_TABLE, &schema_small, 0},      {1, DB_ADD_TABLE, &schema_outbox, 0},
+    {1, DB_ADD_TABLE, &schema_replay, 0},     {1, DB_ADD_TABLE, &schema_audit, 0},
+    {1, DB_ADD_TABLE, &schema_setting, 0},    {1, DB_ADD_TABLE, &schema_number, 0},
+    {1, DB_ADD_TABLE, &schema_project, 0},
+};
+
+static enum db_change opposite(enum db_change c)
+{
+    switch (c) {
+    case DB_ADD_TABLE:
+        return DB_DROP_TABLE;
+    case DB_DROP_TABLE:
+        return DB_ADD_TABLE;
+    case DB_ADD_INDEX:
+        return DB_DROP_INDEX;
+    case DB_DROP_INDEX:
+        return DB_ADD_INDEX;
+    case DB_ADD_COLUMN:
+        return DB_DROP_COLUMN;
+    case DB_DROP_COLUMN:
+        return DB_ADD_COLUMN;
+    }
+    return c;
+}
+
+static enum err apply(struct db *db, enum db_change change, const struct step *s)
+{
+    TRY(db_change_schema(db, change, s->table, s->at));
+    if (change != DB_ADD_TABLE)
+        return ERR_OK;
+    for (uint32_t i = 0; i < s->table->index_count; i++)
+        TRY(db_change_schema(db, DB_ADD_INDEX, s->table, i));
+    return ERR_OK;
+}
+
+static enum err step_up(struct db *db, uint32_t to)
+{
+    for (size_t i = 0; i < LENGTH(steps); i++)
+        if (steps[i].version == to)
+            TRY(apply(db, steps[i].change, &steps[i]));
+    return db_set_version(db, to);
+}
+
+static enum err step_down(struct db *db, uint32_t from)
+{
+    for (size_t i = LENGTH(steps); i-- > 0;)
+        if (steps[i].version == from)
+            TRY(apply(db, opposite(steps[i].change), &steps[i]));
+    return db_set_version(db, from - 1);
+}
+
+enum err schema_migrate(struct db *db, uint32_t version)
+{
+    uint32_t now;
+    if (version > STORE_SCHEMA_VERSION)
+        return err_set(ERR_INVALID, "schema version %u is not known: this program's is %d", version,
+                       STORE_SCHEMA_VERSION);
+    TRY(db_version(db, &now));
+    if (now > STORE_SCHEMA_VERSION)
+        return err_set(ERR_UNSUPPORTED,
+                       "the data has schema version %u, this program knows up to %d: use the program that "
+                       "wrote it, or let that one migrate the data down",
+                       now, STORE_SCHEMA_VERSION);
+    while (now != version) {
+        TRY(db_begin(db, true));
+        enum err e = now < version ? step_up(db, now + 1) : step_down(db, now);
+        if (e != ERR_OK) {
+            db_rollback(db);
+            return err_prefix(e, "migrating the schema from version %u", now);
+        }
+        TRY(db_commit(db));
+        now = now < version ? now + 1 : now - 1;
+    }
+    return ERR_OK;
+}

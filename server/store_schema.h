@@ -1,0 +1,253 @@
+/* store_schema.h - the tables, as data; used by store_*.c alone. A column's number is its place in its table.
+ */
+#ifndef SERVER_STORE_SCHEMA_H
+#define SERVER_STORE_SCHEMA_H
+
+#include "server/db.h"
+#include "server/store.h"
+
+/* X(name, kind). The names avoid words that either SQL dialect keeps for itself. */
+#define UNIT_COLUMNS(X)                                                                                      \
+    X(ID, id, INT)                                                                                           \
+    X(REV, rev, INT)          /* grows with every write: a writer that read an older one does nothing */     \
+    X(STATE, state, INT)      /* enum wu_state */                                                            \
+    X(READY, ready, INT)      /* has attempts to send: 0 if none was ever sent, 1 if some were; else NULL */ \
+    X(WAKE, wake, INT)        /* look at it then, or earlier for nothing; NULL: never */                     \
+    X(FAILED, failed, INT)    /* enum wu_failure of a failed one, else NULL */                               \
+    X(HR, hr, INT)            /* class of hosts it is bound to, 0: none */                                   \
+    X(LIFE, life, BLOB)       /* rules/wu_codec.h; NULL: as it was submitted */                              \
+    X(SPEC, spec, TEXT)       /* server/unit_row.h; NULL: it follows from the batch's array */               \
+    X(HISTORY, history, TEXT) /* but its first line, the submission */                                       \
+    X(USED, used, BLOB)       /* server/unit_row.h */
+#define CHUNK_COLUMNS(X) X(BATCH, batch, INT) X(NUMBER, number, INT) X(ENVELOPE, envelope, TEXT)
+#define LEASE_COLUMNS(X)                                                                                     \
+    X(HOST, host, INT) X(UNIT, unit, INT) X(ATTEMPT, attempt, INT) X(DEADLINE, deadline, INT)
+#define BATCH_COLUMNS(X)                                                                                     \
+    X(ID, id, INT)                                                                                           \
+    X(USER, user_id, INT)                                                                                    \
+    X(NAME, name, TEXT)                                                                                      \
+    X(APP, app, TEXT)                                                                                        \
+    X(VERSION, version, INT)                                                                                 \
+    X(PRIORITY, priority, INT)                                                                               \
+    X(ORDER_DIGEST, order_digest, BLOB)                                                                      \
+    X(ORDER_TEXT, order_text, TEXT)                                                                          \
+    X(LABELS, labels, TEXT)                                                                                  \
+    X(POLICY, policy, TEXT)                                                                                  \
+    X(REQUEST, request, TEXT)                                                                                \
+    X(RULES, rules, TEXT)       /* the numbers of wu_rules with blanks between */                            \
+    X(RELEASES, releases, TEXT) /* lines of platform, release, bundle */                                     \
+    X(MEMORY, needs_memory, INT)                                                                             \
+    X(DISK, needs_disk, INT)                                                                                 \
+    X(FEATURES, needs_features, TEXT)                                                                        \
+    X(HR_KIND, hr_kind, TEXT)                                                                                \
+    X(COST, cost, REAL)                                                                                      \
+    X(IS_ARRAY, is_array, INT)                                                                               \
+    X(ARRAY_FIRST, array_first, INT)                                                                         \
+    X(ARRAY_STEP, array_step, INT)                                                                           \
+    X(ARRAY_COUNT, array_count, INT)                                                                         \
+    X(CREATED, created_ms, INT)
+/* What changes of a batch, and its counters in the order of BATCH_COUNT_LIST after these. */
+#define BATCH_LIVE_COLUMNS(X)                                                                                \
+    X(ID, id, INT)                                                                                           \
+    X(ACTIVE, active, INT) /* 1 while the engine must know it, else NULL */                                  \
+    X(REV, rev, INT)                                                                                         \
+    X(FLAGS, flags, INT) /* loading 1, paused 2, cancelled 4, purged 8 */                                    \
+    X(JOB, job, INT)                                                                                         \
+    X(JOB_NEXT, job_next, INT)                                                                               \
+    X(FINISHED, finished_ms, INT)
+#define HOST_COLUMNS(X)                                                                                      \
+    X(ID, id, INT)                                                                                           \
+    X(VOLUNTEER, volunteer, INT)                                                                             \
+    X(FLAGS, flags, INT) /* banned 1, left 2 */                                                              \
+    X(BAN_REASON, ban_reason, TEXT)                                                                          \
+    X(NICKNAME, nickname, TEXT)                                                                              \
+    X(PLATFORM, platform, TEXT)                                                                              \
+    X(OS, os, TEXT)                                                                                          \
+    X(CPU, cpu, TEXT)                                                                                        \
+    X(CLIENT, client, TEXT)                                                                                  \
+    X(HR_CLASS, hr_class, TEXT)                                                                              \
+    X(FEATURES, features, TEXT)                                                                              \
+    X(CORES, cores, INT)                                                                                     \
+    X(MEMORY, memory_bytes, INT)                                                                             \
+    X(DISK, disk_bytes, INT)                                                                                 \
+    X(SPEED, speed, REAL)                                                                                    \
+    X(CREATED, created_ms, INT)
+#define HOST_STAT_COLUMNS(X)                                                                                 \
+    X(ID, id, INT)                                                                                           \
+    X(SEEN, seen_ms, INT)                                                                                    \
+    X(ALLOWED, allowed, INT)                                                                                 \
+    X(LEASED, leased, INT)                                                                                   \
+    X(VALID, valid, INT)                                                                                     \
+    X(INVALID, invalid, INT)                                                                                 \
+    X(ERRORS, errors, INT)                                                                                   \
+    X(EXPIRED, expired, INT)                                                                                 \
+    X(REPORTS, reports, INT)                                                                                 \
+    X(CREDIT, credit, INT) /* millionths */                                                                  \
+    X(PACE, pace, BLOB)    /* how long its attempts take, see server/engine_host.c */
+#define VOLUNTEER_COLUMNS(X)                                                                                 \
+    X(ID, id, INT)                                                                                           \
+    X(NAME, name, TEXT)                                                                                      \
+    X(TEAM, team, TEXT)                                                                                      \
+    X(CREATED, created_ms, INT)                                                                              \
+    X(CREDIT, credit, INT)                                                                                   \
+    X(HOSTS, hosts, INT)                                                                                     \
+    X(VALID, valid, INT)                                                                                     \
+    X(INVALID, invalid, INT)
+#define ACCOUNT_COLUMNS(X)                                                                                   \
+    X(ID, id, INT)                                                                                           \
+    X(NAME, name, TEXT)                                                                                      \
+    X(MAIL, mail, TEXT)                                                                                      \
+    X(ROLE, role, TEXT)                                                                                      \
+    X(DISABLED, disabled, INT)                                                                               \
+    X(CREATED, created_ms, INT)                                                                              \
+    X(BLOB_BYTES, blob_bytes, INT)                                                                           \
+    X(BLOB_BYTES_MAX, blob_bytes_max, INT)                                                                   \
+    X(UNITS_MAX, units_max, INT)
+#define TOKEN_COLUMNS(X)                                                                                     \
+    X(ID, id, INT)                                                                                           \
+    X(ROLE, role, TEXT)                                                                                      \
+    X(OWNER, owner, INT)                                                                                     \
+    X(SECRET, secret, BLOB)                                                                                  \
+    X(SCOPE, scope, TEXT)                                                                                    \
+    X(NAME, name, TEXT)                                                                                      \
+    X(CREATED, created_ms, INT)                                                                              \
+    X(EXPIRES, expires_ms, INT)                                                                              \
+    X(REVOKED, revoked, INT)
+#define INVITATION_COLUMNS(X)                                                                                \
+    X(ID, id, INT)                                                                                           \
+    X(SECRET, secret, BLOB)                                                                                  \
+    X(NAME, name, TEXT)                                                                                      \
+    X(USES, uses, INT)                                                                                       \
+    X(USES_MAX, uses_max, INT)                                                                               \
+    X(CREATED, created_ms, INT)                                                                              \
+    X(EXPIRES, expires_ms, INT)                                                                              \
+    X(REVOKED, revoked, INT)
+#define RELEASE_COLUMNS(X)                                                                                   \
+    X(ID, id, INT)                                                                                           \
+    X(DIGEST, digest, BLOB)                                                                                  \
+    X(APP, app, TEXT)                                                                                        \
+    X(PLATFORM, platform, TEXT)                                                                              \
+    X(VERSION, version, INT)                                                                                 \
+    X(BUNDLE, bundle, BLOB)                                                                                  \
+    X(BUNDLE_BYTES, bundle_bytes, INT)                                                                       \
+    X(RETIRED, retired, INT)                                                                                 \
+    X(CREATED, created_ms, INT)                                                                              \
+    X(USER, user_id, INT)                                                                                    \
+    X(MANIFEST, manifest, TEXT)                                                                              \
+    X(ENVELOPE, envelope, TEXT)
+#define NOTE_COLUMNS(X)                                                                                      \
+    X(UNIT, unit, INT)                                                                                       \
+    X(ATTEMPT, attempt, INT)                                                                                 \
+    X(HOST, host, INT)                                                                                       \
+    X(ERROR, error, TEXT)                                                                                    \
+    X(EXIT_CODE, exit_code, INT)                                                                             \
+    X(SIGNAL, signal, INT)                                                                                   \
+    X(MESSAGE, message, TEXT)                                                                                \
+    X(STDERR, stderr_tail, TEXT)                                                                             \
+    X(AT, at_ms, INT)
+#define FAILURE_COLUMNS(X)                                                                                   \
+    X(BATCH, batch, INT)                                                                                     \
+    X(GROUP, group_hash, INT) /* of what is equal within it */                                               \
+    X(ERROR, error, TEXT)                                                                                    \
+    X(EXIT_CODE, exit_code, INT)                                                                             \
+    X(SIGNAL, signal, INT)                                                                                   \
+    X(PATTERN, pattern, TEXT)                                                                                \
+    X(TIMES, times, INT)                                                                                     \
+    X(UNIT, unit, INT)                                                                                       \
+    X(ATTEMPT, attempt, INT)                                                                                 \
+    X(LAST, last_ms, INT)
+#define DELIVERY_COLUMNS(X) X(STREAM, stream, INT) X(SEQ, seq, INT) X(UNIT, unit, INT) X(AT, at_ms, INT)
+#define STREAM_COLUMNS(X)   X(ID, id, INT) X(LAST, last_seq, INT)
+#define SMALL_COLUMNS(X)    X(BATCH, batch, INT) X(DIGEST, digest, BLOB) X(BYTES, bytes, BLOB)
+#define OUTBOX_COLUMNS(X)                                                                                    \
+    X(ID, id, INT)                                                                                           \
+    X(KIND, kind, INT)                                                                                       \
+    X(SUBJECT, subject, INT)                                                                                 \
+    X(BODY, body, TEXT)                                                                                      \
+    X(TRIES, tries, INT)                                                                                     \
+    X(DUE, due_ms, INT)
+#define REPLAY_COLUMNS(X)                                                                                    \
+    X(OWNER, owner, TEXT) X(NAME, name, TEXT) X(BODY, body, BLOB) X(RESULT, result, BLOB) X(AT, at_ms, INT)
+#define AUDIT_COLUMNS(X)                                                                                     \
+    X(SEQ, seq, INT)                                                                                         \
+    X(AT, at_ms, INT)                                                                                        \
+    X(USER, user_id, INT)                                                                                    \
+    X(ACTION, action, TEXT)                                                                                  \
+    X(SUBJECT, subject, TEXT)                                                                                \
+    X(DETAIL, detail, TEXT)                                                                                  \
+    X(CHAIN, chain, BLOB)
+#define SETTING_COLUMNS(X) X(NAME, name, TEXT) X(VALUE, value, TEXT)
+#define NUMBER_COLUMNS(X)  X(NAME, name, TEXT) X(VALUE, value, INT) /* the last id given of each kind */
+/* Sums of the whole project in the order of PROJECT_COUNT_LIST after these; one row for each server. */
+#define PROJECT_COLUMNS(X) X(ID, id, INT) X(CREDIT, credit, INT)
+
+#define SCHEMA_TABLES(X)                                                                                     \
+    X(UNIT)                                                                                                  \
+    X(CHUNK) X(LEASE) X(BATCH) X(HOST) X(HOST_STAT) X(VOLUNTEER) X(ACCOUNT) X(TOKEN) X(INVITATION)           \
+        X(RELEASE) X(NOTE) X(FAILURE) X(DELIVERY) X(STREAM) X(SMALL) X(OUTBOX) X(REPLAY) X(AUDIT) X(SETTING) \
+            X(NUMBER)
+
+#define SCHEMA_COLUMN_UNIT(N, n, k)       UNIT_##N,
+#define SCHEMA_COLUMN_CHUNK(N, n, k)      CHUNK_##N,
+#define SCHEMA_COLUMN_LEASE(N, n, k)      LEASE_##N,
+#define SCHEMA_COLUMN_BATCH(N, n, k)      BATCH_##N,
+#define SCHEMA_COLUMN_BATCH_LIVE(N, n, k) BATCH_LIVE_##N,
+#define SCHEMA_COLUMN_HOST(N, n, k)       HOST_##N,
+#define SCHEMA_COLUMN_HOST_STAT(N, n, k)  HOST_STAT_##N,
+#define SCHEMA_COLUMN_VOLUNTEER(N, n, k)  VOLUNTEER_##N,
+#define SCHEMA_COLUMN_ACCOUNT(N, n, k)    ACCOUNT_##N,
+#define SCHEMA_COLUMN_TOKEN(N, n, k)      TOKEN_##N,
+#define SCHEMA_COLUMN_INVITATION(N, n, k) INVITATION_##N,
+#define SCHEMA_COLUMN_RELEASE(N, n, k)    RELEASE_##N,
+#define SCHEMA_COLUMN_NOTE(N, n, k)       NOTE_##N,
+#define SCHEMA_COLUMN_FAILURE(N, n, k)    FAILURE_##N,
+#define SCHEMA_COLUMN_DELIVERY(N, n, k)   DELIVERY_##N,
+#define SCHEMA_COLUMN_STREAM(N, n, k)     STREAM_##N,
+#define SCHEMA_COLUMN_SMALL(N, n, k)      SMALL_##N,
+#define SCHEMA_COLUMN_OUTBOX(N, n, k)     OUTBOX_##N,
+#define SCHEMA_COLUMN_REPLAY(N, n, k)     REPLAY_##N,
+#define SCHEMA_COLUMN_AUDIT(N, n, k)      AUDIT_##N,
+#define SCHEMA_COLUMN_SETTING(N, n, k)    SETTING_##N,
+#define SCHEMA_COLUMN_NUMBER(N, n, k)     NUMBER_##N,
+#define SCHEMA_COLUMN_PROJECT(N, n, k)    PROJECT_##N,
+
+#define X(T) enum { T##_COLUMNS(SCHEMA_COLUMN_##T) T##_COLUMN_COUNT };
+SCHEMA_TABLES(X)
+#undef X
+enum {
+    BATCH_LIVE_COLUMNS(SCHEMA_COLUMN_BATCH_LIVE) BATCH_LIVE_COUNTS,
+#define X(name) BATCH_LIVE_COUNT_##name,
+    BATCH_LIVE_LAST_FIXED = BATCH_LIVE_COUNTS - 1,
+    BATCH_COUNT_LIST(X)
+#undef X
+        BATCH_LIVE_COLUMN_COUNT
+};
+enum {
+    PROJECT_COLUMNS(SCHEMA_COLUMN_PROJECT) PROJECT_COUNTS,
+    PROJECT_LAST_FIXED = PROJECT_COUNTS - 1,
+#define X(name) PROJECT_COUNT_##name,
+    PROJECT_COUNT_LIST(X)
+#undef X
+        PROJECT_COLUMN_COUNT
+};
+
+enum { UNIT_BY_READY, UNIT_BY_WAKE, UNIT_BY_FAILED };
+enum { BATCH_BY_ORDER, BATCH_BY_USER };
+enum { BATCH_LIVE_BY_ACTIVE };
+enum { HOST_BY_VOLUNTEER };
+enum { ACCOUNT_BY_NAME };
+enum { TOKEN_BY_OWNER };
+enum { INVITATION_BY_SECRET };
+enum { RELEASE_BY_DIGEST, RELEASE_BY_APP };
+enum { OUTBOX_BY_KIND };
+enum { REPLAY_BY_AT };
+
+extern const struct db_table schema_unit, schema_chunk, schema_lease, schema_batch, schema_batch_live,
+    schema_host, schema_host_stat, schema_volunteer, schema_account, schema_token, schema_invitation,
+    schema_release, schema_note, schema_failure, schema_delivery, schema_stream, schema_small, schema_outbox,
+    schema_replay, schema_audit, schema_setting, schema_number, schema_project;
+
+/* Brings the data to a version, one step and one transaction at a time, up or down. */
+enum err schema_migrate(struct db *db, uint32_t version) NODISCARD;
+
+#endif
