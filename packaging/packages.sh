@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# packages.sh [-n] GROUP...: installs the Debian packages of the groups (build, test, demo, fuzz; all). As root or through
+# sudo. Quick, and without any privilege, when everything is there already. -n only prints what is missing.
+# This is the one list: every script that needs a package asks here.
+set -euo pipefail
+
+packages_of() {
+    case $1 in
+    build) # what the three programs are built from
+        echo gcc libc6-dev binutils cmake ninja-build pkg-config \
+            libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libssl-dev libjansson-dev \
+            libsqlite3-dev libpq-dev libseccomp-dev libncurses-dev ;;
+    test) # what ctest runs: cmocka, pytest, a second database, a second compiler, a real app
+        echo libcmocka-dev python3 python3-pytest clang sqlite3 openssl curl git procps util-linux \
+            postgresql bubblewrap hmmer hmmer-examples tar xz-utils ;;
+    demo) # what the examples of the quickstart need besides the programs
+        echo python3 procps util-linux hmmer hmmer-examples ;;
+    fuzz) # libFuzzer and its sanitizers
+        echo clang llvm libcmocka-dev ;;
+    *) return 1 ;;
+    esac
+}
+
+usage() {
+    echo "usage: $0 [-n] build|test|demo|fuzz|all..." >&2
+    exit 2
+}
+
+only_print=no
+[ "${1:-}" = -n ] && { only_print=yes; shift; }
+[ $# -gt 0 ] || usage
+[ "$1" = all ] && set -- build test demo fuzz
+wanted=()
+for group in "$@"; do
+    names=$(packages_of "$group") || usage
+    read -ra names <<<"$names"
+    wanted+=("${names[@]}")
+done
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    echo "packages.sh: this is not a Debian system; install the counterparts of: ${wanted[*]}" >&2
+    exit 1
+fi
+installed=$(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' 2>/dev/null | sed -n 's/^ii *//p')
+missing=()
+for name in $(printf '%s\n' "${wanted[@]}" | sort -u); do
+    grep -qxF -- "$name" <<<"$installed" || missing+=("$name")
+done
+if [ ${#missing[@]} -eq 0 ]; then
+    exit 0
+fi
+if [ $only_print = yes ]; then
+    printf '%s\n' "${missing[@]}"
+    exit 0
+fi
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || {
+        echo "packages.sh: be root, or install sudo, or have these installed: ${missing[*]}" >&2
+        exit 1
+    }
+    as_root=(sudo)
+fi
+apt() {
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 apt-get -q -o Dpkg::Use-Pty=0 \
+        -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 "$@"
+}
+echo "packages.sh: installing ${missing[*]}"
+apt update
+apt install -y --no-install-recommends "${missing[@]}"
