@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: 0BSD
+ * dugnad.h - for programs that run as work units of Dugnad: tell how far you are, stop when asked, keep
+ * checkpoints, compute only the items that are asked for.
+ *
+ * Copy dugnad.h and dugnad.c into your program (C99 and POSIX, nothing else), under any licence you like. All
+ * of it is optional, and outside Dugnad every call is a cheap no-op that says "go on": the same program runs
+ * at your desk and on the grid. Use one struct dugnad from one thread at a time. Nothing here prints or
+ * exits.
+ *
+ *     struct dugnad grid;
+ *     dugnad_init(&grid);
+ *     for (long i = first; i < count; i++) {
+ *         compute(i);
+ *         dugnad_progress(&grid, (double)(i + 1) / count);
+ *         if (dugnad_checkpoint_wanted(&grid) || dugnad_should_stop(&grid))
+ *             dugnad_checkpoint(&grid, "state", &i, sizeof i);
+ *         if (dugnad_should_stop(&grid))
+ *             return 0;
+ *     }
+ */
+#ifndef DUGNAD_H
+#define DUGNAD_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define DUGNAD_FOLDER_DEFAULT "/work/.dugnad"
+#define DUGNAD_ITEMS_MAX      1000000 /* items of one audit */
+
+struct dugnad {
+    char folder[200]; /* "": not inside Dugnad */
+    long long *items; /* sorted; those of an audit */
+    size_t item_count;
+    int all_items;           /* 1: every item is wanted */
+    long long progressed_ms; /* when the progress was written last */
+    long long looked_ms;     /* when the wishes below were looked for last */
+    int stop, checkpoint;
+};
+
+/* Finds out whether this is a work unit: /work/.dugnad is there, or the environment's DUGNAD_FOLDER names
+ * another folder (for trying it by hand). 1 inside Dugnad, 0 outside. */
+int dugnad_init(struct dugnad *d);
+/* Frees what dugnad_init() took. */
+void dugnad_done(struct dugnad *d);
+
+/* How far the work is, 0..1; what is out of range is brought into it. Call it as often as you like: it is
+ * written at most four times a second, and always at 1. */
+void dugnad_progress(struct dugnad *d, double fraction);
+
+/* 1 when the host wants the program to end soon: keep a checkpoint if you have one, and return. The program
+ * is killed when it takes too long. Looks at most ten times a second. */
+int dugnad_should_stop(struct dugnad *d);
+/* 1 when the host would like a checkpoint now. Looks at most ten times a second. */
+int dugnad_checkpoint_wanted(struct dugnad *d);
+
+/* Replaces the file at path (relative to the working directory) with these bytes, so that a crash leaves the
+ * old or the new one, and tells the host. 0, or -1 with errno. Outside Dugnad the file is written just the
+ * same. */
+int dugnad_checkpoint(struct dugnad *d, const char *path, const void *bytes, size_t len);
+/* For programs that write their checkpoint themselves: it is complete. */
+void dugnad_checkpointed(struct dugnad *d);
+
+/* 1 when this item of the work unit is to be computed: all are, unless the unit is an audit that asks for
+ * some (the environment's DUGNAD_ITEMS, a JSON list of numbers). */
+int dugnad_item_wanted(const struct dugnad *d, long long item);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
