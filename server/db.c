@@ -16,7 +16,7 @@ enum err db_open(const char *where, struct db **ret_db)
     if (str_starts(where, "sqlite:"))
         return db_sqlite_open(where + strlen("sqlite:"), ret_db);
     if (str_starts(where, "postgres://") || str_starts(where, "postgresql://"))
-        return db_pg_open(where, ret_db);
+        return err_set(ERR_UNSUPPORTED, "this version does not know PostgreSQL yet: use sqlite:PATH");
     if (str_eq(where, "memory:"))
         return db_mem_open(ret_db);
     return err_set(ERR_INVALID, "the database \"%s\" is of no known kind: use sqlite:PATH or postgres://...",

@@ -418,7 +418,8 @@ static enum err scan_up(struct list *l, const struct db_scan *s, const struct db
 {
     struct db_value until[DB_COLUMNS_MAX];
     struct node *n = find_prefix(l, args, s->equal + s->after, s->after);
-    memcpy(until, args, s->equal * sizeof *until);
+    if (s->equal > 0)
+        memcpy(until, args, s->equal * sizeof *until);
     if (s->until)
         until[s->equal] = args[s->equal + s->after];
     for (; n && limit > 0; n = n->next[0], limit--) {

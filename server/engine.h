@@ -200,8 +200,7 @@ enum engine_batch_verb {
     ENGINE_BATCH_RESUME,
     ENGINE_BATCH_RETRY,  /* all units that failed, those cancelled included */
     ENGINE_BATCH_CHANGE, /* priority, name, labels */
-    ENGINE_BATCH_PURGE,  /* its answers' files go; its units are kept until ENGINE_BATCH_FORGET */
-    ENGINE_BATCH_FORGET, /* a purged batch goes entirely */
+    ENGINE_BATCH_PURGE,  /* its answers' files go; its units and their history stay */
     ENGINE_BATCH_VERBS
 };
 

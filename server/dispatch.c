@@ -1,0 +1,378 @@
+/* dispatch.c - which attempts a host is given. Batches in the order of their priority and age; within a batch
+ * what holds half a quorum already, then the order of the batch. No search goes further than LOOK_MAX units
+ * of a batch. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/merkle.h"
+#include "server/engine_in.h"
+#include "server/unit_row.h"
+
+enum { LOOK_MAX = 512 };
+#define UNKNOWN_COST_SECONDS 10.0 /* of a unit nothing is known of yet */
+
+/* --- windows --- */
+
+static bool window_make(struct window *w)
+{
+    if (!w->ids)
+        w->ids = calloc(WINDOW_MAX, sizeof *w->ids);
+    return w->ids != NULL;
+}
+
+static void window_trim(struct window *w)
+{
+    while (w->used > 0 && w->ids[w->head % WINDOW_MAX] == 0) {
+        w->head++;
+        w->used--;
+    }
+}
+
+static bool window_push(struct window *w, wu_id id)
+{
+    if (!window_make(w) || w->used == WINDOW_MAX)
+        return false;
+    w->ids[(w->head + w->used++) % WINDOW_MAX] = id;
+    w->live++;
+    return true;
+}
+
+void window_offer(struct window *w, wu_id id)
+{
+    if (!w->all && id > w->scanned)
+        return; /* the store will tell */
+    if (window_push(w, id))
+        return;
+    w->all = false;
+    if (id <= w->scanned || w->scanned == 0)
+        w->scanned = id - 1;
+}
+
+static wu_id window_at(const struct window *w, uint32_t i)
+{
+    return w->ids[(w->head + i) % WINDOW_MAX];
+}
+
+static void window_take(struct window *w, uint32_t i)
+{
+    w->ids[(w->head + i) % WINDOW_MAX] = 0;
+    w->live--;
+}
+
+/* Closes the holes, so that a window that was taken from in the middle does not look full. */
+static void window_pack(struct window *w)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < w->used; i++) {
+        wu_id id = window_at(w, i);
+        if (id != 0)
+            w->ids[(w->head + kept++) % WINDOW_MAX] = id;
+    }
+    w->used = kept;
+}
+
+struct refill {
+    struct engine *e;
+    struct window *w;
+    uint32_t seen;
+};
+
+static enum err refill_row(void *ctx, const struct store_unit_row *row)
+{
+    struct refill *r = ctx;
+    struct unit_mem *u;
+    r->seen++;
+    r->w->scanned = row->id;
+    TRY(unit_keep(r->e, row, &u));
+    (void)window_push(r->w, row->id);
+    return ERR_OK;
+}
+
+enum err window_refill(struct engine *e, struct batch_mem *b, bool started)
+{
+    struct window *w = &b->windows[started];
+    struct refill r = {.e = e, .w = w};
+    window_trim(w);
+    if (w->used > WINDOW_MAX / 2)
+        window_pack(w);
+    if (!window_make(w))
+        return err_set(ERR_NOMEM, "no memory for a batch's queue");
+    uint32_t room = WINDOW_MAX - w->used;
+    uint32_t limit = room < WINDOW_REFILL ? room : WINDOW_REFILL;
+    if (limit == 0)
+        return ERR_OK;
+    TRY(engine_flush(e));
+    TRY(store_ready_scan(e->store, b->b.id, started, w->scanned, limit,
+                         (struct store_unit_rows){.row = refill_row, .ctx = &r}));
+    w->all = r.seen < limit;
+    e->stats.refills++;
+    return ERR_OK;
+}
+
+/* --- one host's search --- */
+
+struct search {
+    struct engine *e;
+    struct engine_request *r;
+    struct host_mem *h;
+    struct match_offer offer;
+    struct match_tally tally;
+    double seconds; /* given so far */
+    uint32_t room;  /* attempts it may still be given */
+};
+
+static double cost_seconds(const struct batch_mem *b, const struct host_mem *h)
+{
+    double speed = h->h.speed > 0 ? h->h.speed : 1;
+    if (b->b.cost > 0)
+        return b->b.cost / speed;
+    if (b->b.counts.reports > 0)
+        return (double)b->b.counts.wall_ms / (double)b->b.counts.reports / 1000.0;
+    return UNKNOWN_COST_SECONDS;
+}
+
+/* Which machines give the same answer to the bit, as a number; 0: any. */
+static uint32_t class_of(const struct batch_mem *b, const struct host_mem *h)
+{
+    char text[512];
+    const char *kind = b->b.hr_kind;
+    if (!kind || !*kind || strcmp(kind, "none") == 0)
+        return 0;
+    if (*h->h.hr_class)
+        snprintf(text, sizeof text, "%s %s", h->h.platform, h->h.hr_class);
+    else if (strcmp(kind, "os") == 0)
+        snprintf(text, sizeof text, "%s %s", h->h.platform, h->h.os);
+    else if (strcmp(kind, "cpu") == 0)
+        snprintf(text, sizeof text, "%s %s %s", h->h.platform, h->h.os, h->h.cpu);
+    else
+        snprintf(text, sizeof text, "%s", h->h.platform);
+    struct digest d = hash_bytes(text, strlen(text));
+    uint32_t n =
+        (uint32_t)d.bytes[0] << 24 | (uint32_t)d.bytes[1] << 16 | (uint32_t)d.bytes[2] << 8 | d.bytes[3];
+    return (n & 0x7fffffff) | 1;
+}
+
+/* Nothing of it is out nor answered: it may go to another class of hosts. */
+static bool is_unbound(const struct wu *wu)
+{
+    for (uint32_t i = 0; i < wu->attempt_count; i++) {
+        enum attempt_state s = wu->attempts[i].state;
+        if (s == ATTEMPT_LEASED || s == ATTEMPT_REPORTED || s == ATTEMPT_VALID)
+            return false;
+    }
+    return true;
+}
+
+static enum err path_of(struct arena *a, const struct chunk_mem *c, uint32_t index, struct engine_given *g)
+{
+    struct digest path[MERKLE_PATH_MAX];
+    size_t count = merkle_levels_path(c->levels, c->count, index, path);
+    struct digest *copy = arena_array(a, count + 1, sizeof *copy);
+    if (!copy)
+        return ERR_NOMEM;
+    memcpy(copy, path, count * sizeof *path);
+    g->path = copy;
+    g->path_count = (uint32_t)count;
+    return ERR_OK;
+}
+
+static enum err give_chunk(struct engine *e, struct engine_request *r, struct batch_mem *b,
+                           struct engine_given *g)
+{
+    struct engine_work *w = &r->u.work;
+    struct chunk_mem *c;
+    uint32_t number = g->index / CHUNK_UNITS_MAX, i = 0;
+    TRY(chunk_find(e, b, g->index, &c));
+    TRY(path_of(r->arena, c, g->index % CHUNK_UNITS_MAX, g));
+    while (i < w->chunk_count && (w->chunks[i].batch != b->b.id || w->chunks[i].number != number))
+        i++;
+    /* A chunk that grew since its statement went into this reply has a new one, and other paths. */
+    if (i < w->chunk_count && (w->chunks[i].envelope.len != c->envelope.len ||
+                               memcmp(w->chunks[i].envelope.data, c->envelope.data, c->envelope.len) != 0))
+        i = w->chunk_count;
+    if (i == w->chunk_count) {
+        struct engine_chunk *chunk = &w->chunks[w->chunk_count++];
+        *chunk = (struct engine_chunk){.batch = b->b.id, .number = number};
+        TRY(engine_bytes(r->arena, &c->envelope, &chunk->envelope));
+    }
+    g->chunk = i;
+    return ERR_OK;
+}
+
+static enum err give_spec(struct engine_request *r, const struct batch_mem *b, const struct unit_mem *u,
+                          struct engine_given *g)
+{
+    struct buf BUF_AUTO spec = {0};
+    struct unit_array array = {.is_array = b->b.array, .first = b->b.array_first, .step = b->b.array_step};
+    TRY(unit_spec(u->wu.id, &array, &u->spec, &spec));
+    struct text text = {.data = spec.data, .len = (uint32_t)spec.len};
+    return engine_bytes(r->arena, &text, &g->spec);
+}
+
+enum err dispatch_give(struct engine *e, struct engine_request *r, struct host_mem *h, struct batch_mem *b,
+                       struct unit_mem *u, uint32_t attempt)
+{
+    struct engine_given *g = &r->u.work.given[r->u.work.given_count++];
+    *g = (struct engine_given){.unit = u->wu.id,
+                               .attempt = attempt,
+                               .deadline_ms = u->wu.attempts[attempt].deadline_ms,
+                               .index = wu_id_index(u->wu.id)};
+    for (uint32_t i = 0; i < b->b.release_count; i++) {
+        if (strcmp(b->b.releases[i].platform, h->h.platform) != 0)
+            continue;
+        g->release = b->b.releases[i].release;
+        g->bundle = b->b.releases[i].bundle;
+    }
+    TRY(give_spec(r, b, u, g));
+    return give_chunk(e, r, b, g);
+}
+
+static bool is_full(const struct search *s)
+{
+    const struct engine_want *want = s->r->u.work.want;
+    uint32_t n = s->r->u.work.given_count;
+    return s->room == 0 || n >= want->units_max || (n >= want->cores && s->seconds >= want->seconds);
+}
+
+static enum err lease(struct search *s, struct batch_mem *b, struct unit_mem *u, uint32_t class)
+{
+    enum err step;
+    struct wu_event ev = {.kind = WU_EV_LEASE,
+                          .now_ms = s->e->now_ms,
+                          .attempt = (uint32_t)wu_first_unsent(&u->wu),
+                          .host_id = s->h->h.id,
+                          .owner_id = s->h->h.volunteer_id};
+    u->hr = class;
+    TRY(unit_apply(s->e, u, &ev, NULL, &step));
+    if (step != ERR_OK)
+        return err_prefix(ERR_CORRUPT, "leasing a unit");
+    s->e->stats.leases++;
+    s->room--;
+    s->seconds += cost_seconds(b, s->h);
+    return dispatch_give(s->e, s->r, s->h, b, u, ev.attempt);
+}
+
+static enum err search_window(struct search *s, struct batch_mem *b, bool started)
+{
+    struct window *w = &b->windows[started];
+    uint32_t class = class_of(b, s->h);
+    if (w->live < WINDOW_LOW && !w->all)
+        TRY(window_refill(s->e, b, started));
+    window_trim(w);
+    for (uint32_t i = 0, looked = 0; i < w->used && looked < LOOK_MAX && !is_full(s); i++) {
+        struct unit_mem *u;
+        wu_id id = window_at(w, i);
+        if (id == 0)
+            continue;
+        looked++;
+        TRY(unit_find(s->e, id, &u));
+        if (!u || unit_ready(&u->wu) != (int)started) {
+            window_take(w, i);
+            continue;
+        }
+        struct match_need need = b->need;
+        need.hr_class = is_unbound(&u->wu) ? 0 : u->hr;
+        s->offer.hr_class = class;
+        bool barred = !wu_host_may_take(&u->wu, s->h->h.id, s->h->h.volunteer_id);
+        enum match_reason why = match_unit(&need, &s->offer, barred);
+        if (why != MATCH_FITS) {
+            match_count(&s->tally, &need, why);
+            continue;
+        }
+        if (unit_ready(&u->wu) < 1 || wu_unsent(&u->wu) == 1)
+            window_take(w, i);
+        TRY(lease(s, b, u, class));
+    }
+    return ERR_OK;
+}
+
+/* A unit that was leased once more but still has an attempt to send stays where it is; one that was not sent
+ * before has moved to the other window with its lease. */
+
+static enum err search_batch(struct search *s, struct batch_mem *b)
+{
+    if (b->b.paused || b->b.cancelled || b->b.counts.unsent <= 0)
+        return ERR_OK;
+    enum match_reason why = match_unit(&b->need, &s->offer, false);
+    if (why != MATCH_FITS) {
+        match_count(&s->tally, &b->need, why);
+        return ERR_OK;
+    }
+    TRY(search_window(s, b, true));
+    return search_window(s, b, false);
+}
+
+static enum engine_reason reason_of(enum match_reason why)
+{
+    switch (why) {
+    case MATCH_PLATFORM:
+        return ENGINE_REASON_NO_APP;
+    case MATCH_MEMORY:
+        return ENGINE_REASON_MEMORY;
+    case MATCH_DISK:
+        return ENGINE_REASON_DISK;
+    case MATCH_FEATURES:
+        return ENGINE_REASON_FEATURES;
+    case MATCH_OWNER:
+        return ENGINE_REASON_SAME_OWNER;
+    case MATCH_CLASS:
+        return ENGINE_REASON_HR_CLASS;
+    case MATCH_FITS:
+    case MATCH_CORES:
+    case MATCH_TIME:
+    case MATCH_REASONS:
+        break;
+    }
+    return ENGINE_REASON_NO_WORK;
+}
+
+static enum err give_reason(struct engine_request *r, enum engine_reason reason, const char *text)
+{
+    r->u.work.reason = reason;
+    return engine_text(r->arena, text, &r->u.work.reason_text);
+}
+
+static enum err explain(struct search *s)
+{
+    char text[1024], main[900];
+    enum match_reason why = match_main_reason(&s->tally);
+    if (why == MATCH_FITS)
+        return give_reason(s->r, ENGINE_REASON_NO_WORK, "there is no work at the moment");
+    match_explain(&s->tally, main, sizeof main);
+    snprintf(text, sizeof text, "nothing of what waits suits this host: %s", main);
+    return give_reason(s->r, reason_of(why), text);
+}
+
+enum err dispatch(struct engine *e, struct engine_request *r, struct host_mem *h)
+{
+    struct engine_work *w = &r->u.work;
+    char text[256];
+    struct search s = {.e = e, .r = r, .h = h};
+    if (h->h.banned) {
+        snprintf(text, sizeof text, "this host is banned: %s",
+                 *h->h.ban_reason ? h->h.ban_reason : "ask the project why");
+        return give_reason(r, ENGINE_REASON_BANNED, text);
+    }
+    TRY(host_leases(e, h));
+    s.room = h->leases_out < h->h.allowed ? h->h.allowed - h->leases_out : 0;
+    if (s.room == 0) {
+        snprintf(text, sizeof text,
+                 "this host has %u attempts, as many as it may have now: report some first", h->leases_out);
+        return give_reason(r, ENGINE_REASON_QUOTA, text);
+    }
+    uint64_t features = features_of(h->h.features);
+    s.offer = (struct match_offer){.platforms = platform_bit(e, h->h.platform),
+                                   .features = features,
+                                   .memory_bytes = h->h.memory_bytes,
+                                   .disk_bytes = h->h.disk_bytes,
+                                   .cores = h->h.cores,
+                                   .speed = h->h.speed};
+    uint32_t before = w->given_count;
+    for (uint32_t i = 0; i < e->active_count && !is_full(&s); i++)
+        TRY(search_batch(&s, e->active[i]));
+    if (w->given_count == before && !is_full(&s))
+        TRY(explain(&s));
+    return ERR_OK;
+}

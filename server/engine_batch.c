@@ -1,0 +1,674 @@
+/* engine_batch.c - batches in memory, and the requests that make and change them. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/engine_in.h"
+
+void batch_free(struct engine *e, struct batch_mem *b)
+{
+    cache_drop(&e->batches, &b->item);
+    arena_done(&b->text);
+    free(b->windows[0].ids);
+    free(b->windows[1].ids);
+    free(b->failure_hashes);
+    free(b);
+}
+
+static enum err copy(struct arena *a, const struct store_batch *from, struct store_batch *to)
+{
+    *to = *from;
+    TRY(engine_text(a, from->name, &to->name));
+    TRY(engine_text(a, from->app, &to->app));
+    TRY(engine_text(a, from->needs_features, &to->needs_features));
+    TRY(engine_text(a, from->hr_kind, &to->hr_kind));
+    TRY(engine_bytes(a, &from->labels, &to->labels));
+    for (uint32_t i = 0; i < from->release_count; i++)
+        TRY(engine_text(a, from->releases[i].platform, &to->releases[i].platform));
+    /* Nothing of these is looked at again here. */
+    to->order = to->policy = to->request = (struct text){.data = "", .len = 0};
+    return ERR_OK;
+}
+
+static void set_need(struct engine *e, struct batch_mem *b)
+{
+    b->need = (struct match_need){.features = features_of(b->b.needs_features),
+                                  .memory_bytes = b->b.needs_memory_bytes,
+                                  .disk_bytes = b->b.needs_disk_bytes,
+                                  .cores = 1,
+                                  .cost_seconds = b->b.cost,
+                                  .lease_ms = b->b.rules.lease_ms};
+    for (uint32_t i = 0; i < b->b.release_count; i++)
+        b->need.platforms |= platform_bit(e, b->b.releases[i].platform);
+}
+
+static int by_priority(const void *x, const void *y)
+{
+    const struct batch_mem *a = *(struct batch_mem *const *)x, *b = *(struct batch_mem *const *)y;
+    if (a->b.priority != b->b.priority)
+        return a->b.priority > b->b.priority ? -1 : 1;
+    return a->b.id < b->b.id ? -1 : a->b.id > b->b.id;
+}
+
+void batches_sort(struct engine *e)
+{
+    if (e->resort && e->active_count > 1)
+        qsort(e->active, e->active_count, sizeof *e->active, by_priority);
+    e->resort = false;
+}
+
+static enum err activate(struct engine *e, struct batch_mem *b)
+{
+    for (uint32_t i = 0; i < e->active_count; i++)
+        if (e->active[i] == b)
+            return ERR_OK;
+    if (e->active_count == e->active_room) {
+        uint32_t room = e->active_room ? e->active_room * 2 : 16;
+        struct batch_mem **more = realloc(e->active, room * sizeof(struct batch_mem *));
+        if (!more)
+            return err_set(ERR_NOMEM, "no memory for a batch");
+        e->active = more;
+        e->active_room = room;
+    }
+    e->active[e->active_count++] = b;
+    e->resort = true;
+    batches_sort(e);
+    return ERR_OK;
+}
+
+static void deactivate(struct engine *e, struct batch_mem *b)
+{
+    for (uint32_t i = 0; i < e->active_count; i++) {
+        if (e->active[i] != b)
+            continue;
+        memmove(&e->active[i], &e->active[i + 1], (e->active_count - i - 1) * sizeof *e->active);
+        e->active_count--;
+        return;
+    }
+}
+
+static enum err keep(struct engine *e, const struct store_batch *from, struct batch_mem **ret)
+{
+    struct batch_mem *b = calloc(1, sizeof *b);
+    if (!b)
+        return err_set(ERR_NOMEM, "no memory for a batch");
+    b->item.key = from->id;
+    enum err err = copy(&b->text, from, &b->b);
+    if (err == ERR_OK)
+        err = cache_put(&e->batches, &b->item);
+    if (err != ERR_OK) {
+        arena_done(&b->text);
+        free(b);
+        return err;
+    }
+    set_need(e, b);
+    b->active = from->finished_ms == 0 || from->job != BATCH_JOB_NONE;
+    *ret = b;
+    return b->active ? activate(e, b) : ERR_OK;
+}
+
+enum err batch_find(struct engine *e, uint32_t id, struct batch_mem **ret)
+{
+    struct cache_item *known = cache_get(&e->batches, id);
+    *ret = (struct batch_mem *)(void *)known;
+    if (known)
+        return ERR_OK;
+    struct store_batch b;
+    enum err err = store_batch_get(e->store, &e->turn, id, &b);
+    if (err == ERR_MISSING)
+        return ERR_OK;
+    return err == ERR_OK ? keep(e, &b, ret) : err;
+}
+
+enum err batches_load(struct engine *e)
+{
+    struct store_batch *page;
+    uint32_t count, after = 0;
+    if (e->batches_loaded)
+        return ERR_OK;
+    do {
+        TRY(store_batches_active(e->store, &e->turn, after, STORE_PAGE_MAX, &page, &count));
+        for (uint32_t i = 0; i < count; i++) {
+            struct batch_mem *b;
+            after = page[i].id;
+            if (!cache_get(&e->batches, page[i].id))
+                TRY(keep(e, &page[i], &b));
+        }
+    } while (count == STORE_PAGE_MAX);
+    e->batches_loaded = true;
+    return ERR_OK;
+}
+
+void batch_touch(struct engine *e, struct batch_mem *b)
+{
+    if (b->dirty)
+        return;
+    b->dirty = true;
+    b->next_dirty = e->dirty_batches;
+    e->dirty_batches = b;
+}
+
+void batch_live_changed(struct engine *e, struct batch_mem *b)
+{
+    b->live_changed = true;
+    batch_touch(e, b);
+}
+
+/* Over when nothing is to come and every unit's outcome is handed on; a retry makes it go on. */
+enum err batch_check_finished(struct engine *e, struct batch_mem *b)
+{
+    const struct batch_counts *c = &b->b.counts;
+    if (b->b.loading || b->b.job != BATCH_JOB_NONE || b->b.finished_ms != 0 || c->delivered != c->units)
+        return ERR_OK;
+    b->b.finished_ms = e->now_ms;
+    batch_live_changed(e, b);
+    store_set_outbox(e->set, OUTBOX_WEBHOOK, b->b.id, NULL, e->now_ms);
+    e->webhook_new = true;
+    return ERR_OK;
+}
+
+/* --- what went wrong, grouped --- */
+
+/* The last line of stderr with its numbers and addresses blanked: what different attempts have in common. */
+static void pattern_of(const struct store_note *n, char *ret, size_t room)
+{
+    const char *text = *n->stderr_tail ? n->stderr_tail : n->message;
+    size_t len = strlen(text), at = 0;
+    while (len > 0 && isspace((unsigned char)text[len - 1]))
+        len--;
+    size_t from = len;
+    while (from > 0 && text[from - 1] != '\n')
+        from--;
+    for (size_t i = from; i < len && at + 1 < room; i++) {
+        bool digit = isxdigit((unsigned char)text[i]) && i > from && isdigit((unsigned char)text[i - 1]);
+        if (isdigit((unsigned char)text[i]) || digit) {
+            if (at == 0 || ret[at - 1] != '#')
+                ret[at++] = '#';
+        } else {
+            ret[at++] = text[i];
+        }
+    }
+    ret[at] = '\0';
+}
+
+static uint64_t hash_of(const struct store_failure_group *g)
+{
+    struct digest d = hash_bytes(g->pattern, strlen(g->pattern));
+    uint64_t h = (uint64_t)g->error * 1000003u + (uint64_t)(uint32_t)g->exit_code * 10007u +
+                 (uint64_t)(uint32_t)g->signal;
+    for (int i = 0; i < 7; i++)
+        h = h * 257 + d.bytes[i];
+    return h & INT64_MAX;
+}
+
+static enum err failures_of(struct engine *e, struct batch_mem *b)
+{
+    uint64_t *hashes;
+    uint32_t count;
+    if (b->failures_loaded)
+        return ERR_OK;
+    TRY(store_failures_known(e->store, &e->turn, b->b.id, FAILURE_GROUPS_MAX, &hashes, &count));
+    b->failure_hashes = calloc(FAILURE_GROUPS_MAX, sizeof *b->failure_hashes);
+    if (!b->failure_hashes)
+        return err_set(ERR_NOMEM, "no memory for a batch's failures");
+    if (count > 0)
+        memcpy(b->failure_hashes, hashes, count * sizeof *hashes);
+    b->failure_count = count;
+    b->failures_loaded = true;
+    return ERR_OK;
+}
+
+static bool know_failure(struct batch_mem *b, uint64_t hash)
+{
+    for (uint32_t i = 0; i < b->failure_count; i++)
+        if (b->failure_hashes[i] == hash)
+            return true;
+    if (b->failure_count == FAILURE_GROUPS_MAX)
+        return false;
+    b->failure_hashes[b->failure_count++] = hash;
+    return true;
+}
+
+static enum err add_failure(struct engine *e, uint32_t batch, uint64_t hash,
+                            const struct store_failure_group *g)
+{
+    for (uint32_t i = 0; i < e->failure_count; i++) {
+        struct failure_mem *f = &e->failures[i];
+        if (f->batch != batch || f->hash != hash)
+            continue;
+        uint64_t count = f->group.count + 1;
+        f->group = *g;
+        f->group.count = count;
+        return ERR_OK;
+    }
+    if (e->failure_count == e->failure_room) {
+        uint32_t room = e->failure_room ? e->failure_room * 2 : 16;
+        struct failure_mem *more = realloc(e->failures, room * sizeof *more);
+        if (!more)
+            return err_set(ERR_NOMEM, "no memory for a batch's failures");
+        e->failures = more;
+        e->failure_room = room;
+    }
+    e->failures[e->failure_count++] = (struct failure_mem){.batch = batch, .hash = hash, .group = *g};
+    return ERR_OK;
+}
+
+enum err batch_note_failure(struct engine *e, struct batch_mem *b, const struct store_note *note)
+{
+    char pattern[256];
+    pattern_of(note, pattern, sizeof pattern);
+    struct store_failure_group g = {.error = note->error,
+                                    .exit_code = note->exit_code,
+                                    .signal = note->signal,
+                                    .pattern = pattern,
+                                    .count = 1,
+                                    .sample_unit = note->unit,
+                                    .sample_attempt = note->attempt,
+                                    .last_ms = note->at_ms};
+    TRY(failures_of(e, b));
+    if (!know_failure(b, hash_of(&g))) {
+        g.exit_code = g.signal = 0;
+        pattern[0] = '\0';
+    }
+    uint64_t hash = hash_of(&g);
+    TRY(engine_text(&e->turn, pattern, &g.pattern));
+    return add_failure(e, b->b.id, hash, &g);
+}
+
+/* --- writing --- */
+
+enum err batches_write(struct engine *e)
+{
+    for (struct batch_mem *b = e->dirty_batches; b; b = b->next_dirty) {
+        bool active = b->b.finished_ms == 0 || b->b.job != BATCH_JOB_NONE;
+        if (b->changed) {
+            const char *name;
+            struct text *labels = arena_alloc(&e->turn, sizeof *labels);
+            TRY(labels ? ERR_OK : ERR_NOMEM);
+            TRY(engine_text(&e->turn, b->b.name, &name));
+            TRY(engine_bytes(&e->turn, &b->b.labels, labels));
+            store_set_batch_change(e->set, b->b.id, b->b.priority, name, labels);
+        }
+        if (b->live_changed) {
+            store_set_batch_live(e->set, &b->b, active, b->is_new);
+            b->b.rev += !b->is_new;
+            b->is_new = false;
+        }
+        static const struct batch_counts none = {0};
+        if (memcmp(&b->added, &none, sizeof none) != 0) {
+            struct batch_counts *added = arena_alloc(&e->turn, sizeof *added);
+            TRY(added ? ERR_OK : ERR_NOMEM);
+            *added = b->added;
+            store_set_batch_counts(e->set, b->b.id, added);
+        }
+        b->added = none;
+        b->dirty = b->live_changed = b->changed = false;
+        if (active && !b->active)
+            TRY(activate(e, b));
+        if (!active && b->active)
+            deactivate(e, b);
+        b->active = active;
+    }
+    e->dirty_batches = NULL;
+    for (uint32_t i = 0; i < e->failure_count; i++)
+        store_set_failure(e->set, e->failures[i].batch, e->failures[i].hash, &e->failures[i].group);
+    e->failure_count = 0;
+    return ERR_OK;
+}
+
+/* --- making one --- */
+
+static enum err units_open(struct engine *e, uint64_t user_id, uint64_t *ret)
+{
+    *ret = 0;
+    for (uint32_t i = 0; i < e->active_count; i++) {
+        const struct store_batch *b = &e->active[i]->b;
+        if (b->user_id == user_id)
+            *ret += (uint64_t)(b->counts.open + b->counts.judging) + (b->array ? b->array_count : 0u) -
+                    (b->array ? (uint64_t)b->counts.units : 0u);
+    }
+    return ERR_OK;
+}
+
+static enum err make(struct engine *e, struct engine_request *r, struct engine_batch *q)
+{
+    struct buf BUF_AUTO order = {.bytes_max = BATCH_ORDER_BYTES_MAX}, BUF_AUTO rules = {0},
+                        BUF_AUTO releases = {0};
+    const char *rules_text, *releases_text;
+    struct store_batch *b = arena_alloc(&e->turn, sizeof *b);
+    struct batch_mem *mem;
+    uint64_t id;
+    if (!b)
+        return ERR_NOMEM;
+    TRY(store_take_ids(e->store, "batch", 1, &id));
+    if (id > INT32_MAX)
+        return err_set(ERR_FULL, "all %d numbers of batches are used", INT32_MAX);
+    *b = q->batch;
+    b->id = (uint32_t)id;
+    b->created_ms = e->now_ms;
+    b->rev = 0;
+    b->loading = !b->array;
+    b->paused = b->cancelled = b->purged = false;
+    b->job = b->array ? BATCH_JOB_ARRAY : BATCH_JOB_NONE;
+    b->job_next = 0;
+    b->finished_ms = 0;
+    b->counts = (struct batch_counts){0};
+    enum err err = q->order(q->order_ctx, b->id, &order);
+    if (err != ERR_OK) {
+        engine_fail(r, err);
+        return ERR_OK;
+    }
+    b->order_digest = hash_bytes(order.data, order.len);
+    struct text text = {.data = order.data, .len = (uint32_t)order.len};
+    TRY(engine_bytes(&e->turn, &text, &b->order));
+    TRY(store_batch_rules_text(&b->rules, &rules));
+    TRY(store_batch_releases_text(b, &releases));
+    TRY(engine_text(&e->turn, buf_text(&rules), &rules_text));
+    TRY(engine_text(&e->turn, buf_text(&releases), &releases_text));
+    store_set_batch_new(e->set, b, rules_text, releases_text);
+    TRY(keep(e, b, &mem));
+    mem->is_new = true;
+    mem->windows[1].all = true;
+    batch_live_changed(e, mem);
+    e->project.batches++;
+    q->ret_batch = b->id;
+    return ERR_OK;
+}
+
+enum err on_batch(struct engine *e, struct engine_request *r)
+{
+    struct engine_batch *q = &r->u.batch;
+    uint64_t numbers[REPLAY_NUMBERS] = {0}, open;
+    bool known;
+    TRY(replay_find(e, r, numbers, &known));
+    if (known || r->err != ERR_OK) {
+        q->ret_batch = (uint32_t)numbers[0];
+        return ERR_OK;
+    }
+    enum err err = wu_rules_check(&q->batch.rules);
+    if (err != ERR_OK) {
+        engine_fail(r, err);
+        return ERR_OK;
+    }
+    TRY(units_open(e, r->user_id, &open));
+    if (q->units_max > 0 && open + q->batch.array_count > q->units_max) {
+        engine_fail(
+            r,
+            err_set(ERR_LIMIT,
+                    "you may have %llu units that are not finished and have %llu: wait for some, or ask the "
+                    "operator for more",
+                    (unsigned long long)q->units_max, (unsigned long long)open));
+        return ERR_OK;
+    }
+    TRY(make(e, r, q));
+    if (r->err != ERR_OK)
+        return ERR_OK;
+    numbers[0] = q->ret_batch;
+    engine_audit(e, r, "batch.create", q->ret_batch);
+    return replay_keep(e, r, numbers);
+}
+
+/* --- adding units --- */
+
+static void count_new(struct engine *e, struct batch_mem *b, int64_t units)
+{
+    int64_t unsent = units * (int64_t)b->b.rules.target_attempts;
+    b->b.counts.units += units;
+    b->b.counts.open += units;
+    b->b.counts.unsent += unsent;
+    b->added.units += units;
+    b->added.open += units;
+    b->added.unsent += unsent;
+    e->project.units += units;
+    e->project.unsent += unsent;
+    b->windows[0].all = false;
+    e->units_new = true;
+    batch_touch(e, b);
+}
+
+enum err on_units(struct engine *e, struct engine_request *r)
+{
+    struct engine_units *q = &r->u.units;
+    struct batch_mem *b;
+    TRY(batch_find(e, q->batch, &b));
+    enum err err = ERR_OK;
+    if (!b)
+        err = err_set(ERR_MISSING, "there is no batch %u", q->batch);
+    else if (!b->b.loading)
+        err = err_set(ERR_STALE, "batch %u is closed, nothing can be added to it", q->batch);
+    else if ((q->ret_next = (uint32_t)b->b.counts.units) != q->first)
+        err = err_set(ERR_CONFLICT, "batch %u has %u units: go on with the one after them", q->batch,
+                      q->ret_next);
+    else if ((uint64_t)q->first + q->count > BATCH_UNITS_MAX)
+        err = err_set(ERR_LIMIT, "a batch takes %u units at most", BATCH_UNITS_MAX);
+    if (err != ERR_OK) {
+        engine_fail(r, err);
+        return ERR_OK;
+    }
+    for (uint32_t i = 0; i < q->count; i++)
+        store_set_unit_new(e->set, wu_id_make(q->batch, q->first + i), &q->specs[i]);
+    count_new(e, b, q->count);
+    q->ret_next = q->first + q->count;
+    /* The specs are the request's: they must be written while it is alive. */
+    return engine_flush(e);
+}
+
+/* --- long jobs --- */
+
+static enum err array_slice(struct engine *e, struct batch_mem *b, uint32_t slice)
+{
+    static const struct text none = {.data = "", .len = 0};
+    uint32_t left = b->b.array_count - b->b.job_next, n = left < slice ? left : slice;
+    for (uint32_t i = 0; i < n; i++)
+        store_set_unit_new(e->set, wu_id_make(b->b.id, b->b.job_next + i), &none);
+    count_new(e, b, n);
+    b->b.job_next += n;
+    if (b->b.job_next == b->b.array_count)
+        b->b.job = BATCH_JOB_NONE;
+    batch_live_changed(e, b);
+    return batch_check_finished(e, b);
+}
+
+struct slice {
+    struct engine *e;
+    wu_id *ids;
+    uint32_t count;
+};
+
+static enum err slice_row(void *ctx, const struct store_unit_row *row)
+{
+    struct slice *s = ctx;
+    struct unit_mem *u;
+    s->ids[s->count++] = row->id;
+    return unit_keep(s->e, row, &u);
+}
+
+static enum wu_event_kind event_of(enum batch_job job)
+{
+    return job == BATCH_JOB_CANCEL ? WU_EV_CANCEL : job == BATCH_JOB_RETRY ? WU_EV_RETRY : WU_EV_PURGE;
+}
+
+static int by_id(const void *x, const void *y)
+{
+    wu_id a = *(const wu_id *)x, b = *(const wu_id *)y;
+    return a < b ? -1 : a > b;
+}
+
+static enum err job_done(struct engine *e, struct batch_mem *b)
+{
+    if (b->b.job == BATCH_JOB_PURGE) {
+        b->b.purged = true;
+        store_set_outbox(e->set, OUTBOX_PURGE_FILES, b->b.id, NULL, e->now_ms);
+        e->purge_new = true;
+    }
+    b->b.job = BATCH_JOB_NONE;
+    b->b.job_next = 0;
+    batch_live_changed(e, b);
+    return batch_check_finished(e, b);
+}
+
+/* job_next is the index after the last one done. */
+static enum err units_slice(struct engine *e, struct batch_mem *b, uint32_t slice)
+{
+    bool failed = b->b.job == BATCH_JOB_RETRY;
+    enum wu_event_kind kind = event_of(b->b.job);
+    /* Failed units are listed kind by kind. */
+    struct slice s = {.e = e, .ids = arena_array(&e->turn, (size_t)slice * WU_FAILURES + 1, sizeof *s.ids)};
+    wu_id after = b->b.job_next ? wu_id_make(b->b.id, b->b.job_next - 1) : 0;
+    if (!s.ids)
+        return ERR_NOMEM;
+    TRY(engine_flush(e));
+    TRY(store_range_scan(e->store, b->b.id, failed, after, slice,
+                         (struct store_unit_rows){.row = slice_row, .ctx = &s}));
+    if (s.count == 0)
+        return job_done(e, b);
+    qsort(s.ids, s.count, sizeof *s.ids, by_id);
+    uint32_t n = s.count < slice ? s.count : slice;
+    for (uint32_t i = 0; i < n; i++) {
+        struct unit_mem *u;
+        enum err step;
+        struct wu_event ev = {.kind = kind, .now_ms = e->now_ms};
+        TRY(unit_find(e, s.ids[i], &u));
+        if (u)
+            TRY(unit_apply(e, u, &ev, NULL, &step));
+    }
+    b->b.job_next = wu_id_index(s.ids[n - 1]) + 1;
+    batch_live_changed(e, b);
+    return ERR_OK;
+}
+
+enum err batch_jobs(struct engine *e, bool *ret_more)
+{
+    uint32_t slice = e->config.slice_units;
+    for (uint32_t i = 0; i < e->active_count; i++) {
+        struct batch_mem *b = e->active[i];
+        if (b->b.job == BATCH_JOB_NONE)
+            continue;
+        TRY(b->b.job == BATCH_JOB_ARRAY ? array_slice(e, b, slice) : units_slice(e, b, slice));
+        *ret_more = true; /* one slice of one batch in a turn: hosts wait behind it */
+        return ERR_OK;
+    }
+    return ERR_OK;
+}
+
+/* --- what people do with a batch --- */
+
+static enum err start_job(struct engine *e, struct batch_mem *b, enum batch_job job)
+{
+    if (b->b.job == BATCH_JOB_ARRAY && job == BATCH_JOB_CANCEL)
+        b->b.array_count = b->b.job_next; /* what was not made yet is never made */
+    else if (b->b.job != BATCH_JOB_NONE)
+        return err_set(ERR_CONFLICT, "batch %u is still busy with what was asked before: try again", b->b.id);
+    b->b.job = job;
+    b->b.job_next = 0;
+    batch_live_changed(e, b);
+    return ERR_OK;
+}
+
+static enum err cancel(struct engine *e, struct batch_mem *b)
+{
+    if (b->b.cancelled || b->b.finished_ms)
+        return err_set(ERR_STALE, "batch %u is %s already", b->b.id, store_batch_state(&b->b));
+    TRY(start_job(e, b, BATCH_JOB_CANCEL));
+    b->b.cancelled = true;
+    b->b.loading = false;
+    return ERR_OK;
+}
+
+static enum err retry(struct engine *e, struct batch_mem *b)
+{
+    if (b->b.purged || b->b.job == BATCH_JOB_PURGE)
+        return err_set(ERR_STALE, "batch %u is purged: submit it again", b->b.id);
+    if (b->b.counts.failed == 0)
+        return err_set(ERR_STALE, "nothing of batch %u has failed", b->b.id);
+    TRY(start_job(e, b, BATCH_JOB_RETRY));
+    b->b.cancelled = false;
+    b->b.finished_ms = 0;
+    return ERR_OK;
+}
+
+static enum err purge(struct engine *e, struct batch_mem *b)
+{
+    if (b->b.purged || b->b.job == BATCH_JOB_PURGE)
+        return err_set(ERR_STALE, "batch %u is purged already", b->b.id);
+    if (!b->b.finished_ms)
+        return err_set(ERR_CONFLICT, "batch %u is not finished: cancel it first", b->b.id);
+    return start_job(e, b, BATCH_JOB_PURGE);
+}
+
+static enum err pause(struct engine *e, struct batch_mem *b, bool on)
+{
+    if (b->b.finished_ms || b->b.cancelled)
+        return err_set(ERR_STALE, "batch %u is %s", b->b.id, store_batch_state(&b->b));
+    if (b->b.paused != on) {
+        b->b.paused = on;
+        batch_live_changed(e, b);
+    }
+    return ERR_OK;
+}
+
+static enum err close_batch(struct engine *e, struct batch_mem *b)
+{
+    if (b->b.loading) {
+        b->b.loading = false;
+        batch_live_changed(e, b);
+    }
+    return batch_check_finished(e, b);
+}
+
+static enum err change(struct engine *e, struct batch_mem *b, const struct engine_batch_do *q)
+{
+    if (q->priority) {
+        b->b.priority = *q->priority;
+        e->resort = true;
+    }
+    if (q->name)
+        TRY(engine_text(&b->text, q->name, &b->b.name));
+    if (q->labels)
+        TRY(engine_bytes(&b->text, q->labels, &b->b.labels));
+    b->changed = true;
+    batch_touch(e, b);
+    batches_sort(e);
+    return ERR_OK;
+}
+
+static enum err do_verb(struct engine *e, struct batch_mem *b, const struct engine_batch_do *q)
+{
+    switch (q->verb) {
+    case ENGINE_BATCH_CLOSE:
+        return close_batch(e, b);
+    case ENGINE_BATCH_CANCEL:
+        return cancel(e, b);
+    case ENGINE_BATCH_PAUSE:
+        return pause(e, b, true);
+    case ENGINE_BATCH_RESUME:
+        return pause(e, b, false);
+    case ENGINE_BATCH_RETRY:
+        return retry(e, b);
+    case ENGINE_BATCH_CHANGE:
+        return change(e, b, q);
+    case ENGINE_BATCH_PURGE:
+        return purge(e, b);
+    case ENGINE_BATCH_VERBS:
+        break;
+    }
+    return err_set(ERR_INVALID, "this cannot be done with a batch");
+}
+
+enum err on_batch_do(struct engine *e, struct engine_request *r)
+{
+    static const char *const names[ENGINE_BATCH_VERBS] = {"batch.close",  "batch.cancel", "batch.pause",
+                                                          "batch.resume", "batch.retry",  "batch.change",
+                                                          "batch.purge"};
+    struct engine_batch_do *q = &r->u.batch_do;
+    struct batch_mem *b;
+    TRY(batch_find(e, q->batch, &b));
+    enum err err = b ? do_verb(e, b, q) : err_set(ERR_MISSING, "there is no batch %u", q->batch);
+    if (err == ERR_NOMEM)
+        return err;
+    if (err != ERR_OK)
+        engine_fail(r, err);
+    else
+        engine_audit(e, r, names[q->verb], q->batch);
+    return ERR_OK;
+}

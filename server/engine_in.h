@@ -1,0 +1,226 @@
+/* engine_in.h - what the engine_*.c files share.
+ *
+ * What is in memory is what the store holds plus what the open transaction will write. A function that
+ * returns an error has broken the turn: it is rolled back and everything in memory is forgotten, so nobody
+ * needs to undo. What a request did wrong is put into the request instead. */
+#ifndef SERVER_ENGINE_IN_H
+#define SERVER_ENGINE_IN_H
+
+#include "rules/match.h"
+#include "server/cache.h"
+#include "server/engine.h"
+#include "server/store_load.h"
+#include "server/store_set.h"
+#include "server/try.h"
+
+enum {
+    WINDOW_MAX = 8192, /* ids of one window; a power of two */
+    WINDOW_LOW = 512,  /* refilled below this */
+    WINDOW_REFILL = 2048,
+    PLATFORMS_MAX = 63,
+    FAILURE_GROUPS_MAX =
+        256, /* of one batch; what comes beyond is counted in one group for each kind of error */
+    DIRTY_UNITS_MAX = 8192,
+    BATCHES_IDLE_MAX = 256, /* batches in memory that have nothing to do */
+};
+
+struct unit_mem {
+    struct cache_item item; /* key: the unit's id */
+    struct wu wu;
+    uint32_t rev, hr;
+    /* As stored. */
+    int ready;
+    int64_t wake_ms;
+    enum wu_failure failure;
+    struct text spec; /* tail; owned */
+    bool dirty;
+    struct unit_mem *next_dirty;
+    struct text history, used; /* of this turn, in its arena */
+};
+
+struct host_lease {
+    wu_id unit;
+    uint32_t attempt;
+    int64_t deadline_ms;
+    bool stored, changed, gone;
+};
+
+struct host_mem {
+    struct cache_item item; /* key: the host's id */
+    struct arena text;      /* of h */
+    struct store_host h;
+    bool dirty, told; /* something is to be written; HOST has changed */
+    struct host_mem *next_dirty;
+    struct store_host_stat added;
+    struct host_lease *leases;
+    uint32_t lease_count, lease_room, leases_out;
+    bool leases_loaded;
+};
+
+/* Ids of units that have attempts to send. Every such unit of the batch is in the window or in the store
+ * beyond `scanned` (nothing is beyond it when `all`). An id in it may have lost its reason since: look at the
+ * unit. */
+struct window {
+    wu_id *ids; /* a ring; 0: taken */
+    uint32_t head, used, live;
+    wu_id scanned;
+    bool all;
+};
+
+struct failure_mem { /* failures of this turn */
+    uint32_t batch;
+    uint64_t hash;
+    struct store_failure_group group;
+};
+
+struct batch_mem {
+    struct cache_item item; /* key: the batch's id */
+    struct arena text;      /* of b */
+    struct store_batch b;
+    bool active, is_new; /* as stored */
+    bool dirty, live_changed, changed;
+    struct batch_mem *next_dirty;
+    struct batch_counts added;
+    struct window windows[2]; /* never sent; sent before */
+    struct match_need need;
+    uint64_t *failure_hashes;
+    uint32_t failure_count;
+    bool failures_loaded;
+    bool delivered; /* in this turn */
+};
+
+struct chunk_mem {
+    struct cache_item item; /* key: batch << 32 | number */
+    uint32_t count;
+    struct digest *levels; /* owned */
+    struct text envelope;  /* owned */
+};
+
+struct engine {
+    struct store *store;
+    struct engine_config config;
+    struct store_set *set;
+    struct arena turn; /* what the set points to */
+    int64_t now_ms;
+    struct cache units, hosts, batches, chunks;
+    struct unit_mem *dirty_units;
+    uint32_t dirty_unit_count;
+    struct host_mem *dirty_hosts;
+    struct batch_mem *dirty_batches;
+    struct batch_mem **active; /* by priority, then age */
+    uint32_t active_count, active_room;
+    bool batches_loaded, resort;
+    char *platforms[PLATFORMS_MAX];
+    uint32_t platform_count;
+    struct project_counts project;
+    int64_t project_credit_micro;
+    struct failure_mem *failures;
+    uint32_t failure_count, failure_room;
+    struct volunteer_add {
+        uint64_t id;
+        int64_t hosts, valid, invalid, credit_micro;
+    } * volunteers;
+    uint32_t volunteer_count, volunteer_room;
+    struct quota_add {
+        uint64_t user_id;
+        int64_t bytes;
+    } * quotas;
+    uint32_t quota_count, quota_room;
+    bool units_new, keys_new; /* in the set, not in the store yet */
+    bool judge_new, webhook_new, purge_new;
+    int64_t cleaned_ms; /* when old idempotency keys were forgotten last */
+    struct engine_stats stats;
+};
+
+/* engine.c */
+enum err
+engine_flush(struct engine *e) NODISCARD; /* into the open transaction: after it the store knows all */
+enum err engine_text(struct arena *a, const char *text, const char **ret) NODISCARD;
+enum err engine_bytes(struct arena *a, const struct text *from, struct text *ret) NODISCARD;
+/* Ends a request with this thread's sentence; `e` is not ERR_OK. */
+void engine_fail(struct engine_request *r, enum err e);
+void engine_audit(struct engine *e, const struct engine_request *r, const char *action, uint64_t subject);
+
+/* engine_unit.c */
+enum err unit_find(struct engine *e, wu_id id,
+                   struct unit_mem **ret) NODISCARD; /* NULL where there is none */
+enum err unit_keep(struct engine *e, const struct store_unit_row *row, struct unit_mem **ret) NODISCARD;
+enum err unit_prefetch(struct engine *e, const wu_id *ids, uint32_t count) NODISCARD;
+/* Applies an event; *ret_step is what the rules said, with err_text(). All that follows from it is in memory
+ * then. */
+struct unit_fact { /* what a report adds to the event */
+    uint32_t cpu_ms, wall_ms;
+    uint64_t memory_bytes, output_bytes;
+    bool used;
+};
+enum err unit_apply(struct engine *e, struct unit_mem *u, const struct wu_event *ev,
+                    const struct unit_fact *fact, enum err *ret_step) NODISCARD;
+enum err units_write(struct engine *e) NODISCARD;
+void unit_free(struct engine *e, struct unit_mem *u);
+int unit_ready(const struct wu *wu);
+
+/* engine_host.c */
+enum err host_find(struct engine *e, uint64_t id, struct host_mem **ret) NODISCARD;
+enum err host_prefetch(struct engine *e, const uint64_t *ids, uint32_t count) NODISCARD;
+enum err host_leases(struct engine *e, struct host_mem *h) NODISCARD; /* loads them */
+struct host_lease *host_lease_find(struct host_mem *h, wu_id unit, uint32_t attempt);
+enum err host_lease_set(struct engine *e, struct host_mem *h, wu_id unit, uint32_t attempt,
+                        int64_t deadline_ms) NODISCARD;
+void host_lease_end(struct engine *e, struct host_mem *h, wu_id unit, uint32_t attempt);
+void host_touch(struct engine *e, struct host_mem *h);
+enum err host_tell(struct engine *e, struct host_mem *h, const struct store_host *says) NODISCARD;
+void host_well(struct engine *e, struct host_mem *h);  /* it may have more out */
+void host_badly(struct engine *e, struct host_mem *h); /* it may have less out */
+enum err volunteer_add(struct engine *e, uint64_t id, int64_t hosts, int64_t valid, int64_t invalid,
+                       int64_t credit_micro) NODISCARD;
+enum err hosts_write(struct engine *e) NODISCARD;
+enum err host_leave(struct engine *e, struct host_mem *h) NODISCARD;
+void host_free(struct engine *e, struct host_mem *h);
+enum err host_new(struct engine *e, const struct store_host *h, struct host_mem **ret) NODISCARD;
+uint64_t features_of(const char *words);
+uint64_t platform_bit(struct engine *e, const char *name); /* 0 when there are too many */
+
+/* engine_batch.c */
+enum err batch_find(struct engine *e, uint32_t id, struct batch_mem **ret) NODISCARD;
+enum err batches_load(struct engine *e) NODISCARD; /* those that are active; once */
+void batch_touch(struct engine *e, struct batch_mem *b);
+void batch_live_changed(struct engine *e, struct batch_mem *b);
+enum err batches_write(struct engine *e) NODISCARD;
+enum err batch_check_finished(struct engine *e, struct batch_mem *b) NODISCARD;
+enum err batch_jobs(struct engine *e, bool *ret_more) NODISCARD;
+void batch_free(struct engine *e, struct batch_mem *b);
+void batches_sort(struct engine *e);
+enum err batch_note_failure(struct engine *e, struct batch_mem *b, const struct store_note *note) NODISCARD;
+enum err on_batch(struct engine *e, struct engine_request *r) NODISCARD;
+enum err on_units(struct engine *e, struct engine_request *r) NODISCARD;
+enum err on_batch_do(struct engine *e, struct engine_request *r) NODISCARD;
+
+/* dispatch.c */
+void window_offer(struct window *w, wu_id id);
+enum err window_refill(struct engine *e, struct batch_mem *b, bool started) NODISCARD;
+enum err dispatch(struct engine *e, struct engine_request *r, struct host_mem *h) NODISCARD;
+/* Adds what the host needs to run a leased attempt to the reply. */
+enum err dispatch_give(struct engine *e, struct engine_request *r, struct host_mem *h, struct batch_mem *b,
+                       struct unit_mem *u, uint32_t attempt) NODISCARD;
+
+/* engine_chunk.c */
+enum err chunk_find(struct engine *e, struct batch_mem *b, uint32_t index, struct chunk_mem **ret) NODISCARD;
+void chunk_free(struct engine *e, struct chunk_mem *c);
+
+/* engine_work.c, engine_people.c */
+enum err on_work(struct engine *e, struct engine_request *r) NODISCARD;
+enum err on_join(struct engine *e, struct engine_request *r) NODISCARD;
+enum err on_host(struct engine *e, struct engine_request *r) NODISCARD;
+enum err on_release(struct engine *e, struct engine_request *r) NODISCARD;
+enum err on_user(struct engine *e, struct engine_request *r) NODISCARD;
+enum err on_token(struct engine *e, struct engine_request *r) NODISCARD;
+enum err on_invitation(struct engine *e, struct engine_request *r) NODISCARD;
+/* Idempotency keys: known: the request is answered as it was. The numbers are what the request gave back. */
+#define REPLAY_NUMBERS 4
+enum err replay_find(struct engine *e, struct engine_request *r, uint64_t ret_numbers[REPLAY_NUMBERS],
+                     bool *ret_known) NODISCARD;
+enum err replay_keep(struct engine *e, const struct engine_request *r,
+                     const uint64_t numbers[REPLAY_NUMBERS]) NODISCARD;
+enum err replays_clean(struct engine *e) NODISCARD;
+
+#endif

@@ -1,0 +1,244 @@
+#include "server/engine_thread.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+enum { QUEUE_DEFAULT = 4096, TURN_DEFAULT = 256, TICK_DEFAULT_MS = 500, FULL_RETRY_MS = 2000 };
+
+struct queue {
+    struct engine_request *first, *last;
+    uint32_t count;
+};
+
+struct engine_thread {
+    struct engine *engine;
+    struct engine_thread_config config;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+    struct queue hosts, people; /* people's and the judge's go first */
+    int64_t oldest_ms;          /* when the queue was last empty */
+    bool stop;
+    struct engine_stats stats; /* as of the last turn */
+};
+
+static void append(struct queue *q, struct engine_request *r)
+{
+    r->next = NULL;
+    *(q->last ? &q->last->next : &q->first) = r;
+    q->last = r;
+    q->count++;
+}
+
+static struct engine_request *take(struct queue *q)
+{
+    struct engine_request *r = q->first;
+    q->first = r->next;
+    if (!q->first)
+        q->last = NULL;
+    q->count--;
+    return r;
+}
+
+static bool is_hosts(const struct engine_request *r)
+{
+    return (r->kind == ENGINE_WORK || r->kind == ENGINE_JOIN) && r->user_id == 0;
+}
+
+static struct timespec in_ms(int64_t ms)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += ms / 1000;
+    t.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_sec++;
+        t.tv_nsec -= 1000000000;
+    }
+    return t;
+}
+
+/* Waits until there is something to do or the tick is due; takes what waits. */
+static uint32_t gather(struct engine_thread *t, struct engine_request **turn, int64_t tick_at_ms,
+                       bool *ret_stop)
+{
+    uint32_t n = 0;
+    pthread_mutex_lock(&t->lock);
+    int64_t left_ms = tick_at_ms - clock_mono_ms();
+    struct timespec until = in_ms(left_ms > 0 ? left_ms : 0);
+    while (!t->stop && t->hosts.count + t->people.count == 0 && left_ms > 0)
+        if (pthread_cond_timedwait(&t->work, &t->lock, &until) == ETIMEDOUT)
+            break;
+    while (n < t->config.turn_max && t->people.count > 0)
+        turn[n++] = take(&t->people);
+    while (n < t->config.turn_max && t->hosts.count > 0)
+        turn[n++] = take(&t->hosts);
+    t->oldest_ms = clock_mono_ms();
+    *ret_stop = t->stop && t->hosts.count + t->people.count == 0;
+    pthread_mutex_unlock(&t->lock);
+    return n;
+}
+
+static void answer(struct engine_thread *t, struct engine_request **turn, uint32_t n, int64_t took_us)
+{
+    pthread_mutex_lock(&t->lock);
+    uint64_t before_us = t->stats.turn_us;
+    engine_stats(t->engine, &t->stats);
+    t->stats.turn_us = before_us + (uint64_t)took_us;
+    pthread_mutex_unlock(&t->lock);
+    for (uint32_t i = 0; i < n; i++)
+        turn[i]->done(turn[i], turn[i]->done_ctx);
+}
+
+static void *run(void *arg)
+{
+    struct engine_thread *t = arg;
+    struct engine_request **turn = calloc(t->config.turn_max + 1u, sizeof(struct engine_request *));
+    struct arena arena = {0};
+    struct engine_request tick = {.kind = ENGINE_TICK, .arena = &arena};
+    int64_t tick_at_ms = 0;
+    bool stop = turn == NULL;
+    if (stop)
+        log_event(LOG_ERROR, "engine", "error", "no memory for its thread", NULL);
+    while (!stop) {
+        uint32_t n = gather(t, turn, tick_at_ms, &stop), all = n;
+        bool ticks = clock_mono_ms() >= tick_at_ms && !stop;
+        if (ticks)
+            turn[all++] = &tick;
+        if (all == 0)
+            continue;
+        int64_t begun_us = clock_mono_us();
+        enum err e = engine_turn(t->engine, turn, all, clock_wall_ms());
+        if (e != ERR_OK)
+            log_event(LOG_ERROR, "engine_turn", "code", err_word(e), "requests", log_i64(all), "error",
+                      err_text(), NULL);
+        if (ticks) {
+            bool more = tick.err == ERR_OK && tick.u.tick.ret_more;
+            tick_at_ms = more ? 0 : clock_mono_ms() + t->config.tick_ms;
+            arena_reset(&arena);
+        }
+        answer(t, turn, n, clock_mono_us() - begun_us);
+    }
+    free(turn);
+    arena_done(&arena);
+    return NULL;
+}
+
+enum err engine_thread_start(struct engine *e, const struct engine_thread_config *config,
+                             struct engine_thread **ret_thread)
+{
+    struct engine_thread *t = calloc(1, sizeof *t);
+    pthread_condattr_t attr;
+    if (!t)
+        return err_set(ERR_NOMEM, "no memory for the engine's thread");
+    t->engine = e;
+    t->config = *config;
+    t->config.queue_max = config->queue_max ? config->queue_max : QUEUE_DEFAULT;
+    t->config.turn_max = config->turn_max ? config->turn_max : TURN_DEFAULT;
+    t->config.tick_ms = config->tick_ms ? config->tick_ms : TICK_DEFAULT_MS;
+    t->oldest_ms = clock_mono_ms();
+    pthread_mutex_init(&t->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&t->work, &attr);
+    pthread_condattr_destroy(&attr);
+    int n = pthread_create(&t->thread, NULL, run, t);
+    if (n != 0) {
+        pthread_cond_destroy(&t->work);
+        pthread_mutex_destroy(&t->lock);
+        free(t);
+        errno = n;
+        return err_set_errno(ERR_IO, "the engine's thread cannot be started");
+    }
+    *ret_thread = t;
+    return ERR_OK;
+}
+
+enum err engine_thread_put(struct engine_thread *t, struct engine_request *r)
+{
+    bool host = is_hosts(r);
+    pthread_mutex_lock(&t->lock);
+    struct queue *q = host ? &t->hosts : &t->people;
+    bool refused = t->stop || q->count >= t->config.queue_max;
+    if (!refused) {
+        if (t->hosts.count + t->people.count == 0)
+            t->oldest_ms = clock_mono_ms();
+        append(q, r);
+        pthread_cond_signal(&t->work);
+    }
+    pthread_mutex_unlock(&t->lock);
+    if (!refused)
+        return ERR_OK;
+    r->retry_after_ms = FULL_RETRY_MS;
+    return err_set(ERR_BUSY, "the server has all it can do: come back later");
+}
+
+struct waiter {
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    bool done;
+};
+
+static void wake(struct engine_request *r, void *ctx)
+{
+    struct waiter *w = ctx;
+    (void)r;
+    pthread_mutex_lock(&w->lock);
+    w->done = true;
+    pthread_cond_signal(&w->cond);
+    pthread_mutex_unlock(&w->lock);
+}
+
+enum err engine_thread_do(struct engine_thread *t, struct engine_request *r)
+{
+    struct waiter w = {.lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
+    r->done = wake;
+    r->done_ctx = &w;
+    enum err e = engine_thread_put(t, r);
+    if (e != ERR_OK) {
+        r->err = e;
+        r->message = arena_text(r->arena, err_text());
+        return e;
+    }
+    pthread_mutex_lock(&w.lock);
+    while (!w.done)
+        pthread_cond_wait(&w.cond, &w.lock);
+    pthread_mutex_unlock(&w.lock);
+    pthread_cond_destroy(&w.cond);
+    pthread_mutex_destroy(&w.lock);
+    return r->err == ERR_OK ? ERR_OK : err_set(r->err, "%s", r->message ? r->message : "");
+}
+
+void engine_thread_load(struct engine_thread *t, uint32_t *ret_waiting, int64_t *ret_oldest_ms)
+{
+    pthread_mutex_lock(&t->lock);
+    *ret_waiting = t->hosts.count + t->people.count;
+    *ret_oldest_ms = *ret_waiting ? clock_mono_ms() - t->oldest_ms : 0;
+    pthread_mutex_unlock(&t->lock);
+}
+
+void engine_thread_stats(struct engine_thread *t, struct engine_stats *ret)
+{
+    pthread_mutex_lock(&t->lock);
+    *ret = t->stats;
+    pthread_mutex_unlock(&t->lock);
+}
+
+void engine_thread_stop(struct engine_thread *t)
+{
+    if (!t)
+        return;
+    pthread_mutex_lock(&t->lock);
+    t->stop = true;
+    pthread_cond_signal(&t->work);
+    pthread_mutex_unlock(&t->lock);
+    pthread_join(t->thread, NULL);
+    pthread_cond_destroy(&t->work);
+    pthread_mutex_destroy(&t->lock);
+    free(t);
+}

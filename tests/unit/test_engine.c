@@ -1,0 +1,400 @@
+/* The engine over a store in memory and one in SQLite: whole lives of units, through requests only. */
+#include "lib/t.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "lib/temp.h"
+#include "server/engine.h"
+#include "server/unit_row.h"
+#include "wire/envelope.h"
+#include "wire/order.h"
+
+struct world {
+    struct store *store;
+    struct engine *engine;
+    struct arena arena;
+    int64_t now_ms;
+    struct private_key *key;
+};
+
+static enum err sign_units(void *ctx, uint32_t batch, const struct digest *order, uint32_t first,
+                           uint32_t count, const struct digest *root, struct buf *out)
+{
+    struct world *w = ctx;
+    struct buf BUF_AUTO text = {0};
+    struct units_statement s = {
+        .batch = batch, .order = *order, .first = first, .count = count, .root = *root};
+    memset(&s.project_key, 7, sizeof s.project_key);
+    enum err e = units_statement_print(&s, &text);
+    const struct private_key *keys[] = {w->key};
+    return e == ERR_OK ? envelope_make(ENVELOPE_TYPE_UNITS, text.data, text.len, keys, 1, out) : e;
+}
+
+static enum err order(void *ctx, uint32_t batch, struct buf *out)
+{
+    (void)ctx;
+    return buf_printf(out, "{\"batch\":\"%u\"}", batch);
+}
+
+static void open_engine(struct world *w)
+{
+    struct engine_config config = {.sign_units = sign_units, .sign_ctx = w};
+    assert_ok(engine_new(w->store, &config, &w->engine));
+}
+
+static void world_open(struct world *w, const char *where)
+{
+    *w = (struct world){.now_ms = 1000000};
+    assert_ok(sign_key_new(&w->key));
+    assert_ok(store_open(where, &w->store));
+    open_engine(w);
+}
+
+static void world_close(struct world *w)
+{
+    engine_free(w->engine);
+    store_close(w->store);
+    sign_key_free(w->key);
+    arena_done(&w->arena);
+}
+
+/* As after kill -9: what is in memory is gone. */
+static void restart(struct world *w)
+{
+    engine_free(w->engine);
+    open_engine(w);
+}
+
+static enum err ask(struct world *w, struct engine_request *r)
+{
+    struct engine_request *list[] = {r};
+    r->arena = &w->arena;
+    assert_ok(engine_turn(w->engine, list, 1, w->now_ms));
+    return r->err;
+}
+
+static void tick(struct world *w)
+{
+    struct engine_request r = {.kind = ENGINE_TICK};
+    do
+        assert_ok(ask(w, &r));
+    while (r.u.tick.ret_more);
+}
+
+static uint64_t join(struct world *w)
+{
+    struct engine_request r = {.kind = ENGINE_JOIN};
+    r.u.join.host = (struct store_host){.platform = "x86_64-linux",
+                                        .os = "Debian 12",
+                                        .client = "0.1",
+                                        .cores = 4,
+                                        .memory_bytes = 8ull << 30,
+                                        .disk_bytes = 8ull << 30};
+    assert_ok(ask(w, &r));
+    return r.u.join.ret_host_id;
+}
+
+static uint32_t submit(struct world *w, uint32_t units)
+{
+    struct engine_request r = {.kind = ENGINE_BATCH, .user_id = 1};
+    struct store_batch *b = &r.u.batch.batch;
+    b->name = "test";
+    b->app = "pi";
+    b->version = 1;
+    b->rules = (struct wu_rules){.quorum = 2,
+                                 .target_attempts = 2,
+                                 .errors_max = 3,
+                                 .attempts_max = 8,
+                                 .successes_max = 6,
+                                 .lease_ms = 60000};
+    b->release_count = 1;
+    b->releases[0].platform = "x86_64-linux";
+    b->hr_kind = "none";
+    b->needs_features = "";
+    b->array = true;
+    b->array_step = 1;
+    b->array_count = units;
+    r.u.batch.order = order;
+    assert_ok(ask(w, &r));
+    tick(w);
+    return r.u.batch.ret_batch;
+}
+
+static uint32_t fetch(struct world *w, uint64_t host, uint32_t most, struct engine_given **ret)
+{
+    struct engine_want want = {.seconds = 1e9, .cores = 4, .units_max = most};
+    struct engine_request r = {.kind = ENGINE_WORK};
+    r.u.work.host_id = host;
+    r.u.work.want = &want;
+    assert_ok(ask(w, &r));
+    *ret = r.u.work.given;
+    return r.u.work.given_count;
+}
+
+static enum err report(struct world *w, uint64_t host, const struct engine_given *g, uint8_t answer)
+{
+    struct engine_report p = {.unit = g->unit, .attempt = g->attempt, .cpu_ms = 1500, .wall_ms = 2000};
+    memset(&p.answer, answer, sizeof p.answer);
+    struct engine_request r = {.kind = ENGINE_WORK};
+    r.u.work.host_id = host;
+    r.u.work.reports = &p;
+    r.u.work.report_count = 1;
+    assert_ok(ask(w, &r));
+    return p.ack;
+}
+
+static struct store_batch batch_of(struct world *w, uint32_t id)
+{
+    struct store_batch b;
+    assert_ok(store_batch_get(w->store, &w->arena, id, &b));
+    return b;
+}
+
+static uint32_t deliveries(struct world *w, uint32_t batch)
+{
+    struct store_delivery *list;
+    uint32_t count;
+    assert_ok(store_delivery_list(w->store, &w->arena, batch, 0, 1000, &list, &count));
+    for (uint32_t i = 0; i < count; i++)
+        assert_int_equal(list[i].seq, i + 1);
+    return count;
+}
+
+static void whole_life(const char *where)
+{
+    struct world w;
+    struct engine_given *a, *b;
+    world_open(&w, where);
+    uint64_t one = join(&w), two = join(&w);
+    uint32_t batch = submit(&w, 300);
+    assert_int_equal(fetch(&w, one, 200, &a), 200);
+    assert_int_equal(fetch(&w, two, 200, &b), 200);
+    for (uint32_t i = 0; i < 200; i++) {
+        assert_int_equal(a[i].unit, b[i].unit);
+        assert_ok(report(&w, one, &a[i], 1));
+        assert_int_equal(report(&w, two, &a[i], 1), ERR_DENIED);
+        assert_ok(report(&w, two, &b[i], 1));
+        assert_ok(report(&w, two, &b[i], 1));
+    }
+    assert_int_equal(deliveries(&w, batch), 200);
+    restart(&w);
+    assert_int_equal(fetch(&w, one, 200, &a), 100);
+    assert_int_equal(fetch(&w, two, 200, &b), 100);
+    for (uint32_t i = 0; i < 100; i++) {
+        assert_ok(report(&w, one, &a[i], 1));
+        assert_ok(report(&w, two, &b[i], 1));
+    }
+    struct store_batch s = batch_of(&w, batch);
+    assert_int_equal(s.counts.units, 300);
+    assert_int_equal(s.counts.accepted, 300);
+    assert_int_equal(s.counts.delivered, 300);
+    assert_int_equal(s.counts.valid, 600);
+    assert_int_equal(s.counts.unsent, 0);
+    assert_int_equal(s.counts.leased, 0);
+    assert_true(s.finished_ms > 0);
+    assert_int_equal(deliveries(&w, batch), 300);
+    struct store_host h;
+    assert_ok(store_host_get(w.store, &w.arena, one, &h));
+    assert_int_equal(h.valid, 300);
+    assert_true(h.credit_micro > 0);
+    world_close(&w);
+}
+
+static void wrong_answer(const char *where)
+{
+    struct world w;
+    struct engine_given *g;
+    world_open(&w, where);
+    uint64_t liar = join(&w), one = join(&w), two = join(&w);
+    uint32_t batch = submit(&w, 10);
+    assert_int_equal(fetch(&w, liar, 10, &g), 10);
+    for (uint32_t i = 0; i < 10; i++)
+        assert_ok(report(&w, liar, &g[i], 66));
+    uint64_t honest[] = {one, two};
+    for (int k = 0; k < 2; k++) {
+        uint32_t n = fetch(&w, honest[k], 20, &g);
+        assert_int_equal(n, 10);
+        for (uint32_t i = 0; i < n; i++)
+            assert_ok(report(&w, honest[k], &g[i], 1));
+    }
+    struct store_batch s = batch_of(&w, batch);
+    assert_int_equal(s.counts.accepted, 10);
+    assert_int_equal(s.counts.invalid, 10);
+    struct store_unit u;
+    assert_ok(store_unit_get(w.store, &w.arena, g[0].unit, &u));
+    assert_int_equal(u.wu.attempts[u.wu.canonical].answer.bytes[0], 1);
+    world_close(&w);
+}
+
+static void vanished(const char *where)
+{
+    struct world w;
+    struct engine_given *g;
+    world_open(&w, where);
+    uint64_t gone = join(&w), one = join(&w), two = join(&w);
+    uint32_t batch = submit(&w, 5);
+    assert_int_equal(fetch(&w, gone, 10, &g), 5);
+    struct engine_given late = g[0];
+    assert_int_equal(fetch(&w, one, 10, &g), 5);
+    for (uint32_t i = 0; i < 5; i++)
+        assert_ok(report(&w, one, &g[i], 1));
+    assert_int_equal(fetch(&w, two, 10, &g), 0);
+    w.now_ms += 61000;
+    restart(&w);
+    tick(&w);
+    assert_int_equal(batch_of(&w, batch).counts.expired, 5);
+    assert_int_equal(fetch(&w, two, 10, &g), 5);
+    assert_ok(report(&w, gone, &late, 1)); /* late, but welcome: it makes the quorum */
+    for (uint32_t i = 0; i < 5; i++)
+        assert_ok(report(&w, two, &g[i], 1));
+    struct store_batch s = batch_of(&w, batch);
+    assert_int_equal(s.counts.accepted, 5);
+    assert_int_equal(s.counts.delivered, 5);
+    world_close(&w);
+}
+
+static void cancelled_and_retried(const char *where)
+{
+    struct world w;
+    struct engine_given *g;
+    world_open(&w, where);
+    uint64_t one = join(&w), two = join(&w);
+    uint32_t batch = submit(&w, 1000);
+    assert_int_equal(fetch(&w, one, 10, &g), 10);
+    struct engine_request r = {.kind = ENGINE_BATCH_DO, .user_id = 1};
+    r.u.batch_do.batch = batch;
+    r.u.batch_do.verb = ENGINE_BATCH_CANCEL;
+    assert_ok(ask(&w, &r));
+    tick(&w);
+    struct store_batch s = batch_of(&w, batch);
+    assert_int_equal(s.counts.cancelled, 1000);
+    assert_int_equal(s.counts.leased, 0);
+    assert_true(s.finished_ms > 0);
+    assert_int_equal(deliveries(&w, batch), 1000);
+    r.u.batch_do.verb = ENGINE_BATCH_RETRY;
+    assert_ok(ask(&w, &r));
+    tick(&w);
+    restart(&w);
+    s = batch_of(&w, batch);
+    assert_int_equal(s.counts.open, 1000);
+    assert_int_equal(s.counts.delivered, 0);
+    for (uint32_t done = 0; done < 1000;) {
+        uint32_t n = fetch(&w, one, 200, &g);
+        assert_true(n > 0);
+        for (uint32_t i = 0; i < n; i++)
+            assert_ok(report(&w, one, &g[i], 1));
+        n = fetch(&w, two, 200, &g);
+        for (uint32_t i = 0; i < n; i++)
+            assert_ok(report(&w, two, &g[i], 1));
+        done += n;
+    }
+    s = batch_of(&w, batch);
+    assert_int_equal(s.counts.accepted, 1000);
+    assert_int_equal(s.counts.delivered, 1000);
+    world_close(&w);
+}
+
+static void lost_replies(const char *where)
+{
+    struct world w;
+    struct engine_given *g;
+    world_open(&w, where);
+    uint64_t one = join(&w);
+    submit(&w, 20);
+    assert_int_equal(fetch(&w, one, 5, &g), 5);
+    /* The reply was lost: the host says that it holds nothing, and is given the same ones first. */
+    struct engine_want want = {.seconds = 1e9, .cores = 4, .units_max = 7};
+    struct engine_request r = {.kind = ENGINE_WORK};
+    struct engine_attempt held[] = {{.unit = g[0].unit, .attempt = g[0].attempt},
+                                    {.unit = wu_id_make(1, 19), .attempt = 0}};
+    r.u.work = (struct engine_work){
+        .host_id = one, .want = &want, .held_given = true, .held = held, .held_count = 2};
+    assert_ok(ask(&w, &r));
+    assert_int_equal(r.u.work.given_count, 7);
+    for (uint32_t i = 0; i < 4; i++)
+        assert_int_equal(r.u.work.given[i].unit, g[i + 1].unit);
+    assert_int_equal(r.u.work.recall_count, 1);
+    assert_int_equal(r.u.work.recall[0].unit, held[1].unit);
+    world_close(&w);
+}
+
+static void failing_commits(const char *where)
+{
+    struct world w;
+    struct engine_given *g;
+    world_open(&w, where);
+    uint64_t one = join(&w), two = join(&w);
+    uint32_t batch = submit(&w, 40), accepted = 0;
+    for (uint32_t round = 0; accepted < 40 && round < 4000; round++) {
+        uint64_t host = round & 1 ? one : two;
+        struct engine_want want = {.seconds = 1e9, .cores = 4, .units_max = 3};
+        struct engine_request r = {.kind = ENGINE_WORK, .arena = &w.arena}, *list[] = {&r};
+        r.u.work = (struct engine_work){.host_id = host, .want = &want, .held_given = true};
+        store_fault(w.store, round % 23, round % 2);
+        if (engine_turn(w.engine, list, 1, w.now_ms) != ERR_OK || r.err != ERR_OK)
+            continue;
+        g = r.u.work.given;
+        for (uint32_t i = 0; i < r.u.work.given_count; i++) {
+            struct engine_report p = {.unit = g[i].unit, .attempt = g[i].attempt};
+            memset(&p.answer, 1, sizeof p.answer);
+            struct engine_request told = {.kind = ENGINE_WORK, .arena = &w.arena}, *again[] = {&told};
+            uint32_t tries = 0;
+            do {
+                assert_true(tries < 200); /* each try gets further before it fails */
+                told.u.work = (struct engine_work){.host_id = host, .reports = &p, .report_count = 1};
+                store_fault(w.store, tries++, i % 2);
+            } while (engine_turn(w.engine, again, 1, w.now_ms) != ERR_OK || told.err != ERR_OK);
+            assert_ok(p.ack);
+        }
+        store_fault(w.store, UINT32_MAX, false);
+        accepted = (uint32_t)batch_of(&w, batch).counts.accepted;
+    }
+    store_fault(w.store, UINT32_MAX, false);
+    struct store_batch s = batch_of(&w, batch);
+    assert_int_equal(s.counts.accepted, 40);
+    assert_int_equal(s.counts.delivered, 40);
+    assert_int_equal(s.counts.valid, 80);
+    assert_int_equal(s.counts.leased, 0);
+    assert_int_equal(s.counts.unsent, 0);
+    assert_int_equal(deliveries(&w, batch), 40);
+    world_close(&w);
+}
+
+static void on_both(void (*test)(const char *where))
+{
+    char where[TEMP_PATH_BYTES + 32];
+    test("memory:");
+    struct temp folder = temp_new();
+    snprintf(where, sizeof where, "sqlite:%s", temp_path(&folder, "test.db"));
+    test(where);
+    temp_done(&folder);
+}
+
+#define ON_BOTH(name, test)                                                                                  \
+    static void name(void **state)                                                                           \
+    {                                                                                                        \
+        (void)state;                                                                                         \
+        on_both(test);                                                                                       \
+    }
+ON_BOTH(every_unit_is_delivered_once_with_two_equal_answers_of_different_owners, whole_life)
+ON_BOTH(a_wrong_answer_is_never_accepted, wrong_answer)
+ON_BOTH(what_a_vanished_host_had_goes_to_another_after_its_deadline, vanished)
+ON_BOTH(a_cancelled_batch_ends_and_can_be_tried_again, cancelled_and_retried)
+ON_BOTH(what_a_lost_reply_gave_is_given_again_and_what_is_not_wanted_is_recalled, lost_replies)
+ON_BOTH(nothing_is_lost_or_counted_twice_when_any_operation_of_the_database_fails, failing_commits)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_unit_is_delivered_once_with_two_equal_answers_of_different_owners),
+        cmocka_unit_test(a_wrong_answer_is_never_accepted),
+        cmocka_unit_test(what_a_vanished_host_had_goes_to_another_after_its_deadline),
+        cmocka_unit_test(a_cancelled_batch_ends_and_can_be_tried_again),
+        cmocka_unit_test(what_a_lost_reply_gave_is_given_again_and_what_is_not_wanted_is_recalled),
+        cmocka_unit_test(nothing_is_lost_or_counted_twice_when_any_operation_of_the_database_fails),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
