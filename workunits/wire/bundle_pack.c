@@ -19,7 +19,7 @@ struct packer {
 };
 
 /* ustar splits a long path at a '/' into a prefix of up to 155 bytes and a name of up to 100. */
-static bool split_path(const char *path, struct ustar_header *h)
+bool ustar_split(const char *path, struct ustar_header *h)
 {
     size_t len = strlen(path);
     if (len <= sizeof h->name) {
@@ -40,7 +40,7 @@ static bool split_path(const char *path, struct ustar_header *h)
 static enum err put_header(struct packer *p, const char *path, char type, unsigned mode, uint64_t bytes)
 {
     struct ustar_header h = {0};
-    if (!str_is_safe_path(path) || !split_path(path, &h))
+    if (!str_is_safe_path(path) || !ustar_split(path, &h))
         return err_set(ERR_LIMIT, "path '%.200s' is not safe or too long for a bundle (255 bytes)", path);
     if (bytes >= UINT64_C(1) << 33)
         return err_set(ERR_LIMIT, "%s is larger than a bundle's file may be (8 GiB)", path);

@@ -75,6 +75,10 @@ static enum err header_path(const struct ustar_header *h, uint64_t offset, char 
         !is_zero(h->name + name, sizeof h->name - name))
         return bad(offset, "bytes behind the end of a path");
     snprintf(path, 260, "%.*s%s%.*s", (int)prefix, h->prefix, prefix ? "/" : "", (int)name, h->name);
+    struct ustar_header same = {0};
+    if (!ustar_split(path, &same) || memcmp(same.name, h->name, sizeof same.name) != 0 ||
+        memcmp(same.prefix, h->prefix, sizeof same.prefix) != 0)
+        return bad(offset, "a path that is split in another way than the writer's");
     return str_is_safe_path(path)
                ? ERR_OK
                : bad(offset, "a path that is not safe (empty part, '..', leading '/' or control character)");
@@ -121,6 +125,25 @@ static int path_order(const char *a, const char *b)
     return x - y;
 }
 
+/* Its folder has been listed: what was last is that folder or something in it. */
+static bool has_folder(const char *path, const char *last, bool last_is_folder)
+{
+    const char *slash = strrchr(path, '/');
+    size_t len = slash ? (size_t)(slash - path) : 0;
+    if (!slash)
+        return true;
+    return strncmp(path, last, len) == 0 && (last[len] == '/' || (last[len] == 0 && last_is_folder));
+}
+
+static enum err check_padding(int fd, const struct bundle_entry *entry)
+{
+    char rest[USTAR_BLOCK];
+    uint64_t end = entry->offset + entry->bytes;
+    size_t len = (size_t)(-entry->bytes % USTAR_BLOCK);
+    enum err e = read_at(fd, rest, len, end);
+    return e == ERR_OK && !is_zero(rest, len) ? bad(end, "bytes between two files") : e;
+}
+
 static enum err check_end(int fd, uint64_t offset, uint64_t size)
 {
     char end[2 * USTAR_BLOCK];
@@ -135,6 +158,7 @@ enum err bundle_list(int fd, enum err (*visit)(void *ctx, const struct bundle_en
     struct stat st;
     char path[260], last[260] = "";
     uint64_t offset = 0;
+    bool last_is_folder = false;
     if (fstat(fd, &st) != 0)
         return err_set_errno(ERR_IO, "cannot look at the bundle");
     uint64_t size = (uint64_t)st.st_size;
@@ -153,13 +177,18 @@ enum err bundle_list(int fd, enum err (*visit)(void *ctx, const struct bundle_en
             e = header_parse(&h, offset, path, &entry);
         if (e == ERR_OK && path_order(last, path) >= 0)
             e = bad(offset, "paths are not in order, or one stands there twice");
+        if (e == ERR_OK && !has_folder(path, last, last_is_folder))
+            e = bad(offset, "a path whose folder does not stand before it");
         if (e == ERR_OK && entry.bytes > size - entry.offset)
             e = bad(offset, "a file that goes on behind the end");
+        if (e == ERR_OK)
+            e = check_padding(fd, &entry);
         if (e == ERR_OK && visit)
             e = visit(ctx, &entry);
         if (e != ERR_OK)
             return e;
         memcpy(last, path, sizeof last);
+        last_is_folder = entry.folder;
         offset = entry.offset + (entry.bytes + USTAR_BLOCK - 1) / USTAR_BLOCK * USTAR_BLOCK;
     }
 }

@@ -36,7 +36,7 @@ enum err error_from_reply(int status, const char *body, size_t len)
         code = json_text(json_field(error, "code"));
         message = json_text(json_field(error, "message"));
     }
-    if (!code || !message)
+    if (!code || !message || !*message)
         return err_set(from_status(status), "the server answered with status %d", status);
     enum err e = err_from_word(code);
     return err_set(e == ERR_OK ? ERR_INVALID : e, "%s", message);

@@ -155,9 +155,9 @@ static enum err outputs_read(const struct json *obj, struct arena *a, struct man
 {
     const struct json *list;
     enum err e = json_get_array(obj, "", "outputs", WU_OUTPUTS_MAX, &list);
-    uint32_t count = (uint32_t)json_count(list);
     if (e != ERR_OK)
         return e;
+    uint32_t count = (uint32_t)json_count(list);
     if (count == 0)
         return err_set(ERR_INVALID, "outputs is empty: an app must have at least one");
     m->outputs = arena_array(a, count, sizeof *m->outputs);

@@ -2,6 +2,7 @@
 #ifndef WIRE_USTAR_H
 #define WIRE_USTAR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define USTAR_BLOCK  512u
@@ -25,5 +26,7 @@ _Static_assert(sizeof(struct ustar_header) == USTAR_BLOCK, "a header is one bloc
 
 /* The sum of the header's bytes with the checksum field read as blanks. */
 unsigned ustar_checksum(const struct ustar_header *h);
+/* Puts a path into name and, where it is long, prefix: always in the same way. false when it does not fit. */
+bool ustar_split(const char *path, struct ustar_header *h);
 
 #endif
