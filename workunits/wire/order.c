@@ -51,7 +51,7 @@ enum err order_print(const struct order *r, struct buf *out)
 
 static enum err releases_read(const struct json *obj, struct arena *a, struct order *r)
 {
-    const struct json *list;
+    const struct json *list = NULL;
     enum err e = json_get_array(obj, "", "releases", ORDER_RELEASES_MAX, &list);
     uint32_t count = (uint32_t)json_count(list);
     r->releases = e == ERR_OK ? arena_array(a, count + 1, sizeof *r->releases) : NULL;

@@ -134,7 +134,7 @@ static enum err file_ref_read(const struct json *item, const char *where, struct
 enum err file_refs_read(const struct json *obj, const char *where, const char *key, uint32_t most,
                         struct arena *a, struct file_ref **ret, uint32_t *ret_count)
 {
-    const struct json *list;
+    const struct json *list = NULL;
     char at[160];
     enum err e = json_opt_array(obj, where, key, most, &list);
     uint32_t count = (uint32_t)json_count(list);
@@ -158,7 +158,7 @@ enum err file_refs_read(const struct json *obj, const char *where, const char *k
 enum err words_read(const struct json *obj, const char *where, const char *key, uint32_t most,
                     size_t bytes_max, struct arena *a, const char ***ret, uint32_t *ret_count)
 {
-    const struct json *list;
+    const struct json *list = NULL;
     enum err e = json_opt_array(obj, where, key, most, &list);
     uint32_t count = (uint32_t)json_count(list);
     const char **words = e == ERR_OK ? arena_array(a, count + 1, sizeof *words) : NULL;
@@ -189,7 +189,7 @@ void words_write(struct json_out *o, const char *key, const char *const *words, 
 enum err variables_read(const struct json *obj, const char *where, const char *key, uint32_t most,
                         struct arena *a, struct variable **ret, uint32_t *ret_count)
 {
-    const struct json *map, *value;
+    const struct json *map = NULL, *value;
     const char *name;
     enum err e = json_opt_object(obj, where, key, &map);
     uint32_t count = (uint32_t)json_count(map);

@@ -153,7 +153,7 @@ static enum err output_read(const struct json *item, struct arena *a, struct out
 
 static enum err outputs_read(const struct json *obj, struct arena *a, struct manifest *m)
 {
-    const struct json *list;
+    const struct json *list = NULL;
     enum err e = json_get_array(obj, "", "outputs", WU_OUTPUTS_MAX, &list);
     if (e != ERR_OK)
         return e;

@@ -101,7 +101,7 @@ enum err trust_add_server(struct trust *t, const char *envelope, size_t len, int
 
 static enum err add_roots(struct trust *t, const struct json *root)
 {
-    const struct json *list;
+    const struct json *list = NULL;
     enum err e = json_get_array(root, "", "root", ROOT_VERSIONS_MAX, &list);
     for (size_t i = 0; e == ERR_OK && i < json_count(list); i++) {
         BUF_AUTO struct buf text = {.bytes_max = 2 * ENVELOPE_BYTES_MAX};

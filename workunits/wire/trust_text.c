@@ -167,7 +167,7 @@ enum err server_statement_print(const struct server_statement *s, struct buf *ou
 static enum err read_texts(const struct json *root, const char *key, size_t most, char *to, size_t each,
                            uint32_t *ret_count)
 {
-    const struct json *list;
+    const struct json *list = NULL;
     enum err e = json_get_array(root, "", key, most, &list);
     for (size_t i = 0; e == ERR_OK && i < json_count(list); i++) {
         const char *text = json_text(json_at(list, i));

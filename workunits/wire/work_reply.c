@@ -78,7 +78,7 @@ static enum err id_read(const struct json *item, const char *where, struct attem
 
 static enum err acks_read(const struct json *root, struct arena *a, struct work_reply *r)
 {
-    const struct json *list;
+    const struct json *list = NULL;
     enum err e = json_opt_array(root, "", "acks", REPORTS_PER_REQUEST_MAX, &list);
     r->ack_count = (uint32_t)json_count(list);
     r->acks = arena_array(a, r->ack_count + 1, sizeof *r->acks);
@@ -99,7 +99,7 @@ static enum err acks_read(const struct json *root, struct arena *a, struct work_
 
 static enum err path_read(const struct json *item, struct arena *a, struct work_unit *u)
 {
-    const struct json *list;
+    const struct json *list = NULL;
     enum err e = json_get_array(item, "units", "path", MERKLE_PATH_MAX, &list);
     u->path_len = (uint32_t)json_count(list);
     u->path = arena_array(a, u->path_len + 1, sizeof *u->path);
@@ -135,7 +135,7 @@ static enum err unit_read(const struct json *item, struct arena *a, struct work_
 
 static enum err chunks_read(const struct json *root, struct arena *a, struct work_reply *r)
 {
-    const struct json *map, *value;
+    const struct json *map = NULL, *value;
     const char *name;
     enum err e = json_opt_object(root, "", "chunks", &map);
     r->chunk_count = (uint32_t)json_count(map);

@@ -147,7 +147,7 @@ enum err work_request_write(const struct work_request *r, struct buf *out)
 static enum err attempts_read(const struct json *obj, const char *key, uint32_t most, struct arena *a,
                               struct attempt_ref **ret, uint32_t *ret_count)
 {
-    const struct json *list;
+    const struct json *list = NULL;
     enum err e = json_opt_array(obj, "", key, most, &list);
     uint32_t count = (uint32_t)json_count(list);
     struct attempt_ref *ids = e == ERR_OK ? arena_array(a, count + 1, sizeof *ids) : NULL;
@@ -222,7 +222,7 @@ static enum err usage_read(const struct json *obj, const char *where, struct rep
 static enum err report_outputs_read(const struct json *item, const char *where, struct arena *a,
                                     struct report *r)
 {
-    const struct json *list;
+    const struct json *list = NULL;
     char at[2 * WHERE_BYTES];
     enum err e = json_opt_array(item, where, "outputs", WU_OUTPUTS_MAX, &list);
     uint32_t count = (uint32_t)json_count(list);
