@@ -19,13 +19,18 @@ enum err db_open(const char *where, struct db **ret_db)
         return err_set(ERR_UNSUPPORTED, "this version does not know PostgreSQL yet: use sqlite:PATH");
     if (str_eq(where, "memory:"))
         return db_mem_open(ret_db);
-    return err_set(ERR_INVALID, "the database \"%s\" is of no known kind: use sqlite:PATH or postgres://...",
-                   where);
+    return err_set(ERR_INVALID, "the database is of no known kind: use sqlite:PATH or postgres://...");
 }
 
 enum err db_open_reader(struct db *of, struct db **ret_db)
 {
-    return of->driver->open_reader(of, ret_db);
+    struct db *db;
+    enum err e = of->driver->open_reader(of, &db);
+    if (e != ERR_OK)
+        return e;
+    db->reader = true;
+    *ret_db = db;
+    return ERR_OK;
 }
 
 void db_close(struct db *db)
@@ -63,6 +68,11 @@ static bool struck(struct db *db)
         if (struck(db))                                                                                      \
             return err_set(ERR_IO, "the database failed, as the test wanted");                               \
     } while (0)
+#define NO_READER(db)                                                                                        \
+    do {                                                                                                     \
+        if ((db)->reader)                                                                                    \
+            return err_set(ERR_DENIED, "this connection to the database only reads");                        \
+    } while (0)
 
 enum err db_ping(struct db *db)
 {
@@ -73,6 +83,8 @@ enum err db_ping(struct db *db)
 enum err db_begin(struct db *db, bool write)
 {
     FAULT(db);
+    if (write)
+        NO_READER(db);
     assert(!db->in_transaction);
     enum err e = db->driver->begin(db, write);
     db->in_transaction = e == ERR_OK;
@@ -110,6 +122,7 @@ enum err db_write_rows(struct db *db, const struct db_write *w, const struct db_
                        uint32_t *ret_changed)
 {
     uint32_t changed = 0;
+    NO_READER(db);
     FAULT(db);
     if (count == 0)
         return ERR_OK;
@@ -135,6 +148,7 @@ enum err db_scan_rows(struct db *db, const struct db_scan *s, const struct db_va
 
 enum err db_add(struct db *db, const struct db_write *w, const struct db_value *row, int64_t *ret_sum)
 {
+    NO_READER(db);
     FAULT(db);
     return db->driver->add(db, w, row, ret_sum);
 }
@@ -147,12 +161,14 @@ enum err db_version(struct db *db, uint32_t *ret_version)
 
 enum err db_set_version(struct db *db, uint32_t version)
 {
+    NO_READER(db);
     FAULT(db);
     return db->driver->set_version(db, version);
 }
 
 enum err db_change_schema(struct db *db, enum db_change change, const struct db_table *table, uint32_t at)
 {
+    NO_READER(db);
     FAULT(db);
     return db->driver->change_schema(db, change, table, at);
 }

@@ -73,6 +73,7 @@ struct db_table {
     const struct db_index *indexes;
 };
 
+/* The rows of one write have different keys. */
 enum db_verb {
     DB_INSERT,     /* a row that is there already is ERR_CONFLICT */
     DB_INSERT_NEW, /* a row that is there already stays as it is */
@@ -112,7 +113,9 @@ uint32_t db_fetch_width(const struct db_fetch *f);
 #define DB_BY_KEY (-1)
 
 /* One ordered range of an index. The order is that of (index columns, key columns); `equal` leading ones have
- * given values; `after` and `until` bound the next one. */
+ * given values; `after` and `until` bound the next one, and a row without a value there is within no bound.
+ * Text is ordered by its bytes. Nothing equals nothing: a unique index lets many rows have no value. An index
+ * of a column that may be null is partial, or not used for order. */
 struct db_scan {
     const struct db_table *table;
     uint32_t count;
@@ -134,9 +137,10 @@ enum db_change { DB_ADD_TABLE, DB_DROP_TABLE, DB_ADD_INDEX, DB_DROP_INDEX, DB_AD
 
 struct db;
 
-/* where: "sqlite:PATH", "postgres://..." or "postgresql://...", "memory:". */
+/* where: "sqlite:PATH", "postgres://..." or "postgresql://...", "memory:". A password in it is in no message.
+ */
 enum err db_open(const char *where, struct db **ret_db) NODISCARD;
-/* A read-only connection to the same data. */
+/* A connection to the same data that only reads: writing through it is ERR_DENIED. */
 enum err db_open_reader(struct db *of, struct db **ret_db) NODISCARD;
 void db_close(struct db *db); /* NULL is fine */
 enum err db_ping(struct db *db) NODISCARD;

@@ -28,6 +28,7 @@ struct db_driver {
 struct db {
     const struct db_driver *driver;
     bool shared;
+    bool reader;
     bool in_transaction;
     bool fault_armed, fault_late, fault_struck;
     uint32_t fault_after;

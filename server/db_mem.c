@@ -41,7 +41,7 @@ struct change {
 
 struct content { /* shared by a connection and its readers */
     uint32_t users;
-    uint32_t version, table_count;
+    uint32_t version, version_before, table_count;
     struct table tables[TABLES_MAX];
     struct change *undo;
     size_t undo_count, undo_room;
@@ -336,6 +336,14 @@ static enum err changed_row(const struct db_write *w, const struct row *old_row,
     return e;
 }
 
+static bool has_null(const struct db_value *values, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (values[i].kind == DB_NULL)
+            return true;
+    return false;
+}
+
 static bool breaks_unique(struct table *t, const struct row *r, const struct row *but)
 {
     struct db_value key[DB_INDEX_COLUMNS_MAX];
@@ -345,6 +353,8 @@ static bool breaks_unique(struct table *t, const struct row *r, const struct row
             continue;
         for (uint32_t k = 0; k < x->count; k++)
             key[k] = r->values[x->columns[k]];
+        if (has_null(key, x->count))
+            continue; /* nothing is not equal to nothing */
         struct node *n = find_prefix(&t->indexes[i], key, x->count, false);
         if (n && n->row != but && compare_prefix(&t->indexes[i], n->row, key, x->count) == 0)
             return true;
@@ -413,6 +423,11 @@ static enum err mem_fetch(struct db *db, const struct db_fetch *f, const struct 
     return ERR_OK;
 }
 
+static bool within_bounds(const struct list *l, const struct db_scan *s, const struct row *r)
+{
+    return !(s->after || s->until) || r->values[l->order[s->equal]].kind != DB_NULL;
+}
+
 static enum err scan_up(struct list *l, const struct db_scan *s, const struct db_value *args, uint32_t limit,
                         struct db_rows to)
 {
@@ -422,11 +437,14 @@ static enum err scan_up(struct list *l, const struct db_scan *s, const struct db
         memcpy(until, args, s->equal * sizeof *until);
     if (s->until)
         until[s->equal] = args[s->equal + s->after];
-    for (; n && limit > 0; n = n->next[0], limit--) {
+    for (; n && limit > 0; n = n->next[0]) {
         if (compare_prefix(l, n->row, args, s->equal) != 0 ||
             (s->until && compare_prefix(l, n->row, until, s->equal + 1) > 0))
             break;
+        if (!within_bounds(l, s, n->row))
+            continue;
         TRY(give(n->row, s->columns, s->count, to));
+        limit--;
     }
     return ERR_OK;
 }
@@ -442,14 +460,16 @@ static enum err scan_down(struct list *l, const struct db_scan *s, const struct 
     enum err e = ERR_OK;
     if (!kept)
         return err_set(ERR_NOMEM, "no memory to read %s", s->table->name);
-    memcpy(from, args, s->equal * sizeof *from);
+    if (s->equal > 0)
+        memcpy(from, args, s->equal * sizeof *from);
     if (s->until)
         from[s->equal] = args[s->equal + s->after];
     for (struct node *n = find_prefix(l, from, s->equal + s->until, false); n; n = n->next[0]) {
         if (compare_prefix(l, n->row, args, s->equal) != 0 ||
             (s->after && compare_prefix(l, n->row, args, s->equal + 1) >= 0))
             break;
-        kept[seen++ % limit] = n->row;
+        if (within_bounds(l, s, n->row))
+            kept[seen++ % limit] = n->row;
     }
     for (uint32_t i = 0; i < limit && i < seen && e == ERR_OK; i++)
         e = give(kept[(seen - 1 - i) % limit], s->columns, s->count, to);
@@ -483,8 +503,8 @@ static enum err mem_ping(struct db *db)
 
 static enum err mem_begin(struct db *db, bool write)
 {
-    (void)db;
     (void)write;
+    of(db)->version_before = of(db)->version;
     return ERR_OK;
 }
 
@@ -497,6 +517,7 @@ static enum err mem_commit(struct db *db)
 static void mem_rollback(struct db *db)
 {
     end(of(db), false);
+    of(db)->version = of(db)->version_before;
 }
 
 static enum err mem_version(struct db *db, uint32_t *ret_version)
@@ -513,6 +534,8 @@ static enum err mem_set_version(struct db *db, uint32_t version)
 
 static enum err add_table(struct content *c, const struct db_table *is)
 {
+    if (table_of(c, is))
+        return ERR_OK; /* a transaction that was rolled back has left it */
     assert(c->table_count < TABLES_MAX && is->index_count <= INDEXES_MAX);
     struct table *t = &c->tables[c->table_count++];
     t->is = is;

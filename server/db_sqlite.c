@@ -1,11 +1,14 @@
 /* db_sqlite.c - the embedded database: one file, WAL, synchronous=FULL. The only user of SQLite. */
 #include <assert.h>
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
+#include "base/str.h"
 #include "server/db_driver.h"
 #include "server/db_sql.h"
 #include "server/try.h"
@@ -47,8 +50,10 @@ static enum err fail(const struct sqlite *s, int rc, const char *what)
 {
     enum err e = ERR_IO;
     switch (rc & 0xff) {
-    case SQLITE_CONSTRAINT:
-        e = ERR_CONFLICT;
+    case SQLITE_CONSTRAINT: /* any other constraint is a mistake of ours, which trying again does not help */
+        if (rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY ||
+            rc == SQLITE_CONSTRAINT_ROWID)
+            e = ERR_CONFLICT;
         break;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
@@ -346,6 +351,23 @@ static const struct db_driver driver = {
     .change_schema = sqlite_change_schema,
 };
 
+/* Where there is no shared memory, as on some network file systems, the mode stays what it was. */
+static enum err use_wal(struct sqlite *s)
+{
+    sqlite3_stmt *st;
+    TRY(prepare(s, "PRAGMA journal_mode=WAL", &st));
+    int rc = sqlite3_step(st);
+    bool is_wal = rc == SQLITE_ROW && str_eq((const char *)sqlite3_column_text(st, 0), "wal");
+    enum err e = ERR_OK;
+    if (rc != SQLITE_ROW)
+        e = fail(s, rc, "write-ahead log");
+    else if (!is_wal)
+        e = err_set(ERR_UNSUPPORTED, "the database %s cannot have a write-ahead log: put it on a local disk",
+                    s->path);
+    sqlite3_finalize(st);
+    return e;
+}
+
 static enum err set_up(struct sqlite *s, bool reader)
 {
     char sql[256];
@@ -356,14 +378,27 @@ static enum err set_up(struct sqlite *s, bool reader)
     TRY(run(s, sql));
     if (reader)
         return run(s, "PRAGMA query_only=ON");
-    TRY(run(s, "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL"));
+    TRY(run(s, "PRAGMA synchronous=FULL"));
+    TRY(use_wal(s));
     snprintf(sql, sizeof sql, "PRAGMA wal_autocheckpoint=%d;PRAGMA journal_size_limit=%d", WAL_PAGES,
              WAL_BYTES_KEPT);
     return run(s, sql);
 }
 
+/* Addresses of people are in it, so that it is its owner's alone; SQLite gives its log the same rights. */
+static enum err make_file(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_set_errno(ERR_IO, "the database %s cannot be opened", path);
+    close(fd);
+    return ERR_OK;
+}
+
 static enum err open_at(const char *path, bool reader, struct db **ret_db)
 {
+    if (!reader)
+        TRY(make_file(path));
     struct sqlite *s = calloc(1, sizeof *s);
     if (!s || !(s->path = strdup(path))) {
         free(s);
