@@ -15,6 +15,14 @@ static enum err bad(const char *text, const char *why)
                    text, why);
 }
 
+static bool is_plain(const char *text)
+{
+    for (; *text; text++)
+        if (*text <= ' ' || *text > '~')
+            return false;
+    return true;
+}
+
 static enum err fragment_parse(const char *text, const char *fragment, struct link *link)
 {
     bool key = false;
@@ -27,10 +35,11 @@ static enum err fragment_parse(const char *text, const char *fragment, struct li
         value[len - 2] = 0;
         if (*at == 'k' && digest_parse(value, &link->project_key) == ERR_OK)
             key = true;
-        else if (*at == 'i' && len - 2 <= INVITATION_BYTES_MAX)
+        else if (*at == 'i' && len - 2 <= INVITATION_BYTES_MAX && is_plain(value))
             snprintf(link->invitation, sizeof link->invitation, "%.64s", value);
         else
-            return bad(text, "the project key must be 64 hexadecimal characters");
+            return bad(text, *at == 'i' ? "the invitation is malformed"
+                                        : "the project key must be 64 hexadecimal characters");
         at += len + (at[len] == '&');
     }
     return key ? ERR_OK : bad(text, "the project key (k=) is missing, was the link cut off at #?");
@@ -50,7 +59,9 @@ enum err link_parse(const char *text, struct link *ret)
     memcpy(link.url, text, len);
     if (str_ends(link.url, join_path))
         link.url[len - strlen(join_path)] = 0;
-    if (strpbrk(link.url, " \t\"'<>\\@") || strlen(link.url) <= strlen("https://"))
+    if (strlen(link.url) + strlen(join_path) >= sizeof link.url)
+        return bad(text, "it is too long");
+    if (!is_plain(link.url) || strpbrk(link.url, "\"'<>\\@?&") || strlen(link.url) <= strlen("https://"))
         return bad(text, "the address is malformed");
     enum err e = fragment_parse(text, hash + 1, &link);
     if (e == ERR_OK)
