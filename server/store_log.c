@@ -24,21 +24,41 @@ static void fill_outbox(struct row_in *r, void *item)
     };
 }
 
+struct due {
+    struct collect list;
+    int64_t due_ms;
+    uint32_t limit, seen;
+    uint64_t last;
+};
+
+static enum err due_row(void *ctx, const struct db_value *values)
+{
+    struct due *d = ctx;
+    struct row_in r = {.v = values};
+    d->seen++;
+    d->last = row_u64(&r, OUTBOX_ID);
+    if (d->list.count >= d->limit || row_int(&r, OUTBOX_DUE) > d->due_ms)
+        return ERR_OK;
+    return collect_row(&d->list, values);
+}
+
 enum err store_outbox_list(struct store *s, struct arena *a, enum outbox_kind kind, int64_t due_ms,
                            uint64_t after, uint32_t limit, struct store_outbox **ret, uint32_t *ret_count)
 {
     static const struct db_scan scan = {&schema_outbox, OUTBOX_COLUMN_COUNT, {OUTBOX_COLUMNS(NUMBER_OUTBOX)},
                                         OUTBOX_BY_KIND, .equal = 1,          .after = true};
-    struct db_value args[] = {db_int(kind), db_int((int64_t)after)};
-    struct collect c = {.a = a, .each = sizeof **ret, .fill = fill_outbox};
-    TRY(collect_scan(s, &scan, args, STORE_PAGE_MAX, &c));
-    struct store_outbox *all = (void *)c.items;
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < c.count && n < limit; i++)
-        if (all[i].due_ms <= due_ms)
-            all[n++] = all[i];
-    *ret = all;
-    *ret_count = n;
+    struct due d = {.list = {.a = a, .each = sizeof **ret, .fill = fill_outbox},
+                    .due_ms = due_ms,
+                    .limit = page_limit(limit),
+                    .last = after};
+    /* What is not due yet must not hide what is behind it. */
+    do {
+        struct db_value args[] = {db_int(kind), db_int((int64_t)d.last)};
+        d.seen = 0;
+        TRY(db_scan_rows(s->db, &scan, args, d.limit, (struct db_rows){.row = due_row, .ctx = &d}));
+    } while (d.list.count < d.limit && d.seen == d.limit && d.seen > 0);
+    *ret = (void *)d.list.items;
+    *ret_count = d.list.count;
     return ERR_OK;
 }
 

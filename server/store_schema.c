@@ -129,27 +129,46 @@ static enum err step_down(struct db *db, uint32_t from)
     return db_set_version(db, from - 1);
 }
 
-enum err schema_migrate(struct db *db, uint32_t version)
+static enum err read_version(struct db *db, uint32_t *ret_version)
 {
     uint32_t now;
-    if (version > STORE_SCHEMA_VERSION)
-        return err_set(ERR_INVALID, "schema version %u is not known: this program's is %d", version,
-                       STORE_SCHEMA_VERSION);
     TRY(db_version(db, &now));
     if (now > STORE_SCHEMA_VERSION)
         return err_set(ERR_UNSUPPORTED,
                        "the data has schema version %u, this program knows up to %d: use the program that "
                        "wrote it, or let that one migrate the data down",
                        now, STORE_SCHEMA_VERSION);
+    *ret_version = now;
+    return ERR_OK;
+}
+
+/* The version is read again: another server may have taken the step while this one waited to write. */
+static enum err take_step(struct db *db, uint32_t version)
+{
+    uint32_t now;
+    TRY(read_version(db, &now));
+    if (now == version)
+        return ERR_OK;
+    enum err e = now < version ? step_up(db, now + 1) : step_down(db, now);
+    return e == ERR_OK ? e : err_prefix(e, "migrating the schema from version %u", now);
+}
+
+enum err schema_migrate(struct db *db, uint32_t version)
+{
+    uint32_t now;
+    if (version > STORE_SCHEMA_VERSION)
+        return err_set(ERR_INVALID, "schema version %u is not known: this program's is %d", version,
+                       STORE_SCHEMA_VERSION);
+    TRY(read_version(db, &now));
     while (now != version) {
         TRY(db_begin(db, true));
-        enum err e = now < version ? step_up(db, now + 1) : step_down(db, now);
+        enum err e = take_step(db, version);
         if (e != ERR_OK) {
             db_rollback(db);
-            return err_prefix(e, "migrating the schema from version %u", now);
+            return e;
         }
         TRY(db_commit(db));
-        now = now < version ? now + 1 : now - 1;
+        TRY(read_version(db, &now));
     }
     return ERR_OK;
 }
