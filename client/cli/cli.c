@@ -1,0 +1,169 @@
+/* cli.c - from words to a command and its exit status, see cli.h */
+#include "client/cli/cli.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "client/cli/api.h"
+
+#define NAMES_MAX 128
+
+/* Other words for the same thing, so that a good guess works. */
+static const char *same(const char *word)
+{
+    static const char *const pairs[][2] = {{"list", "ls"},   {"add", "new"},   {"create", "new"},
+                                           {"remove", "rm"}, {"delete", "rm"}, {"get", "show"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        if (str_eq(word, pairs[i][0]))
+            return pairs[i][1];
+    return word;
+}
+
+static bool matches(const struct cli_command *c, int argc, char **argv, int *ret_used)
+{
+    const char *at = c->words;
+    int used = 0;
+    while (*at) {
+        size_t len = strcspn(at, " ");
+        if (used >= argc)
+            return false;
+        const char *word = same(argv[used++]);
+        if (strlen(word) != len || memcmp(word, at, len) != 0)
+            return false;
+        at += len + (at[len] == ' ');
+    }
+    *ret_used = used;
+    return true;
+}
+
+/* The words are a group's name alone, or a group with an unknown second word. */
+static enum err group(int argc, char **argv)
+{
+    const char *names[NAMES_MAX];
+    size_t count = 0, len = strlen(argv[0]);
+    for (size_t i = 0; i < cli_table_count && count < NAMES_MAX; i++)
+        if (str_starts(cli_table[i]->words, argv[0]) && cli_table[i]->words[len] == ' ')
+            names[count++] = cli_table[i]->words + len + 1;
+    if (count == 0)
+        return ERR_OK;
+    char list[256] = "";
+    for (size_t i = 0; i < count; i++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? ", " : "", names[i]);
+    const char *near = argc > 1 ? str_nearest(argv[1], names, count) : NULL;
+    if (near)
+        return err_set(ERR_INVALID, "there is no command 'dugnad %s %s': did you mean 'dugnad %s %s'?",
+                       argv[0], argv[1], argv[0], near);
+    return err_set(ERR_INVALID, "dugnad %s needs one of: %s", argv[0], list);
+}
+
+enum err cli_find(int argc, char **argv, const struct cli_command **ret, int *ret_used)
+{
+    const char *names[NAMES_MAX];
+    char first[NAMES_MAX][16]; /* a group's name is a good guess too */
+    size_t count = 0;
+    for (size_t i = 0; i < cli_table_count; i++) {
+        if (matches(cli_table[i], argc, argv, ret_used)) {
+            *ret = cli_table[i];
+            return ERR_OK;
+        }
+        snprintf(first[i % NAMES_MAX], sizeof first[0], "%.*s", (int)strcspn(cli_table[i]->words, " "),
+                 cli_table[i]->words);
+        if (count < NAMES_MAX)
+            names[count++] = first[i % NAMES_MAX];
+    }
+    enum err e = group(argc, argv);
+    if (e != ERR_OK)
+        return e;
+    const char *near = str_nearest(argv[0], names, count);
+    if (near)
+        return err_set(ERR_INVALID, "there is no command 'dugnad %s': did you mean 'dugnad %s'?", argv[0],
+                       near);
+    return err_set(ERR_INVALID, "there is no command 'dugnad %s': dugnad help lists all", argv[0]);
+}
+
+void cli_say(const struct cli *c, const char *format, ...)
+{
+    if (c->quiet || c->json)
+        return;
+    va_list args;
+    va_start(args, format);
+    vfprintf(c->err, format, args);
+    va_end(args);
+    fputc('\n', c->err);
+}
+
+bool cli_bar(const struct cli *c)
+{
+    const char *term = getenv("TERM");
+    return !c->quiet && !c->json && c->err == stderr && isatty(STDERR_FILENO) && term &&
+           !str_eq(term, "dumb");
+}
+
+static int fail(FILE *err, bool json, FILE *out, enum err e)
+{
+    if (json) {
+        BUF_AUTO struct buf text = {0};
+        if (api_error_json(e, &text) == ERR_OK)
+            fprintf(out, "%s\n", buf_text(&text));
+    }
+    fprintf(err, "dugnad: %s\n", *err_text() ? err_text() : err_word(e));
+    return err_exit(e);
+}
+
+static const char *option_or_env(const struct args *a, const char *option, const char *variable)
+{
+    const char *text = args_text(a, option, NULL), *env = getenv(variable);
+    return text ? text : env && *env ? env : NULL;
+}
+
+static int run(const struct cli_command *command, int argc, char **argv, struct cli *c)
+{
+    struct args a;
+    enum err e = args_parse(command, argc, argv, &c->arena, &a);
+    if (e != ERR_OK)
+        return fail(c->err, false, c->out, e);
+    if (args_flag(&a, "help")) {
+        cli_help(c->out, command);
+        return 0;
+    }
+    c->json = args_flag(&a, "json");
+    c->quiet = args_flag(&a, "quiet");
+    c->profile = args_text(&a, "profile", NULL);
+    c->url = option_or_env(&a, "url", "DUGNAD_URL");
+    c->token_file = option_or_env(&a, "token-file", "DUGNAD_TOKEN_FILE");
+    e = command->run(c, &a);
+    if (e == ERR_OK && fflush(c->out) != 0)
+        e = err_set_errno(ERR_IO, "cannot write to standard output");
+    return e == ERR_OK ? c->status : fail(c->err, c->json, c->out, e);
+}
+
+int cli_main(int argc, char **argv, FILE *out, FILE *err)
+{
+    struct cli c = {.out = out, .err = err};
+    const struct cli_command *command;
+    int used = 0, status;
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of the write, with a sentence */
+    if (argc < 2) {
+        cli_help(err, NULL);
+        return err_exit(ERR_INVALID);
+    }
+    if (str_eq(argv[1], "--help") || str_eq(argv[1], "-h")) {
+        cli_help(out, NULL);
+        return 0;
+    }
+    if (str_eq(argv[1], "--version") || str_eq(argv[1], "-V")) {
+        fprintf(out, "dugnad %s\n", DUGNAD_VERSION);
+        return 0;
+    }
+    enum err e = cli_find(argc - 1, argv + 1, &command, &used);
+    if (e != ERR_OK)
+        return fail(err, false, out, e);
+    status = run(command, argc - 1 - used, argv + 1 + used, &c);
+    api_close(&c);
+    arena_done(&c.arena);
+    return status;
+}

@@ -1,0 +1,52 @@
+/* commands.h - every command of the table, one cmd_*.c for each or for a family of small ones. */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS(X)                                                                                      \
+    X(cmd_login)                                                                                             \
+    X(cmd_logout)                                                                                            \
+    X(cmd_whoami)                                                                                            \
+    X(cmd_app_pack)                                                                                          \
+    X(cmd_app_run)                                                                                           \
+    X(cmd_app_sign)                                                                                          \
+    X(cmd_app_publish)                                                                                       \
+    X(cmd_app_ls)                                                                                            \
+    X(cmd_app_show)                                                                                          \
+    X(cmd_key_new)                                                                                           \
+    X(cmd_key_show)                                                                                          \
+    X(cmd_submit)                                                                                            \
+    X(cmd_ls)                                                                                                \
+    X(cmd_status)                                                                                            \
+    X(cmd_watch)                                                                                             \
+    X(cmd_results)                                                                                           \
+    X(cmd_cancel)                                                                                            \
+    X(cmd_pause)                                                                                             \
+    X(cmd_resume)                                                                                            \
+    X(cmd_retry)                                                                                             \
+    X(cmd_failures)                                                                                          \
+    X(cmd_explain)                                                                                           \
+    X(cmd_show)                                                                                              \
+    X(cmd_join_link)                                                                                         \
+    X(cmd_invitation_new)                                                                                    \
+    X(cmd_invitation_ls)                                                                                     \
+    X(cmd_invitation_rm)                                                                                     \
+    X(cmd_user_new)                                                                                          \
+    X(cmd_user_ls)                                                                                           \
+    X(cmd_user_set)                                                                                          \
+    X(cmd_token_new)                                                                                         \
+    X(cmd_token_ls)                                                                                          \
+    X(cmd_token_rotate)                                                                                      \
+    X(cmd_token_revoke)                                                                                      \
+    X(cmd_host_ls)                                                                                           \
+    X(cmd_host_show)                                                                                         \
+    X(cmd_host_ban)                                                                                          \
+    X(cmd_host_unban)                                                                                        \
+    X(cmd_stats)                                                                                             \
+    X(cmd_audit)                                                                                             \
+    X(cmd_completion)                                                                                        \
+    X(cmd_help)                                                                                              \
+    X(cmd_version)
+
+#define X(name) extern const struct cli_command name;
+CLI_COMMANDS(X)
+#undef X
+
+#endif
