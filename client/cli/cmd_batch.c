@@ -1,0 +1,375 @@
+/* cmd_batch.c - `dugnad status|ls|watch|cancel|pause|resume|retry|failures|explain|show`: looking at work and
+ * steering it */
+#include <string.h>
+
+#include "base/ids.h"
+#include "base/str.h"
+#include "client/cli/api.h"
+#include "client/cli/commands.h"
+#include "client/cli/show.h"
+#include "client/cli/watch.h"
+
+#define COUNT(list) (sizeof list / sizeof *list)
+
+static const struct show_column list_columns[] = {
+    {"batch", "Batch", SHOW_TEXT},    {"name", "Name", SHOW_TEXT},    {"app", "App", SHOW_TEXT},
+    {"state", "State", SHOW_TEXT},    {"units", "Units", SHOW_COUNT}, {"accepted", "Accepted", SHOW_COUNT},
+    {"failed", "Failed", SHOW_COUNT}, {"leased", "Out", SHOW_COUNT},  {"created_ms", "Submitted", SHOW_TIME},
+};
+
+static const struct show_column batch_columns[] = {
+    {"batch", "batch", SHOW_TEXT},
+    {"name", "name", SHOW_TEXT},
+    {"app", "app", SHOW_TEXT},
+    {"version", "version", SHOW_TEXT},
+    {"state", "state", SHOW_TEXT},
+    {"units", "units", SHOW_COUNT},
+    {"open", "waiting", SHOW_COUNT},
+    {"leased", "out at hosts", SHOW_COUNT},
+    {"judging", "being compared", SHOW_COUNT},
+    {"accepted", "accepted", SHOW_COUNT},
+    {"failed", "failed", SHOW_COUNT},
+    {"delivered", "delivered", SHOW_COUNT},
+    {"attempts", "attempts", SHOW_COUNT},
+    {"errors", "errors", SHOW_COUNT},
+    {"priority", "priority", SHOW_TEXT},
+    {"labels", "labels", SHOW_TEXT},
+    {"created_ms", "submitted", SHOW_TIME},
+    {"finished_ms", "finished", SHOW_TIME},
+    {"eta_ms", "to go, about", SHOW_DURATION},
+};
+
+static const struct show_column unit_columns[] = {
+    {"unit", "unit", SHOW_TEXT},       {"state", "state", SHOW_TEXT},
+    {"failure", "failure", SHOW_TEXT}, {"vars", "variables", SHOW_TEXT},
+    {"command", "command", SHOW_TEXT}, {"canonical", "true attempt", SHOW_TEXT},
+    {"credit", "credit", SHOW_TEXT},
+};
+
+static enum err make_path(struct buf *path, const char *before, const char *id, const char *after)
+{
+    enum err e = buf_add_text(path, before);
+    if (e == ERR_OK)
+        e = api_escape(id, path);
+    return e == ERR_OK ? buf_add_text(path, after) : e;
+}
+
+/* A batch's number; a unit's id is a likely slip. */
+static enum err check_batch(const char *text)
+{
+    uint64_t number;
+    wu_id unit;
+    if (str_to_u64(text, INT32_MAX, &number) == ERR_OK && number > 0)
+        return ERR_OK;
+    if (wu_id_parse(text, &unit) == ERR_OK)
+        return err_set(ERR_INVALID, "%s is a unit: its batch is %u", text, wu_id_batch(unit));
+    return err_set(ERR_INVALID, "'%.60s' is no batch: a batch is a number, dugnad ls lists them", text);
+}
+
+static enum err check_unit(const char *text)
+{
+    wu_id unit;
+    if (wu_id_parse(text, &unit) == ERR_OK)
+        return ERR_OK;
+    return err_set(ERR_INVALID, "'%.60s' is no unit: a unit is BATCH.INDEX such as 7.12", text);
+}
+
+/* --- ls, status --- */
+
+static const struct cli_option ls_options[] = {
+    {"state", 's', "STATE", "only those in this state", "loading running paused done cancelled", false},
+    {"label", 0, "NAME=VALUE", "only those with this label", NULL, false},
+    {"limit", 'l', "N", "at most so many; default: 100, 0: all", NULL, false},
+};
+
+static enum err add_query(struct buf *path, const char *name, const char *value)
+{
+    if (!value)
+        return ERR_OK;
+    enum err e = buf_printf(path, "%c%s=", strchr(buf_text(path), '?') ? '&' : '?', name);
+    return e == ERR_OK ? api_escape(value, path) : e;
+}
+
+static enum err run_cmd_ls(struct cli *c, const struct args *a)
+{
+    BUF_AUTO struct buf path = {0};
+    int64_t most = 0;
+    enum err e;
+    if ((e = args_i64(a, "limit", 0, INT32_MAX, 100, &most)) != ERR_OK ||
+        (e = buf_add_text(&path, "/v1/batches")) != ERR_OK ||
+        (e = add_query(&path, "state", args_text(a, "state", NULL))) != ERR_OK ||
+        (e = add_query(&path, "label", args_text(a, "label", NULL))) != ERR_OK)
+        return e;
+    return show_list(c, buf_text(&path), list_columns, COUNT(list_columns), (uint64_t)most,
+                     "no batch: dugnad submit makes one");
+}
+
+CLI_COMMAND(cmd_ls, "ls", "", "list batches, the newest first", NULL, ls_options, 0, 0, false);
+
+static enum err run_cmd_status(struct cli *c, const struct args *a)
+{
+    BUF_AUTO struct buf path = {0};
+    if (a->word_count == 0)
+        return show_list(c, "/v1/batches", list_columns, COUNT(list_columns), 20,
+                         "no batch: dugnad submit makes one");
+    enum err e = check_batch(a->words[0]);
+    if (e == ERR_OK)
+        e = make_path(&path, "/v1/batches/", a->words[0], "");
+    return e == ERR_OK ? show_get(c, buf_text(&path), batch_columns, COUNT(batch_columns)) : e;
+}
+
+const struct cli_command cmd_status = {.words = "status",
+                                       .usage = "[BATCH]",
+                                       .summary = "how far a batch is; without a number, the last 20",
+                                       .words_max = 1,
+                                       .run = run_cmd_status};
+
+/* --- watch --- */
+
+static const struct cli_option watch_options[] = {
+    {"timeout", 't', "TIME", "give up after this long, with status 11", NULL, false},
+};
+
+static enum err run_cmd_watch(struct cli *c, const struct args *a)
+{
+    int64_t timeout_ms;
+    enum err e = check_batch(a->words[0]);
+    if (e == ERR_OK)
+        e = args_duration(a, "timeout", 0, &timeout_ms);
+    return e == ERR_OK ? watch_batch(c, a->words[0], timeout_ms) : e;
+}
+
+CLI_COMMAND(cmd_watch, "watch", "BATCH", "show progress until a batch is done",
+            "Ends with status 0 when all units are accepted, 1 when some failed or the batch was cancelled.",
+            watch_options, 1, 1, false);
+
+/* --- cancel, pause, resume, retry --- */
+
+static enum err do_verb(struct cli *c, const char *batch, const char *verb)
+{
+    BUF_AUTO struct buf path = {0};
+    JSON_AUTO struct json_doc *doc = NULL;
+    enum err e;
+    if ((e = check_batch(batch)) != ERR_OK || (e = make_path(&path, "/v1/batches/", batch, "/")) != ERR_OK ||
+        (e = buf_add_text(&path, verb)) != ERR_OK ||
+        (e = api_send(c, "POST", buf_text(&path), NULL, NULL, &doc)) != ERR_OK)
+        return e;
+    if (c->json && doc)
+        return show_json(c, json_root(doc));
+    const char *state = doc ? json_text(json_field(json_root(doc), "state")) : NULL;
+    cli_say(c, "batch %s: %s%s%s", batch, verb, state ? ", now " : "", state ? state : "");
+    return ERR_OK;
+}
+
+static enum err do_verbs(struct cli *c, const struct args *a)
+{
+    enum err e = ERR_OK;
+    for (uint32_t i = 0; i < a->word_count && e == ERR_OK; i++)
+        e = do_verb(c, a->words[i], a->command->words);
+    return e;
+}
+
+#define VERB(name, word, text)                                                                               \
+    const struct cli_command name = {.words = word,                                                          \
+                                     .usage = "BATCH..",                                                     \
+                                     .summary = text,                                                        \
+                                     .words_min = 1,                                                         \
+                                     .words_max = UINT32_MAX,                                                \
+                                     .run = do_verbs}
+VERB(cmd_cancel, "cancel",
+     "give a batch up: what is not done is not done any more, answers that are in stay");
+VERB(cmd_pause, "pause", "hand out nothing more of a batch for now");
+VERB(cmd_resume, "resume", "go on with a paused batch");
+
+static const struct cli_option retry_options[] = {
+    {"failed", 0, NULL, "what failed, cancelled units included; this is what retry does anyway", NULL, false},
+};
+
+static enum err run_cmd_retry(struct cli *c, const struct args *a)
+{
+    return do_verbs(c, a);
+}
+
+CLI_COMMAND(cmd_retry, "retry", "BATCH..", "compute again what failed",
+            "Failed units start again with fresh limits; their past stays in their history.", retry_options,
+            1, UINT32_MAX, false);
+
+/* --- failures, explain, show --- */
+
+static const struct show_column failure_columns[] = {
+    {"error|failure|reason", "Why", SHOW_TEXT},
+    {"exit_code", "Status", SHOW_TEXT},
+    {"signal", "Signal", SHOW_TEXT},
+    {"count", "Attempts", SHOW_COUNT},
+    {"unit", "Example", SHOW_TEXT},
+    {"message", "Message", SHOW_TEXT},
+};
+
+static enum err print_failure(struct cli *c, const struct json *f)
+{
+    BUF_AUTO struct buf head = {0};
+    const char *said = json_text(json_field(f, "stderr"));
+    for (size_t i = 0; i < COUNT(failure_columns); i++) {
+        BUF_AUTO struct buf value = {0};
+        const char *key = failure_columns[i].key;
+        const struct json *v = json_field(f, i == 0 && !json_field(f, "error") ? "failure"
+                                             : i == 0                          ? "error"
+                                                                               : key);
+        enum err e = show_value(v, failure_columns[i].kind, &value);
+        if (e == ERR_OK && value.len > 0)
+            e = buf_printf(&head, "%s%s %s", head.len ? ", " : "", failure_columns[i].title, value.data);
+        if (e != ERR_OK)
+            return e;
+    }
+    fprintf(c->out, "%s\n", buf_text(&head));
+    if (said && *said)
+        show_block(c->out, said, strlen(said), "    ");
+    return ERR_OK;
+}
+
+static enum err run_cmd_failures(struct cli *c, const struct args *a)
+{
+    BUF_AUTO struct buf path = {0};
+    JSON_AUTO struct json_doc *doc = NULL;
+    const struct json *items;
+    enum err e;
+    if ((e = check_batch(a->words[0])) != ERR_OK ||
+        (e = make_path(&path, "/v1/batches/", a->words[0], "/failures")) != ERR_OK ||
+        (e = api_get(c, buf_text(&path), &doc)) != ERR_OK)
+        return e;
+    if (c->json)
+        return show_json(c, json_root(doc));
+    e = json_get_array(json_root(doc), "reply", "items", JSON_VALUES_MAX, &items);
+    if (e == ERR_OK && json_count(items) == 0)
+        cli_say(c, "no attempt of batch %s has failed", a->words[0]);
+    for (size_t i = 0; e == ERR_OK && i < json_count(items); i++)
+        e = print_failure(c, json_at(items, i));
+    return e;
+}
+
+const struct cli_command cmd_failures = {.words = "failures",
+                                         .usage = "BATCH",
+                                         .summary =
+                                             "what went wrong, grouped by reason, with an example of each",
+                                         .words_min = 1,
+                                         .words_max = 1,
+                                         .run = run_cmd_failures};
+
+static enum err run_cmd_explain(struct cli *c, const struct args *a)
+{
+    BUF_AUTO struct buf path = {0}, text = {0};
+    JSON_AUTO struct json_doc *doc = NULL;
+    bool unit = strchr(a->words[0], '.') != NULL;
+    enum err e = unit ? check_unit(a->words[0]) : check_batch(a->words[0]);
+    if (e == ERR_OK)
+        e = make_path(&path, unit ? "/v1/units/" : "/v1/batches/", a->words[0], "/explain");
+    if (e == ERR_OK)
+        e = api_get(c, buf_text(&path), &doc);
+    if (e != ERR_OK)
+        return e;
+    const struct json *root = json_root(doc), *said = json_field(root, "text");
+    if (c->json || !said)
+        return show_json(c, root);
+    if ((e = show_safe(json_text(said), json_text_len(said), true, &text)) == ERR_OK)
+        fprintf(c->out, "%s\n", buf_text(&text));
+    return e;
+}
+
+const struct cli_command cmd_explain = {.words = "explain",
+                                        .usage = "BATCH|UNIT",
+                                        .summary = "why it is not done yet, in a sentence",
+                                        .words_min = 1,
+                                        .words_max = 1,
+                                        .run = run_cmd_explain};
+
+static const struct show_column attempt_columns[] = {
+    {"state", "", SHOW_TEXT},           {"error", "", SHOW_TEXT},
+    {"host", "host", SHOW_TEXT},        {"sent_ms", "sent", SHOW_TIME},
+    {"deadline_ms", "due", SHOW_TIME},  {"ended_ms", "ended", SHOW_TIME},
+    {"exit_code", "status", SHOW_TEXT}, {"signal", "signal", SHOW_TEXT},
+    {"cpu_ms", "CPU", SHOW_DURATION},   {"memory_bytes", "memory", SHOW_BYTES},
+    {"answer", "answer", SHOW_SHORT},
+};
+
+static enum err print_attempt(struct cli *c, const struct json *attempt, size_t number)
+{
+    BUF_AUTO struct buf line = {0};
+    const char *said = json_text(json_field(attempt, "stderr")),
+               *message = json_text(json_field(attempt, "message"));
+    enum err e = ERR_OK;
+    for (size_t i = 0; i < COUNT(attempt_columns) && e == ERR_OK; i++) {
+        BUF_AUTO struct buf value = {0};
+        const struct json *v = json_field(attempt, attempt_columns[i].key);
+        if (!v || (json_kind(v) == JSON_IS_INT && json_int(v, 0) == 0) || str_eq(json_text(v), "none"))
+            continue;
+        if ((e = show_value(v, attempt_columns[i].kind, &value)) == ERR_OK && value.len > 0)
+            e = buf_printf(&line, "%s%s%s%s", line.len ? ", " : "", attempt_columns[i].title,
+                           *attempt_columns[i].title ? " " : "", value.data);
+    }
+    if (e != ERR_OK)
+        return e;
+    fprintf(c->out, "attempt %zu: %s\n", number, buf_text(&line));
+    if (message && *message)
+        show_block(c->out, message, strlen(message), "    ");
+    if (said && *said)
+        show_block(c->out, said, strlen(said), "    | ");
+    return ERR_OK;
+}
+
+static enum err print_outputs(struct cli *c, const struct json *outputs)
+{
+    for (size_t i = 0; i < json_count(outputs); i++) {
+        BUF_AUTO struct buf path = {0}, size = {0};
+        const struct json *o = json_at(outputs, i);
+        enum err e = show_value(json_field(o, "path"), SHOW_TEXT, &path);
+        if (e == ERR_OK)
+            e = show_value(json_field(o, "bytes"), SHOW_BYTES, &size);
+        if (e != ERR_OK)
+            return e;
+        fprintf(c->out, "output %s, %s\n", buf_text(&path), buf_text(&size));
+    }
+    return ERR_OK;
+}
+
+static enum err print_history(struct cli *c, const struct json *history)
+{
+    for (size_t i = 0; i < json_count(history); i++) {
+        BUF_AUTO struct buf line = {0};
+        enum err e = show_value(json_at(history, i), SHOW_TEXT, &line);
+        if (e != ERR_OK)
+            return e;
+        fprintf(c->out, "  %s\n", buf_text(&line));
+    }
+    return ERR_OK;
+}
+
+static enum err run_cmd_show(struct cli *c, const struct args *a)
+{
+    BUF_AUTO struct buf path = {0};
+    JSON_AUTO struct json_doc *doc = NULL;
+    enum err e;
+    if ((e = check_unit(a->words[0])) != ERR_OK ||
+        (e = make_path(&path, "/v1/units/", a->words[0], "")) != ERR_OK ||
+        (e = api_get(c, buf_text(&path), &doc)) != ERR_OK)
+        return e;
+    const struct json *u = json_root(doc), *attempts = json_field(u, "attempts");
+    e = show_object(c, u, unit_columns, COUNT(unit_columns));
+    if (c->json)
+        return e;
+    for (size_t i = 0; e == ERR_OK && i < json_count(attempts); i++)
+        e = print_attempt(c, json_at(attempts, i), i);
+    if (e == ERR_OK && json_field(u, "outputs"))
+        e = print_outputs(c, json_field(u, "outputs"));
+    if (e == ERR_OK && json_count(json_field(u, "history")) > 0) {
+        fprintf(c->out, "history (dugnad replay %s runs the rules over it again)\n", a->words[0]);
+        e = print_history(c, json_field(u, "history"));
+    }
+    return e;
+}
+
+const struct cli_command cmd_show = {.words = "show",
+                                     .usage = "UNIT",
+                                     .summary = "one unit of work: its attempts, what they said, its history",
+                                     .words_min = 1,
+                                     .words_max = 1,
+                                     .run = run_cmd_show};

@@ -1,0 +1,237 @@
+/* cmd_submit.c - `dugnad submit`: uploads what is missing, makes the batch, streams its units, goes on after
+ * a cut */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "client/cli/api.h"
+#include "client/cli/commands.h"
+#include "client/cli/parts.h"
+#include "client/cli/submit.h"
+#include "client/cli/watch.h"
+
+enum { CHUNK_BYTES = 2 << 20, CHUNK_LINES = 20000, JUMPS_MAX = 10, SHOWN_UNITS = 3 };
+
+static const struct cli_option options[] = {
+    {"version", 'v', "N", "the app's version; default: the newest", NULL, false},
+    {"name", 'n', "NAME", "what to call the batch", NULL, false},
+    {"array", 'a', "A..B[:STEP]", "one unit for each number; {} is the number", NULL, false},
+    {"each-line", 0, "FILE", "one unit for each line of a file, - is standard input; {} is the line", NULL,
+     false},
+    {"glob", 'g', "PATTERN",
+     "one unit for each file; {} is its path, {name} and {stem} its name; quote the pattern", NULL, true},
+    {"each-file", 0, "PATTERN", "the same as --glob", NULL, true},
+    {"as", 0, "PATH", "what the file of each unit is called for the program; {} is this then", NULL, false},
+    {"sweep", 's', "NAME=A,B,C", "every value (or A..B[:STEP]) with every other; {NAME} is the value", NULL,
+     true},
+    {"input", 'i', "FILE[=PATH]", "a file for every unit; with {NAME} in it, another for each", NULL, true},
+    {"stdin", 0, "PATH", "the input that becomes standard input", NULL, false},
+    {"env", 'e', "NAME=VALUE", "set in the program's environment", NULL, true},
+    {"limit", 'l', "NAME=VALUE", "cpu=1h, wall=2h, memory=1G, disk=1G, output=10M, processes=8", NULL, true},
+    {"quorum", 0, "N", "so many equal answers from different owners make one true", NULL, false},
+    {"target", 0, "N", "copies handed out at once; default: the quorum", NULL, false},
+    {"max-errors", 0, "N", "a unit fails when more copies than this end in error", NULL, false},
+    {"max-attempts", 0, "N", "a unit fails when so many copies did not settle it", NULL, false},
+    {"max-successes", 0, "N", "a unit fails when so many answers do not agree", NULL, false},
+    {"deadline", 'd', "TIME", "a copy not back after this goes to another host: 1h, 2d", NULL, false},
+    {"policy", 0, "JSON", "how answers are made true, as an object", NULL, false},
+    {"priority", 'p', "N", "higher goes first", NULL, false},
+    {"label", 0, "NAME=VALUE", "for finding the batch again", NULL, true},
+    {"key", 0, "TEXT", "the same key again continues the same submission instead of making another", NULL,
+     false},
+    {"dry-run", 0, NULL, "only check, and show the first units", NULL, false},
+    {"watch", 'w', NULL, "then watch the batch until it is done", NULL, false},
+};
+
+static void show_progress(struct submit *s, uint64_t done)
+{
+    BUF_AUTO struct buf text = {0};
+    if (show_count(done, &text) == ERR_OK && buf_add_text(&text, " of ") == ERR_OK &&
+        show_count(s->units.count, &text) == ERR_OK && buf_add_text(&text, " units sent") == ERR_OK)
+        show_bar_draw(&s->bar, (double)done / (double)s->units.count, buf_text(&text), clock_mono_ms());
+}
+
+/* Where the server says the list of units ends, from a reply or a conflict; fallback when it does not. */
+static uint64_t next_of(const struct buf *body, uint64_t fallback)
+{
+    JSON_AUTO struct json_doc *doc = NULL;
+    if (body->len == 0 || json_parse(buf_text(body), body->len, JSON_BODY_BYTES_MAX, &doc) != ERR_OK)
+        return fallback;
+    const struct json *root = json_root(doc), *error = json_field(root, "error");
+    const struct json *next = json_field(root, "next");
+    if (!next && error)
+        next = json_field(error, "next");
+    int64_t n = next ? json_int(next, -1) : -1;
+    return n >= 0 ? (uint64_t)n : fallback;
+}
+
+static enum err send_chunk(struct submit *s, const char *batch, uint64_t first, uint64_t count,
+                           const struct buf *body, uint64_t *ret_next, bool *ret_jumped)
+{
+    struct net_reply reply = {0};
+    char path[128];
+    snprintf(path, sizeof path, "/v1/batches/%s/units?first=%llu", batch, (unsigned long long)first);
+    struct net_request request = {.method = "POST",
+                                  .url = path,
+                                  .content_type = "application/x-ndjson",
+                                  .body = buf_text(body),
+                                  .body_bytes = body->len};
+    enum err e = api_do(s->cli, &request, &reply);
+    *ret_jumped = false;
+    if (e == ERR_OK) {
+        *ret_next = next_of(&reply.body, first + count);
+    } else if (e == ERR_CONFLICT && (*ret_next = next_of(&reply.body, UINT64_MAX)) <= s->units.count) {
+        *ret_jumped =
+            true; /* part of it is there already: after a lost reply, or an earlier try with this key */
+        e = ERR_OK;
+    }
+    net_reply_done(&reply);
+    return e;
+}
+
+static enum err send_units(struct submit *s, const char *batch)
+{
+    BUF_AUTO struct buf body = {0};
+    uint64_t next = 0;
+    uint32_t jumps = 0;
+    enum err e = ERR_OK;
+    while (e == ERR_OK && next < s->units.count) {
+        uint64_t first = next, at = next;
+        bool jumped = false;
+        buf_clear(&body);
+        while (e == ERR_OK && at < s->units.count && at - first < CHUNK_LINES && body.len < CHUNK_BYTES)
+            e = submit_line(s, at++, true, &body);
+        if (e == ERR_OK)
+            e = send_chunk(s, batch, first, at - first, &body, &next, &jumped);
+        if (e == ERR_OK && jumped && ++jumps > JUMPS_MAX)
+            e = err_set(ERR_CONFLICT, "batch %s is being filled by somebody else at the same time", batch);
+        if (e == ERR_OK && !jumped && next <= first)
+            e = err_set(ERR_CORRUPT, "the server took none of the units from %llu on",
+                        (unsigned long long)first);
+        show_progress(s, next);
+    }
+    return e;
+}
+
+static enum err upload_shared(struct submit *s)
+{
+    struct file_ref ref;
+    const char *text, *from, *path;
+    enum err e = ERR_OK;
+    for (uint32_t i = 0; e == ERR_OK && (text = args_each(s->args, "input", i)); i++)
+        if (!strchr(text, '{') && (e = parts_file("input", text, &s->cli->arena, &from, &path)) == ERR_OK)
+            e = submit_file(s, from, true, &ref);
+    return e;
+}
+
+/* *ret_batch lives in the arena. */
+static enum err create(struct submit *s, const char *key, const char **ret_batch)
+{
+    BUF_AUTO struct buf body = {.bytes_max = BATCH_ORDER_BYTES_MAX};
+    JSON_AUTO struct json_doc *doc = NULL;
+    const char *id = NULL;
+    enum err e = batch_request_write(&s->request, &body);
+    if (e == ERR_OK)
+        e = api_send(s->cli, "POST", "/v1/batches", &body, key, &doc);
+    if (e == ERR_OK && !doc)
+        e = err_set(ERR_CORRUPT, "the server did not name the new batch");
+    if (e == ERR_OK)
+        e = json_get_string(json_root(doc), "reply", "batch", ID_TEXT_BYTES, &id);
+    if (e == ERR_OK && !(*ret_batch = arena_text(&s->cli->arena, id)))
+        e = ERR_NOMEM;
+    return e;
+}
+
+static enum err close_batch(struct submit *s, const char *batch)
+{
+    char path[128];
+    snprintf(path, sizeof path, "/v1/batches/%s/close", batch);
+    return api_send(s->cli, "POST", path, NULL, NULL, NULL);
+}
+
+static enum err send_all(struct submit *s, const char **ret_batch)
+{
+    char fresh[33];
+    const char *key = args_text(s->args, "key", NULL);
+    if (!key)
+        api_key(fresh);
+    enum err e = upload_shared(s);
+    if (e == ERR_OK)
+        e = create(s, key ? key : fresh, ret_batch);
+    if (e == ERR_OK && !s->array) {
+        e = send_units(s, *ret_batch);
+        if (e == ERR_OK)
+            e = close_batch(s, *ret_batch);
+    }
+    show_bar_end(&s->bar);
+    if (e != ERR_OK && *ret_batch && !s->array)
+        err_prefix(e, "batch %s is not complete (the same command with --key %s goes on)", *ret_batch,
+                   key ? key : fresh);
+    return e;
+}
+
+/* The first units as they would be, and how many there are. */
+static enum err dry_run(struct submit *s)
+{
+    BUF_AUTO struct buf body = {0}, lines = {0};
+    FILE *out = s->cli->out;
+    enum err e = batch_request_write(&s->request, &body);
+    uint64_t shown = s->units.count < SHOWN_UNITS ? s->units.count : SHOWN_UNITS;
+    for (uint64_t i = 0; i < shown && e == ERR_OK; i++)
+        e = submit_line(s, i, false, &lines);
+    if (e != ERR_OK)
+        return e;
+    if (s->cli->json) {
+        fprintf(out, "{\"units\":%llu,\"request\":%s,\"first\":[", (unsigned long long)s->units.count,
+                buf_text(&body));
+        for (const char *at = buf_text(&lines); *at; at += strcspn(at, "\n") + 1)
+            fprintf(out, "%s%.*s", at == lines.data ? "" : ",", (int)strcspn(at, "\n"), at);
+        fputs("]}\n", out);
+        return ERR_OK;
+    }
+    fprintf(out, "%llu units of %s; nothing was sent. The request:\n  %s\nThe first units:\n",
+            (unsigned long long)s->units.count, s->request.app, buf_text(&body));
+    show_block(out, buf_text(&lines), lines.len, "  ");
+    return ERR_OK;
+}
+
+static enum err submit_all(struct submit *s)
+{
+    const char *batch = NULL;
+    struct cli *c = s->cli;
+    if (args_flag(s->args, "dry-run"))
+        return dry_run(s);
+    BUF_AUTO struct buf first = {0};
+    enum err e =
+        submit_line(s, 0, false, &first); /* what is wrong with every unit is better told before any upload */
+    if (e == ERR_OK)
+        e = send_all(s, &batch);
+    if (e != ERR_OK)
+        return e;
+    fprintf(c->out, c->json ? "{\"batch\":\"%s\"}\n" : "%s\n", batch);
+    fflush(c->out);
+    cli_say(c, "batch %s: %llu units; dugnad watch %s, dugnad results %s --out DIR", batch,
+            (unsigned long long)s->units.count, batch, batch);
+    return args_flag(s->args, "watch") ? watch_batch(c, batch, 0) : ERR_OK;
+}
+
+static enum err run_cmd_submit(struct cli *c, const struct args *a)
+{
+    struct submit *s = arena_alloc(&c->arena, sizeof *s);
+    if (!s)
+        return ERR_NOMEM;
+    enum err e = submit_open(s, c, a);
+    if (e == ERR_OK)
+        e = submit_all(s);
+    submit_done(s);
+    return e;
+}
+
+CLI_COMMAND(cmd_submit, "submit", "APP", "compute one command over many units of work",
+            "The words after -- follow the app's entry; {} and {NAME} are filled in for each unit, {{ and }} "
+            "are braces. No\n"
+            "shell is involved. Files are uploaded once, whatever their names. Prints the batch's number.\n\n"
+            "  dugnad submit pi --array 1..100 -- 1000000 {}\n"
+            "  dugnad submit hmmsearch --glob 'seqs/*.fa' --input globins4.hmm -- globins4.hmm {}\n"
+            "  dugnad submit fit --each-line params.txt --sweep seed=1..5 -- --params {} --seed {seed}",
+            options, 1, 1, true);

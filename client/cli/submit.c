@@ -1,0 +1,256 @@
+/* submit.c - see submit.h */
+#include "client/cli/submit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "client/cli/blob.h"
+#include "client/cli/parts.h"
+#include "wire/order.h"
+
+enum { BUCKETS = 65536 };
+#define FILES_BYTES_MAX (1u << 30)
+
+struct submit_file {
+    struct submit_file *next;
+    const char *path;
+    struct digest digest;
+    uint64_t bytes;
+    bool uploaded;
+};
+
+static uint32_t bucket(const char *path)
+{
+    uint32_t h = 2166136261u; /* FNV-1a */
+    for (; *path; path++)
+        h = (h ^ (unsigned char)*path) * 16777619u;
+    return h % BUCKETS;
+}
+
+static enum err know(struct submit *s, const char *path, struct submit_file **ret)
+{
+    uint32_t b = bucket(path);
+    for (struct submit_file *f = s->files[b]; f; f = f->next) {
+        if (str_eq(f->path, path)) {
+            *ret = f;
+            return ERR_OK;
+        }
+    }
+    struct submit_file *f = arena_alloc(&s->files_arena, sizeof *f);
+    if (!f || !(f->path = arena_text(&s->files_arena, path)))
+        return ERR_NOMEM;
+    enum err e = hash_file(path, &f->digest, &f->bytes);
+    if (e != ERR_OK)
+        return e;
+    f->next = s->files[b];
+    s->files[b] = *ret = f;
+    return ERR_OK;
+}
+
+static void progress(void *ctx, uint64_t done, uint64_t bytes)
+{
+    struct submit *s = ctx;
+    char text[96], size[32];
+    str_from_bytes(s->uploaded_bytes + done, size, sizeof size);
+    snprintf(text, sizeof text, "uploading: %llu files, %s", (unsigned long long)s->uploaded_files, size);
+    show_bar_draw(&s->bar, bytes ? (double)done / (double)bytes : 1, text, clock_mono_ms());
+}
+
+enum err submit_file(struct submit *s, const char *path, bool upload, struct file_ref *ret)
+{
+    struct submit_file *f;
+    enum err e = know(s, path, &f);
+    if (e == ERR_OK && upload && !f->uploaded) {
+        e = blob_put(s->cli, path, &f->digest, f->bytes, progress, s, NULL);
+        s->uploaded_bytes += f->bytes;
+        s->uploaded_files++;
+        f->uploaded = e == ERR_OK;
+    }
+    ret->sha256 = f->digest;
+    ret->bytes = f->bytes;
+    return e;
+}
+
+static enum err fill(const char *text, const struct variable *vars, uint32_t count, struct arena *a,
+                     const char **ret)
+{
+    BUF_AUTO struct buf out = {0};
+    enum err e = template_fill(text, vars, count, &out);
+    if (e == ERR_OK && !(*ret = arena_text(a, buf_text(&out))))
+        e = ERR_NOMEM;
+    return e;
+}
+
+/* The files of one unit: its own, then those of --input with {NAME}. */
+static enum err unit_inputs(struct submit *s, const char *file, const struct variable *vars,
+                            uint32_t var_count, bool upload, struct arena *a, struct unit_line *u)
+{
+    uint32_t room = s->template_count + 1;
+    enum err e = ERR_OK;
+    if (!(u->inputs = arena_array(a, room, sizeof *u->inputs)))
+        return ERR_NOMEM;
+    if (file) {
+        u->inputs[0].path = vars[var_count - 3].value; /* units_vars() gives "", name, stem last */
+        e = submit_file(s, file, upload, &u->inputs[0]);
+        u->input_count = 1;
+    }
+    for (uint32_t i = 0; i < s->template_count && e == ERR_OK; i++) {
+        const char *text = NULL, *from = NULL;
+        struct file_ref *in = &u->inputs[u->input_count];
+        if ((e = fill(s->templates[i], vars, var_count, a, &text)) == ERR_OK &&
+            (e = parts_file("input", text, a, &from, &in->path)) == ERR_OK)
+            e = submit_file(s, from, upload, in);
+        u->input_count++;
+    }
+    return e;
+}
+
+/* name and stem go along only where the command uses them: every byte here is stored for every unit. */
+static uint32_t needed_vars(const struct submit *s, struct variable *vars, uint32_t count)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        bool extra = s->units.kind == UNITS_FILES && i + 2 >= count;
+        if (!extra || units_uses(s->request.command, s->request.command_count, vars[i].name))
+            vars[n++] = vars[i];
+    }
+    return n;
+}
+
+enum err submit_line(struct submit *s, uint64_t i, bool upload, struct buf *out)
+{
+    ARENA_AUTO struct arena a = {0};
+    struct variable vars[UNITS_VARS_MAX];
+    struct unit_line u = {.vars = vars};
+    const char *file;
+    uint32_t count = 0;
+    enum err e = units_vars(&s->units, i, &a, vars, &count, &file);
+    if (e == ERR_OK)
+        e = unit_inputs(s, file, vars, count, upload, &a, &u);
+    u.var_count = needed_vars(s, vars, count);
+    if (e == ERR_OK)
+        e = template_check(s->request.command, s->request.command_count, vars, u.var_count);
+    if (e == ERR_OK && (e = unit_line_write(&u, out)) == ERR_OK)
+        e = buf_add_char(out, '\n');
+    return e;
+}
+
+/* --input: for all units, or a template for each. */
+static enum err sort_inputs(struct submit *s)
+{
+    uint32_t count = args_count(s->args, "input");
+    struct arena *a = &s->cli->arena;
+    struct file_ref *shared = arena_array(a, count + 1, sizeof *shared);
+    const char *text, *from;
+    enum err e = ERR_OK;
+    s->templates = arena_array(a, count + 1, sizeof *s->templates);
+    if (!shared || !s->templates)
+        return ERR_NOMEM;
+    s->request.inputs = shared;
+    for (uint32_t i = 0; e == ERR_OK && (text = args_each(s->args, "input", i)); i++) {
+        if (strchr(text, '{')) {
+            s->templates[s->template_count++] = text;
+            continue;
+        }
+        struct file_ref *ref = &shared[s->request.input_count++];
+        if ((e = parts_file("input", text, a, &from, &ref->path)) == ERR_OK)
+            e = submit_file(s, from, false, ref);
+    }
+    if (e == ERR_OK && count + 1 > WU_INPUTS_MAX)
+        e = err_set(ERR_LIMIT, "more than %d inputs: pack them into one archive", WU_INPUTS_MAX - 1);
+    return e;
+}
+
+static enum err read_rules(const struct args *a, struct batch_rules *r)
+{
+    int64_t quorum, target, errors, total, successes;
+    enum err e;
+    if ((e = args_i64(a, "quorum", 1, ATTEMPTS_MAX, 0, &quorum)) != ERR_OK ||
+        (e = args_i64(a, "target", 1, ATTEMPTS_MAX, 0, &target)) != ERR_OK ||
+        (e = args_i64(a, "max-errors", 0, ATTEMPTS_MAX, -1, &errors)) != ERR_OK ||
+        (e = args_i64(a, "max-attempts", 1, ATTEMPTS_MAX, 0, &total)) != ERR_OK ||
+        (e = args_i64(a, "max-successes", 1, ATTEMPTS_MAX, 0, &successes)) != ERR_OK ||
+        (e = args_duration(a, "deadline", 0, &r->deadline_ms)) != ERR_OK)
+        return e;
+    if (target && quorum && target < quorum)
+        return err_set(ERR_INVALID,
+                       "--target %lld is less than --quorum %lld: so many answers could never come",
+                       (long long)target, (long long)quorum);
+    r->min_quorum = (uint32_t)quorum;
+    r->target_attempts = (uint32_t)(target ? target : quorum);
+    r->has_max_error_attempts = errors >= 0;
+    r->max_error_attempts = errors >= 0 ? (uint32_t)errors : 0;
+    r->max_total_attempts = (uint32_t)total;
+    r->max_success_attempts = (uint32_t)successes;
+    return ERR_OK;
+}
+
+static enum err check_stdin(const struct submit *s)
+{
+    const char *path = s->request.stdin_path;
+    if (!path || s->template_count || s->units.kind == UNITS_FILES)
+        return ERR_OK;
+    for (uint32_t i = 0; i < s->request.input_count; i++)
+        if (str_eq(s->request.inputs[i].path, path))
+            return ERR_OK;
+    return err_set(ERR_INVALID, "--stdin %s is none of the inputs: give the file with --input FILE=%s", path,
+                   path);
+}
+
+static enum err read_request(struct submit *s)
+{
+    const struct args *a = s->args;
+    struct batch_request *r = &s->request;
+    int64_t version, priority;
+    enum err e;
+    r->app = a->words[0];
+    r->name = args_text(a, "name", NULL);
+    r->command = a->rest;
+    r->command_count = a->rest_count;
+    r->stdin_path = args_text(a, "stdin", NULL);
+    r->policy = args_text(a, "policy", NULL);
+    if ((e = args_i64(a, "version", 1, INT32_MAX, 0, &version)) != ERR_OK ||
+        (e = args_i64(a, "priority", -1000000, 1000000, 0, &priority)) != ERR_OK ||
+        (e = parts_limits(a, &r->limits)) != ERR_OK ||
+        (e = parts_variables(a, "env", ENV_MAX, &s->cli->arena, &r->env, &r->env_count)) != ERR_OK ||
+        (e = parts_variables(a, "label", LABELS_MAX, &s->cli->arena, &r->labels, &r->label_count)) !=
+            ERR_OK ||
+        (e = read_rules(a, &r->rules)) != ERR_OK)
+        return e;
+    r->version = (uint32_t)version;
+    r->priority = (int32_t)priority;
+    return str_is_name(r->app)
+               ? ERR_OK
+               : err_set(ERR_INVALID, "'%.80s' is no app's name: dugnad app ls lists them", r->app);
+}
+
+enum err submit_open(struct submit *s, struct cli *c, const struct args *a)
+{
+    enum err e;
+    *s = (struct submit){.cli = c, .args = a, .files_arena = {.bytes_max = FILES_BYTES_MAX}};
+    show_bar_init(&s->bar, c);
+    s->files = calloc(BUCKETS, sizeof(struct submit_file *));
+    if (!s->files)
+        return err_set(ERR_NOMEM, "out of memory");
+    if ((e = read_request(s)) != ERR_OK || (e = units_open(a, &c->arena, &s->units)) != ERR_OK ||
+        (e = sort_inputs(s)) != ERR_OK || (e = check_stdin(s)) != ERR_OK)
+        return e;
+    s->array = s->units.kind == UNITS_NUMBERS && s->units.sweep_count == 0 && s->template_count == 0;
+    if (s->array) {
+        s->request.has_array = true;
+        s->request.first = s->units.first;
+        s->request.last = s->units.last;
+        s->request.step = s->units.step;
+    }
+    return ERR_OK;
+}
+
+void submit_done(struct submit *s)
+{
+    units_done(&s->units);
+    arena_done(&s->files_arena);
+    free(s->files);
+    s->files = NULL;
+}
