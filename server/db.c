@@ -16,7 +16,7 @@ enum err db_open(const char *where, struct db **ret_db)
     if (str_starts(where, "sqlite:"))
         return db_sqlite_open(where + strlen("sqlite:"), ret_db);
     if (str_starts(where, "postgres://") || str_starts(where, "postgresql://"))
-        return err_set(ERR_UNSUPPORTED, "this version does not know PostgreSQL yet: use sqlite:PATH");
+        return db_pg_open(where, ret_db);
     if (str_eq(where, "memory:"))
         return db_mem_open(ret_db);
     return err_set(ERR_INVALID, "the database is of no known kind: use sqlite:PATH or postgres://...");
@@ -130,6 +130,22 @@ enum err db_write_rows(struct db *db, const struct db_write *w, const struct db_
     if (e == ERR_OK && ret_changed)
         *ret_changed = changed;
     return e;
+}
+
+enum err db_write_later(struct db *db, const struct db_write *w, const struct db_value *rows, uint32_t count,
+                        uint32_t *ret_changed)
+{
+    if (!db->driver->write_later)
+        return db_write_rows(db, w, rows, count, ret_changed);
+    NO_READER(db);
+    FAULT(db);
+    return count == 0 ? ERR_OK : db->driver->write_later(db, w, rows, count, ret_changed);
+}
+
+enum err db_settle(struct db *db)
+{
+    FAULT(db);
+    return db->driver->settle ? db->driver->settle(db) : ERR_OK;
 }
 
 enum err db_fetch_rows(struct db *db, const struct db_fetch *f, const struct db_value *keys,

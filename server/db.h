@@ -86,8 +86,8 @@ enum db_op {
     DB_KEY,   /* all columns of the primary key, first and in order */
     DB_GUARD, /* UPDATE, DELETE: only where the column has this value */
     DB_SET,
-    DB_ADD,   /* to a number; NULL counts as 0 */
-    DB_APPEND /* to text or bytes; NULL counts as empty */
+    DB_ADD,   /* to a number; what is not there counts as 0. The value is not null */
+    DB_APPEND /* to text or bytes; what is not there counts as empty. The value is not null */
 };
 
 struct db_write {
@@ -157,6 +157,12 @@ void db_rollback(struct db *db); /* fine when none is open */
 /* rows: count * w->count values. ret_changed (may be NULL): rows inserted, changed or deleted. */
 enum err db_write_rows(struct db *db, const struct db_write *w, const struct db_value *rows, uint32_t count,
                        uint32_t *ret_changed) NODISCARD;
+/* The same, but where the database is far away it is only sent. How it went is known after db_settle() (or
+ * any other call on this db, but another db_write_later()), which may return its error. *ret_changed (may be
+ * NULL) is written until then or until the rollback. Values need to live during the call only. */
+enum err db_write_later(struct db *db, const struct db_write *w, const struct db_value *rows, uint32_t count,
+                        uint32_t *ret_changed) NODISCARD;
+enum err db_settle(struct db *db) NODISCARD;
 /* keys: key_count * (columns of the key). Rows come in no order; keys without a row are left out. */
 enum err db_fetch_rows(struct db *db, const struct db_fetch *f, const struct db_value *keys,
                        uint32_t key_count, struct db_rows to) NODISCARD;

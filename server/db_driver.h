@@ -13,6 +13,10 @@ struct db_driver {
     void (*rollback)(struct db *db);
     enum err (*write)(struct db *db, const struct db_write *w, const struct db_value *rows, uint32_t count,
                       uint32_t *ret_changed);
+    /* Both may be NULL: then it writes at once. */
+    enum err (*write_later)(struct db *db, const struct db_write *w, const struct db_value *rows,
+                            uint32_t count, uint32_t *ret_changed);
+    enum err (*settle)(struct db *db);
     enum err (*fetch)(struct db *db, const struct db_fetch *f, const struct db_value *keys,
                       uint32_t key_count, struct db_rows to);
     enum err (*scan)(struct db *db, const struct db_scan *s, const struct db_value *args, uint32_t limit,

@@ -13,6 +13,12 @@ static const char *type_name(enum db_dialect d, enum db_kind k)
     return names[d][k];
 }
 
+/* Text is ordered by its bytes everywhere. */
+static const char *column_type(enum db_dialect d, enum db_kind k)
+{
+    return d == DB_PG && k == DB_TEXT ? "text COLLATE \"C\"" : type_name(d, k);
+}
+
 static const char *column_name(const struct db_table *t, uint32_t column)
 {
     assert(column < t->column_count);
@@ -266,7 +272,7 @@ static enum err create_table(enum db_dialect d, const struct db_table *t, struct
     bool rowid = t->key_count == 1 && t->columns[0].kind == DB_INT;
     TRY(buf_printf(out, "CREATE TABLE %s(", t->name));
     for (uint32_t i = 0; i < t->column_count; i++) {
-        TRY(buf_printf(out, "%s%s %s", i ? "," : "", t->columns[i].name, type_name(d, t->columns[i].kind)));
+        TRY(buf_printf(out, "%s%s %s", i ? "," : "", t->columns[i].name, column_type(d, t->columns[i].kind)));
         if (i < t->key_count)
             TRY(buf_add_text(out, rowid ? " PRIMARY KEY" : " NOT NULL"));
     }
@@ -313,7 +319,7 @@ enum err db_sql_change(enum db_dialect d, enum db_change change, const struct db
         return buf_printf(out, "DROP INDEX %s", t->indexes[at].name);
     case DB_ADD_COLUMN:
         return buf_printf(out, "ALTER TABLE %s ADD COLUMN %s %s", t->name, t->columns[at].name,
-                          type_name(d, t->columns[at].kind));
+                          column_type(d, t->columns[at].kind));
     case DB_DROP_COLUMN:
         return buf_printf(out, "ALTER TABLE %s DROP COLUMN %s", t->name, t->columns[at].name);
     }

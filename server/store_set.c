@@ -56,6 +56,7 @@ struct rows {
 struct store_set {
     bool failed; /* out of memory */
     struct rows rows[KINDS];
+    uint32_t changed[KINDS];                 /* by the last flush */
     struct digest *chains;                   /* of the audit entries of a flush */
     struct db_value nowhere[DB_COLUMNS_MAX]; /* where rows go when there is no memory for them */
 };
@@ -794,7 +795,7 @@ static enum err chain_audit(struct store *s, struct store_set *set)
 static enum err write_kind(struct store *s, struct store_set *set, enum kind k)
 {
     struct rows *r = &set->rows[k];
-    uint32_t changed = 0;
+    set->changed[k] = 0;
     if (r->count == 0)
         return ERR_OK;
     if (k == DELIVERY_NEW)
@@ -805,9 +806,14 @@ static enum err write_kind(struct store *s, struct store_set *set, enum kind k)
         TRY(chain_audit(s, set));
     else
         sort_rows(r, writes[k].count);
-    TRY(db_write_rows(s->db, &writes[k], r->values, r->count, &changed));
-    if (must_change(k) && changed != r->count)
-        return err_set(ERR_CONFLICT, "somebody else has changed %s meanwhile", writes[k].table->name);
+    return db_write_later(s->db, &writes[k], r->values, r->count, &set->changed[k]);
+}
+
+static enum err check_guards(const struct store_set *set)
+{
+    for (uint32_t k = 0; k < KINDS; k++)
+        if (must_change((enum kind)k) && set->changed[k] != set->rows[k].count)
+            return err_set(ERR_CONFLICT, "somebody else has changed %s meanwhile", writes[k].table->name);
     return ERR_OK;
 }
 
@@ -816,6 +822,10 @@ enum err store_set_write(struct store *s, struct store_set *set)
     enum err e = set->failed ? err_set(ERR_NOMEM, "no memory to write what changed") : ERR_OK;
     for (uint32_t k = 0; k < KINDS && e == ERR_OK; k++)
         e = write_kind(s, set, (enum kind)k);
+    if (e == ERR_OK)
+        e = db_settle(s->db);
+    if (e == ERR_OK)
+        e = check_guards(set);
     store_set_clear(set);
     return e;
 }

@@ -1,7 +1,8 @@
 /* store_set.h - what one turn of the engine writes: collected, then written kind by kind in one transaction.
  *
  * Each row (each key of each kind) is told at most once between two writes. Pointers handed in must live
- * until the write. A set that ran out of memory says so when it is written. */
+ * until the write, and a set until the end of the transaction it was written in. A set that ran out of memory
+ * says so when it is written. */
 #ifndef SERVER_STORE_SET_H
 #define SERVER_STORE_SET_H
 

@@ -102,7 +102,7 @@ int database_run(const char *name, const struct CMUnitTest *tests, size_t count)
 {
     static const CMFixtureFunction set_ups[DATABASE_KINDS] = {set_up_memory, set_up_sqlite, set_up_postgres};
     int failed = 0;
-    for (int kind = 0; kind < DATABASE_POSTGRES; kind++) {
+    for (int kind = 0; kind < DATABASE_KINDS; kind++) {
         char title[64];
         const char *without = getenv("DUGNAD_TESTS_WITHOUT_POSTGRES");
         snprintf(title, sizeof title, "%s over %s", name, kind_names[kind]);
