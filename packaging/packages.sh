@@ -14,7 +14,7 @@ packages_of() {
         echo libcmocka-dev python3 python3-pytest clang sqlite3 openssl curl git procps util-linux \
             postgresql bubblewrap hmmer hmmer-examples tar xz-utils ;;
     demo) # what the examples of the quickstart need besides the programs
-        echo python3 procps util-linux hmmer hmmer-examples ;;
+        echo python3 curl hmmer hmmer-examples ;;
     fuzz) # libFuzzer and its sanitizers
         echo clang llvm libcmocka-dev ;;
     *) return 1 ;;

@@ -1,0 +1,42 @@
+# demo.sh - sourced by the demo.sh of each app: pack, sign, publish, submit, watch, fetch, and a line of figures.
+# DUGNAD       the command line; default: dugnad in the PATH. Be logged in as a scientist who may publish
+# DUGNAD_KEYS  folder with the project's release keys, release*.pem: an offline folder in real life
+# DUGNAD_APPS  folder with the built example programs
+# DUGNAD_FIGURES  file that gets one line of figures: app, units, attempts, validated, seconds (optional)
+DUGNAD=${DUGNAD:-dugnad}
+DUGNAD_APPS=${DUGNAD_APPS:-$(dirname "$(command -v "$DUGNAD")")/apps}
+: "${DUGNAD_KEYS:?demo.sh: set DUGNAD_KEYS to the folder with the release keys (release*.pem)}"
+demo_folder=$(mktemp -d)
+trap 'rm -rf "$demo_folder"' EXIT
+
+demo_field() { # NAME: that field of the JSON object on standard input
+    python3 -c 'import json,sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"
+}
+
+demo_publish() { # NAME PROGRAM and options of `dugnad app pack`: packed, signed by every release key, published
+    local name=$1 program=$2 to=$demo_folder/app key
+    shift 2
+    "$DUGNAD" app pack "$program" --name "$name" --version 1 --out "$to" "$@"
+    for key in "$DUGNAD_KEYS"/release*.pem; do
+        "$DUGNAD" app sign "$to/release.json" --key "$key"
+    done
+    "$DUGNAD" app publish "$to/release.signed.json" "$to/bundle.tar"
+}
+
+demo_run() { # NAME and words of `dugnad submit`: submits, waits, fetches into $demo_folder/results
+    local name=$1 started
+    shift
+    started=$(date +%s%N)
+    demo_batch=$("$DUGNAD" submit "$name" --json "$@" | demo_field batch)
+    "$DUGNAD" watch "$demo_batch"
+    demo_seconds=$(awk -v ns=$(($(date +%s%N) - started)) 'BEGIN { printf "%.1f", ns / 1e9 }')
+    "$DUGNAD" results "$demo_batch" --out "$demo_folder/results"
+}
+
+demo_figures() { # NAME: into DUGNAD_FIGURES
+    [ -n "${DUGNAD_FIGURES:-}" ] || return 0
+    "$DUGNAD" status "$demo_batch" --json | python3 -c '
+import json, sys
+s = json.load(sys.stdin)
+print(sys.argv[1], s["units"], s["attempts"], s["accepted"], sys.argv[2], sep="\t")' "$1" "$demo_seconds" >>"$DUGNAD_FIGURES"
+}
