@@ -6,15 +6,19 @@ set -euo pipefail
 examples=/usr/share/doc/hmmer/examples
 words=(--cpu 0 --noali -o /dev/null --tblout hits.tbl profiles.hmm)
 
-prepare() { # the sequence files, unpacked, and three profiles in one file
+prepare() { # the sequence files, unpacked, and all protein profiles in one file of one format
     local file
     mkdir "$demo_folder/in" "$demo_folder/direct"
-    cat "$examples"/tutorial/{globins4,fn3,Pkinase}.hmm >"$demo_folder/profiles.hmm"
-    for file in "$examples"/tutorial/{7LESS_DROME,HBB_HUMAN,globins45.fa} "$examples"/tutorial/{globins4,fn3,Pkinase}.sto \
-        "$examples"/testsuite/{Caudal_act,LuxC,Patched,RRM_1,SMC_N}.sto.gz "$examples"/testsuite/{3box,PSE,XYPPX,20aa}.sto \
+    for file in "$examples"/tutorial/{7LESS_DROME,HBB_HUMAN,globins45.fa,globins4.sto,fn3.sto,Pkinase.sto} \
+        "$examples"/testsuite/{Caudal_act,LuxC,Patched,RRM_1,SMC_N}.sto.gz "$examples"/testsuite/{XYPPX,20aa}.sto \
         "$examples"/testsuite/rndseq400-10.fa.gz "$examples"/easel/demotic/examples/example-single.fa.gz; do
         zcat -f "$file" >"$demo_folder/in/$(basename "${file%.gz}")"
     done
+    for file in "$examples"/tutorial/{globins4,fn3,Pkinase}.hmm "$examples"/testsuite/XYPPX.hmm \
+        "$examples"/testsuite/{Caudal_act,LuxC,Patched,RRM_1,SMC_N,20aa}.hmm.gz; do
+        zcat -f "$file" >"$demo_folder/one.hmm"
+        hmmconvert "$demo_folder/one.hmm"
+    done >"$demo_folder/profiles.hmm"
 }
 
 check() { # file by file against the program itself, without the comments: they hold the date
