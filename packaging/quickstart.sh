@@ -1,19 +1,26 @@
 #!/usr/bin/env bash
-# quickstart.sh [--keep]: from a bare Debian 12 to validated answers. Installs what is needed (as root or through sudo), builds,
+# quickstart.sh [--keep] [--bin FOLDER]: from a bare Debian 12 to validated answers. Installs what is needed (as root or through sudo), builds,
 # makes a project in a temporary folder, starts its server and two clients of different owners on this machine, runs the three
 # examples of workunits/apps, prints what came out. Leaves nothing running, unless --keep: then it says where and how to stop.
+# --bin: takes the programs that are in FOLDER instead of building them.
 set -euo pipefail
+keep=no bin=
+while [ $# -gt 0 ]; do
+    case $1 in
+    --keep) keep=yes ;;
+    --bin)
+        bin=$(cd "${2:?--bin wants a folder}" && pwd)
+        shift
+        ;;
+    *)
+        sed -n '2,6s/^# //p' "$0" >&2
+        exit 2
+        ;;
+    esac
+    shift
+done
 cd "$(dirname "$0")/.."
 source_folder=$PWD
-keep=no
-case "${1:-}" in
-"") ;;
---keep) keep=yes ;;
-*)
-    sed -n '2,4s/^# //p' "$0" >&2
-    exit 2
-    ;;
-esac
 
 folder=
 pids=()
@@ -111,13 +118,11 @@ Still running, in $folder:
 KEEP
 }
 
-say "packages"
-packaging/packages.sh build demo
+[ -n "$bin" ] || { say "packages"; packaging/packages.sh build demo; }
 folder=$(mktemp -d)
 chmod 700 "$folder"
 export DUGNAD_CONFIG=$folder/login
-say "build"
-build
+[ -n "$bin" ] || { say "build"; build; }
 say "a project with two clients"
 began=$(date +%s)
 start_project
