@@ -9,25 +9,20 @@ DUGNAD_APPS=${DUGNAD_APPS:-$(dirname "$(command -v "$DUGNAD")")/apps}
 demo_folder=$(mktemp -d)
 trap 'rm -rf "$demo_folder"' EXIT
 
-demo_field() { # NAME: that field of the JSON object on standard input
-    python3 -c 'import json,sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"
-}
-
 demo_publish() { # NAME PROGRAM and options of `dugnad app pack`: packed, signed by every release key, published
-    local name=$1 program=$2 to=$demo_folder/app key
+    local name=$1 program=$2 to=$demo_folder/app key keys=()
     shift 2
-    "$DUGNAD" app pack "$program" --name "$name" --version 1 --out "$to" "$@"
-    for key in "$DUGNAD_KEYS"/release*.pem; do
-        "$DUGNAD" app sign "$to/release.json" --key "$key"
-    done
-    "$DUGNAD" app publish "$to/release.signed.json" "$to/bundle.tar"
+    for key in "$DUGNAD_KEYS"/release*.pem; do keys+=(--key "$key"); done
+    "$DUGNAD" app pack "$program" --quiet --name "$name" --version 1 --out "$to" "$@"
+    "$DUGNAD" app sign "$to/release.json" --quiet "${keys[@]}"
+    "$DUGNAD" app publish "$to/release.signed.json"
 }
 
 demo_run() { # NAME and words of `dugnad submit`: submits, waits, fetches into $demo_folder/results
     local name=$1 started
     shift
     started=$(date +%s%N)
-    demo_batch=$("$DUGNAD" submit "$name" --json "$@" | demo_field batch)
+    demo_batch=$("$DUGNAD" submit "$name" "$@")
     "$DUGNAD" watch "$demo_batch"
     demo_seconds=$(awk -v ns=$(($(date +%s%N) - started)) 'BEGIN { printf "%.1f", ns / 1e9 }')
     "$DUGNAD" results "$demo_batch" --out "$demo_folder/results"

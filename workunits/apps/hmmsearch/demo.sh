@@ -34,9 +34,9 @@ check() { # file by file against the program itself, without the comments: they 
 }
 
 prepare
-demo_publish hmmsearch "$(command -v hmmsearch)" --output hits.tbl --add "$DUGNAD_APPS/same-lines" \
-    --compare validator --validator "same-lines --comment # hits.tbl"
+demo_publish hmmsearch "$(command -v hmmsearch)" --output hits.tbl \
+    --compare "validator:$DUGNAD_APPS/same-lines --comment # hits.tbl"
 demo_run hmmsearch --name "profiles over hmmer-examples" --input "$demo_folder/profiles.hmm" \
-    --each-file "$demo_folder/in/*" -- "${words[@]}" '{NAME}'
+    --each-file "$demo_folder/in/*" -- "${words[@]}" {}
 check
 demo_figures hmmsearch
