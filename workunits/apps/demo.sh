@@ -18,14 +18,17 @@ demo_publish() { # NAME PROGRAM and options of `dugnad app pack`: packed, signed
     "$DUGNAD" app publish "$to/release.signed.json"
 }
 
-demo_run() { # NAME and words of `dugnad submit`: submits, waits, fetches into $demo_folder/results
+demo_run() { # NAME and words of `dugnad submit`: submits and waits; sets demo_batch and demo_seconds
     local name=$1 started
     shift
     started=$(date +%s%N)
     demo_batch=$("$DUGNAD" submit "$name" "$@")
     "$DUGNAD" watch "$demo_batch"
     demo_seconds=$(awk -v ns=$(($(date +%s%N) - started)) 'BEGIN { printf "%.1f", ns / 1e9 }')
-    "$DUGNAD" results "$demo_batch" --out "$demo_folder/results"
+}
+
+demo_fetch() { # options of `dugnad results`: all answers into $demo_folder/results
+    "$DUGNAD" results "$demo_batch" --quiet --follow --out "$demo_folder/results" "$@" >/dev/null
 }
 
 demo_figures() { # NAME: into DUGNAD_FIGURES

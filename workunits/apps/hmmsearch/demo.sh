@@ -38,5 +38,6 @@ demo_publish hmmsearch "$(command -v hmmsearch)" --output hits.tbl \
     --compare "validator:$DUGNAD_APPS/same-lines --comment # hits.tbl"
 demo_run hmmsearch --name "profiles over hmmer-examples" --input "$demo_folder/profiles.hmm" \
     --each-file "$demo_folder/in/*" -- "${words[@]}" {}
+demo_fetch --name '{}/{path}'
 check
 demo_figures hmmsearch

@@ -6,6 +6,7 @@ samples=$(printf %.0f "${1:-1e8}") blocks=${2:-100}
 
 demo_publish pi "$DUGNAD_APPS/pi" --output pi.json --checkpoint pi.state --sdk
 demo_run pi --name "pi of $samples samples" --array "0..$((blocks - 1))" -- --samples $((samples / blocks)) --block {}
+demo_fetch
 find "$demo_folder/results" -name pi.json -exec cat {} + | python3 -c '
 import json, sys
 blocks = [json.loads(line) for line in sys.stdin]

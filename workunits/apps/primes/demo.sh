@@ -5,6 +5,7 @@ set -euo pipefail
 
 demo_publish primes "$DUGNAD_APPS/primes" --output prime.txt --output not-prime.txt --sdk
 demo_run primes --name "primes to 10000" --array 0..99 -- --block {} --size 100
+demo_fetch
 primes=$(find "$demo_folder/results" -name prime.txt -exec cat {} + | sort -n | uniq | wc -l)
 others=$(find "$demo_folder/results" -name not-prime.txt -exec cat {} + | sort -n | uniq | wc -l)
 echo "$primes primes, $others others"
