@@ -52,11 +52,10 @@ void database_new(struct databases *d, char ret_where[DATABASE_WHERE_BYTES])
         ask(d, "new", ret_where);
 }
 
-void database_break(struct databases *d)
+void database_tell(struct databases *d, const char *word)
 {
     char line[DATABASE_WHERE_BYTES];
-    if (d->kind == DATABASE_POSTGRES)
-        ask(d, "break", line);
+    ask(d, word, line);
 }
 
 static int set_up(void **state, enum database_kind kind)
@@ -98,19 +97,23 @@ static int tear_down(void **state)
     return 0;
 }
 
-int database_run(const char *name, const struct CMUnitTest *tests, size_t count)
+int database_run_one(enum database_kind kind, const char *name, const struct CMUnitTest *tests, size_t count)
 {
     static const CMFixtureFunction set_ups[DATABASE_KINDS] = {set_up_memory, set_up_sqlite, set_up_postgres};
-    int failed = 0;
-    for (int kind = 0; kind < DATABASE_KINDS; kind++) {
-        char title[64];
-        const char *without = getenv("DUGNAD_TESTS_WITHOUT_POSTGRES");
-        snprintf(title, sizeof title, "%s over %s", name, kind_names[kind]);
-        if (kind == DATABASE_POSTGRES && without && *without) {
-            fprintf(stderr, "SKIPPED: %s, because DUGNAD_TESTS_WITHOUT_POSTGRES is set\n", title);
-            continue;
-        }
-        failed += _cmocka_run_group_tests(title, tests, count, set_ups[kind], tear_down);
+    const char *without = getenv("DUGNAD_TESTS_WITHOUT_POSTGRES");
+    char title[64];
+    snprintf(title, sizeof title, "%s over %s", name, kind_names[kind]);
+    if (kind == DATABASE_POSTGRES && without && *without) {
+        fprintf(stderr, "SKIPPED: %s, because DUGNAD_TESTS_WITHOUT_POSTGRES is set\n", title);
+        return 0;
     }
+    return _cmocka_run_group_tests(title, tests, count, set_ups[kind], tear_down);
+}
+
+int database_run(const char *name, const struct CMUnitTest *tests, size_t count)
+{
+    int failed = 0;
+    for (int kind = 0; kind < DATABASE_KINDS; kind++)
+        failed += database_run_one((enum database_kind)kind, name, tests, count);
     return failed;
 }

@@ -25,11 +25,12 @@ struct databases { /* what a test gets as its state */
 enum { DATABASE_WHERE_BYTES = 512 };
 /* Where a database is that nobody has used: for db_open() and store_open(). */
 void database_new(struct databases *d, char ret_where[DATABASE_WHERE_BYTES]);
-/* Ends every connection to PostgreSQL from its side, as when it is restarted. */
-void database_break(struct databases *d);
+/* "break" ends every connection to PostgreSQL from its side, "stop" and "start" the server. */
+void database_tell(struct databases *d, const char *word);
 
 /* For main(): the number of tests that failed. */
 int database_run(const char *name, const struct CMUnitTest *tests, size_t count);
+int database_run_one(enum database_kind kind, const char *name, const struct CMUnitTest *tests, size_t count);
 #define DATABASE_RUN(tests) database_run(__FILE_NAME__, tests, sizeof(tests) / sizeof *(tests))
 
 #endif
