@@ -1,4 +1,4 @@
-/* The engine over a store in memory and one in SQLite: whole lives of units, through requests only. */
+/* The engine over every database: whole lives of units, through requests only. */
 #include "lib/t.h"
 
 #include <stdio.h>
@@ -6,7 +6,7 @@
 
 #include "base/buf.h"
 #include "base/str.h"
-#include "lib/temp.h"
+#include "lib/database.h"
 #include "server/engine.h"
 #include "server/unit_row.h"
 #include "wire/envelope.h"
@@ -363,28 +363,19 @@ static void failing_commits(const char *where)
     world_close(&w);
 }
 
-static void on_both(void (*test)(const char *where))
-{
-    char where[TEMP_PATH_BYTES + 32];
-    test("memory:");
-    struct temp folder = temp_new();
-    snprintf(where, sizeof where, "sqlite:%s", temp_path(&folder, "test.db"));
-    test(where);
-    temp_done(&folder);
-}
-
-#define ON_BOTH(name, test)                                                                                  \
+#define OVER_EACH(name, test)                                                                                \
     static void name(void **state)                                                                           \
     {                                                                                                        \
-        (void)state;                                                                                         \
-        on_both(test);                                                                                       \
+        char where[DATABASE_WHERE_BYTES];                                                                    \
+        database_new(*state, where);                                                                         \
+        test(where);                                                                                         \
     }
-ON_BOTH(every_unit_is_delivered_once_with_two_equal_answers_of_different_owners, whole_life)
-ON_BOTH(a_wrong_answer_is_never_accepted, wrong_answer)
-ON_BOTH(what_a_vanished_host_had_goes_to_another_after_its_deadline, vanished)
-ON_BOTH(a_cancelled_batch_ends_and_can_be_tried_again, cancelled_and_retried)
-ON_BOTH(what_a_lost_reply_gave_is_given_again_and_what_is_not_wanted_is_recalled, lost_replies)
-ON_BOTH(nothing_is_lost_or_counted_twice_when_any_operation_of_the_database_fails, failing_commits)
+OVER_EACH(every_unit_is_delivered_once_with_two_equal_answers_of_different_owners, whole_life)
+OVER_EACH(a_wrong_answer_is_never_accepted, wrong_answer)
+OVER_EACH(what_a_vanished_host_had_goes_to_another_after_its_deadline, vanished)
+OVER_EACH(a_cancelled_batch_ends_and_can_be_tried_again, cancelled_and_retried)
+OVER_EACH(what_a_lost_reply_gave_is_given_again_and_what_is_not_wanted_is_recalled, lost_replies)
+OVER_EACH(nothing_is_lost_or_counted_twice_when_any_operation_of_the_database_fails, failing_commits)
 
 int main(void)
 {
@@ -396,5 +387,5 @@ int main(void)
         cmocka_unit_test(what_a_lost_reply_gave_is_given_again_and_what_is_not_wanted_is_recalled),
         cmocka_unit_test(nothing_is_lost_or_counted_twice_when_any_operation_of_the_database_fails),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return DATABASE_RUN(tests);
 }
