@@ -131,7 +131,7 @@ static enum err step_down(struct db *db, uint32_t from)
 
 static enum err read_version(struct db *db, uint32_t *ret_version)
 {
-    uint32_t now;
+    uint32_t now = 0;
     TRY(db_version(db, &now));
     if (now > STORE_SCHEMA_VERSION)
         return err_set(ERR_UNSUPPORTED,
@@ -145,7 +145,7 @@ static enum err read_version(struct db *db, uint32_t *ret_version)
 /* The version is read again: another server may have taken the step while this one waited to write. */
 static enum err take_step(struct db *db, uint32_t version)
 {
-    uint32_t now;
+    uint32_t now = 0;
     TRY(read_version(db, &now));
     if (now == version)
         return ERR_OK;
@@ -155,7 +155,7 @@ static enum err take_step(struct db *db, uint32_t version)
 
 enum err schema_migrate(struct db *db, uint32_t version)
 {
-    uint32_t now;
+    uint32_t now = 0;
     if (version > STORE_SCHEMA_VERSION)
         return err_set(ERR_INVALID, "schema version %u is not known: this program's is %d", version,
                        STORE_SCHEMA_VERSION);
