@@ -188,7 +188,7 @@ static enum err read_dynamic(const struct image *i, struct arena *a, struct elf 
 
 enum err elf_read(const char *path, struct arena *a, struct elf *ret)
 {
-    struct image i;
+    struct image i = {0};
     struct elf elf = {0};
     enum err e = map(path, &i);
     if (e != ERR_OK)

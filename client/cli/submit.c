@@ -62,7 +62,9 @@ enum err submit_file(struct submit *s, const char *path, bool upload, struct fil
 {
     struct submit_file *f;
     enum err e = know(s, path, &f);
-    if (e == ERR_OK && upload && !f->uploaded) {
+    if (e != ERR_OK)
+        return e;
+    if (upload && !f->uploaded) {
         e = blob_put(s->cli, path, &f->digest, f->bytes, progress, s, NULL);
         s->uploaded_bytes += f->bytes;
         s->uploaded_files++;
