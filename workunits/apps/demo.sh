@@ -13,8 +13,8 @@ demo_publish() { # NAME PROGRAM and options of `dugnad app pack`: packed, signed
     local name=$1 program=$2 to=$demo_folder/app key keys=()
     shift 2
     for key in "$DUGNAD_KEYS"/release*.pem; do keys+=(--key "$key"); done
-    "$DUGNAD" app pack "$program" --quiet --name "$name" --version 1 --out "$to" "$@"
-    "$DUGNAD" app sign "$to/release.json" --quiet "${keys[@]}"
+    "$DUGNAD" app pack "$program" --quiet --name "$name" --version 1 --out "$to" "$@" >/dev/null
+    "$DUGNAD" app sign "$to/release.json" --quiet "${keys[@]}" >/dev/null
     "$DUGNAD" app publish "$to/release.signed.json"
 }
 
