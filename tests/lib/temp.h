@@ -28,9 +28,9 @@ static inline struct temp temp_new(void)
 /* The path of a name in the folder; good until four more were asked for. */
 static inline const char *temp_path(struct temp *t, const char *name)
 {
-    char *path = t->path[t->next++ % 4];
-    snprintf(path, TEMP_PATH_BYTES, "%s/%s", t->folder, name);
-    return path;
+    char path[TEMP_PATH_BYTES];
+    snprintf(path, sizeof path, "%.63s/%.190s", t->folder, name);
+    return memcpy(t->path[t->next++ % 4], path, sizeof path);
 }
 
 static inline const char *temp_file(struct temp *t, const char *name, const char *text, mode_t mode)
