@@ -62,13 +62,15 @@ static void prepare(struct target *t, uint32_t units)
     write_now(t);
 }
 
-/* One unit's change with the sizes of real ones. Returns the rows told. */
+/* One unit's change with the sizes of real ones, whose history ends after two attempts. Returns the rows
+ * told. */
 static uint32_t change(struct target *t, uint32_t units, bool reported, int64_t now_ms)
 {
     static const char life[70], history[] = "[\"report\",12345678,0,123456,"
                                             "\"0123456789012345678901234567890123456789012\"]\n";
     static const char used[8] = {0, 1, 2, 3, 4, 5, 6, 7};
     uint32_t index = t->next++ % units;
+    bool old = t->revs[index] >= 4;
     wu_id id = wu_id_make(BATCH, index);
     struct store_unit_change c = {.id = id,
                                   .rev = t->revs[index]++,
@@ -78,8 +80,8 @@ static uint32_t change(struct target *t, uint32_t units, bool reported, int64_t 
                                   .set_ready = true,
                                   .set_wake = true,
                                   .life = {life, sizeof life},
-                                  .history = {history, sizeof history - 1},
-                                  .used = {used, reported ? sizeof used : 0}};
+                                  .history = {history, old ? 0 : sizeof history - 1},
+                                  .used = {used, reported && !old ? sizeof used : 0}};
     uint64_t host = 1 + index % HOSTS;
     store_set_unit(t->set, &c);
     if (!reported) {
