@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/str.h"
 #include "server/db_driver.h"
 #include "server/db_sql.h"
@@ -356,7 +357,13 @@ static enum err use_wal(struct sqlite *s)
 {
     sqlite3_stmt *st;
     TRY(prepare(s, "PRAGMA journal_mode=WAL", &st));
-    int rc = sqlite3_step(st);
+    /* SQLite does not wait by itself when two connections want the change of mode at once. */
+    int64_t give_up_ms = clock_mono_ms() + BUSY_MS;
+    int rc;
+    while ((rc = sqlite3_step(st)) == SQLITE_BUSY && clock_mono_ms() < give_up_ms) {
+        sqlite3_reset(st);
+        clock_sleep_ms(10);
+    }
     bool is_wal = rc == SQLITE_ROW && str_eq((const char *)sqlite3_column_text(st, 0), "wal");
     enum err e = ERR_OK;
     if (rc != SQLITE_ROW)

@@ -70,7 +70,7 @@ while read -r word; do
         echo "postgresql:///postgres?host=$folder&user=dugnad&options=-csearch_path%3Ds$made"
         ;;
     break)
-        sql 'SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+        sql 'SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
              WHERE pid <> pg_backend_pid() AND backend_type = $$client backend$$'
         echo ok
         ;;
