@@ -24,6 +24,7 @@
     X(cmd_failures)                                                                                          \
     X(cmd_explain)                                                                                           \
     X(cmd_show)                                                                                              \
+    X(cmd_replay)                                                                                            \
     X(cmd_join_link)                                                                                         \
     X(cmd_invitation_new)                                                                                    \
     X(cmd_invitation_ls)                                                                                     \
