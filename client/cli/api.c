@@ -12,7 +12,7 @@
 #include "wire/error_msg.h"
 #include "wire/link.h"
 
-enum { TRIES_MAX = 6, PAGE_UNITS = 200 };
+enum { TRIES_MAX = 6, FIRST_TRIES_MAX = 3, PAGE_UNITS = 200, QUIET_WAIT_MS = 1000 };
 
 static const struct backoff_rules patience = {.base_ms = 500, .cap_ms = 15000};
 
@@ -241,13 +241,15 @@ enum err api_do(struct cli *c, const struct net_request *request, struct net_rep
             if (prove_again(c->api) != ERR_OK)
                 return ERR_UNTRUSTED;
         } else if (e == ERR_OK || !err_retry(e) || e == ERR_CONFLICT || e == ERR_FULL ||
-                   tries + 1 >= TRIES_MAX) {
+                   tries + 1 >= (c->api->answered || reply->status ? TRIES_MAX : FIRST_TRIES_MAX)) {
+            c->api->answered = c->api->answered || reply->status;
             return e;
         } else {
             int64_t wait = backoff_wait_ms(&patience, tries,
                                            reply->retry_after_ms > 0 ? reply->retry_after_ms : 0, rand_u64());
-            cli_say(c, "%s; trying again in %lld.%lld s", err_text(), (long long)(wait / 1000),
-                    (long long)(wait % 1000 / 100));
+            if (tries > 0 || wait > QUIET_WAIT_MS) /* a moment's hiccup is nobody's concern */
+                cli_say(c, "%s; trying again in %lld.%lld s", err_text(), (long long)(wait / 1000),
+                        (long long)(wait % 1000 / 100));
             clock_sleep_ms(wait);
         }
         net_reply_done(reply);

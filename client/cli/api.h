@@ -14,6 +14,7 @@ struct api {
     struct net *net;
     struct profile profile; /* url, key, token in use */
     bool stored;            /* it came from the login file */
+    bool answered;          /* the server has answered in this call: it is worth more patience */
     struct profiles *profiles;
 };
 

@@ -2,6 +2,7 @@
 #include "client/cli/app_file.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -70,4 +71,20 @@ enum err app_file_check(const struct release *r, const char *bundle)
                     "%s is not the bundle that the release of %s %u names: pack it again, then sign that",
                     bundle, r->app, r->version);
     return e;
+}
+
+enum err app_file_find(const char *word, const char *release, char bundle[APP_FILE_PATH_BYTES],
+                       char beside[APP_FILE_PATH_BYTES])
+{
+    struct stat st;
+    if (stat(word, &st) != 0)
+        return err_set_errno(ERR_IO, "cannot find the bundle %s", word);
+    snprintf(bundle, APP_FILE_PATH_BYTES, S_ISDIR(st.st_mode) ? "%.4000s/bundle.tar" : "%.4000s", word);
+    if (release)
+        snprintf(beside, APP_FILE_PATH_BYTES, "%.4000s", release);
+    else
+        app_file_release(bundle, beside);
+    return *beside ? ERR_OK
+                   : err_set(ERR_MISSING, "there is no release.json beside %s: name it with --release FILE",
+                             bundle);
 }

@@ -16,6 +16,10 @@ enum err app_file_read(const char *path, struct arena *a, struct buf *file, stru
  * NAME.tar and NAME.release.json. Empty when there is none. */
 void app_file_bundle(const char *release, char ret[APP_FILE_PATH_BYTES]);
 void app_file_release(const char *bundle, char ret[APP_FILE_PATH_BYTES]);
+/* A bundle by its archive or by the folder that `app pack` made, and its release: given, or the one beside
+ * it. */
+enum err app_file_find(const char *word, const char *release, char bundle[APP_FILE_PATH_BYTES],
+                       char beside[APP_FILE_PATH_BYTES]) NODISCARD;
 /* ERR_UNTRUSTED when the bundle is not the one the release names. */
 enum err app_file_check(const struct release *r, const char *bundle) NODISCARD;
 

@@ -54,23 +54,6 @@ static enum err find_inputs(struct cli *c, const struct args *a, struct local_jo
     return ERR_OK;
 }
 
-/* BUNDLE may be the archive or the folder that `app pack` made. */
-static enum err find_bundle(const char *word, const char *release, char bundle[APP_FILE_PATH_BYTES],
-                            char beside[APP_FILE_PATH_BYTES])
-{
-    struct stat st;
-    if (stat(word, &st) != 0)
-        return err_set_errno(ERR_IO, "cannot find the bundle %s", word);
-    snprintf(bundle, APP_FILE_PATH_BYTES, S_ISDIR(st.st_mode) ? "%.4000s/bundle.tar" : "%.4000s", word);
-    if (release)
-        snprintf(beside, APP_FILE_PATH_BYTES, "%.4000s", release);
-    else
-        app_file_release(bundle, beside);
-    return *beside ? ERR_OK
-                   : err_set(ERR_MISSING, "there is no release.json beside %s: name it with --release FILE",
-                             bundle);
-}
-
 static enum err run_cmd_app_run(struct cli *c, const struct args *a)
 {
     BUF_AUTO struct buf file = {0}, payload = {0};
@@ -85,7 +68,7 @@ static enum err run_cmd_app_run(struct cli *c, const struct args *a)
     struct variable *env;
     struct local_result *result = arena_alloc(&c->arena, sizeof *result);
     bool is_signed;
-    enum err e = find_bundle(a->words[0], args_text(a, "release", NULL), bundle, beside);
+    enum err e = app_file_find(a->words[0], args_text(a, "release", NULL), bundle, beside);
     if (e != ERR_OK || !result)
         return result ? e : ERR_NOMEM;
     if ((e = app_file_read(beside, &c->arena, &file, &payload, &is_signed, &r)) != ERR_OK ||

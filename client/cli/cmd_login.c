@@ -226,7 +226,9 @@ static enum err run_cmd_whoami(struct cli *c, const struct args *a)
     (void)a;
     enum err e = api_open(c);
     if (e == ERR_OK && !c->json) {
-        fprintf(c->out, "project  %s\nserver   %s\n", c->api->profile.project, c->api->profile.url);
+        if (*c->api->profile.project)
+            fprintf(c->out, "project  %s\n", c->api->profile.project);
+        fprintf(c->out, "server   %s\n", c->api->profile.url);
         fflush(c->out);
     }
     return e == ERR_OK

@@ -42,7 +42,8 @@ static void show_state(struct show_bar *bar, const struct results *r)
     str_from_bytes(r->bytes, size, sizeof size);
     snprintf(text, sizeof text, "%llu answers, %s, %llu failed units", (unsigned long long)r->accepted, size,
              (unsigned long long)r->failed);
-    show_bar_draw(bar, 0, text, clock_mono_ms());
+    uint64_t here = r->accepted + r->failed;
+    show_bar_draw(bar, r->units ? (double)here / (double)r->units : -1, text, clock_mono_ms());
 }
 
 static enum err take_page(struct results *r, const struct json *items, struct show_bar *bar)
@@ -60,12 +61,23 @@ static enum err take_page(struct results *r, const struct json *items, struct sh
     return e == ERR_OK ? saved : err_set(e, "%s", why ? why : "");
 }
 
+/* For the bar; 0 when it cannot be told. */
+static uint64_t count_units(struct cli *c, const char *batch)
+{
+    JSON_AUTO struct json_doc *doc = NULL;
+    char path[64];
+    snprintf(path, sizeof path, "/v1/batches/%s", batch);
+    int64_t units = api_get(c, path, &doc) == ERR_OK ? json_int(json_field(json_root(doc), "units"), 0) : 0;
+    return units > 0 ? (uint64_t)units : 0;
+}
+
 static enum err fetch(struct results *r, bool follow)
 {
     struct show_bar bar;
     size_t count;
-    show_bar_init(&bar, r->cli);
     enum err e;
+    show_bar_init(&bar, r->cli);
+    r->units = count_units(r->cli, r->batch);
     do {
         JSON_AUTO struct json_doc *doc = NULL;
         const struct json *items;

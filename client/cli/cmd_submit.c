@@ -40,6 +40,8 @@ static const struct cli_option options[] = {
     {"key", 0, "TEXT", "the same key again continues the same submission instead of making another", NULL,
      false},
     {"dry-run", 0, NULL, "only check, and show the first units", NULL, false},
+    {"bundle", 'b', "BUNDLE",
+     "with --dry-run: also run the first unit here, in the sandbox, with this packed app", NULL, false},
     {"watch", 'w', NULL, "then watch the batch until it is done", NULL, false},
 };
 
@@ -175,6 +177,7 @@ static enum err dry_run(struct submit *s)
 {
     BUF_AUTO struct buf body = {0}, lines = {0};
     FILE *out = s->cli->out;
+    const char *bundle = args_text(s->args, "bundle", NULL);
     enum err e = batch_request_write(&s->request, &body);
     uint64_t shown = s->units.count < SHOWN_UNITS ? s->units.count : SHOWN_UNITS;
     for (uint64_t i = 0; i < shown && e == ERR_OK; i++)
@@ -187,12 +190,12 @@ static enum err dry_run(struct submit *s)
         for (const char *at = buf_text(&lines); *at; at += strcspn(at, "\n") + 1)
             fprintf(out, "%s%.*s", at == lines.data ? "" : ",", (int)strcspn(at, "\n"), at);
         fputs("]}\n", out);
-        return ERR_OK;
+        return bundle ? submit_try(s, bundle) : ERR_OK;
     }
     fprintf(out, "%llu units of %s; nothing was sent. The request:\n  %s\nThe first units:\n",
             (unsigned long long)s->units.count, s->request.app, buf_text(&body));
     show_block(out, buf_text(&lines), lines.len, "  ");
-    return ERR_OK;
+    return bundle ? submit_try(s, bundle) : ERR_OK;
 }
 
 static enum err submit_all(struct submit *s)
@@ -201,6 +204,8 @@ static enum err submit_all(struct submit *s)
     struct cli *c = s->cli;
     if (args_flag(s->args, "dry-run"))
         return dry_run(s);
+    if (args_flag(s->args, "bundle"))
+        return err_set(ERR_INVALID, "--bundle is for --dry-run: a batch uses the published app");
     BUF_AUTO struct buf first = {0};
     enum err e =
         submit_line(s, 0, false, &first); /* what is wrong with every unit is better told before any upload */

@@ -125,7 +125,7 @@ static void wait_for(struct cli *c, struct run *run, int signals)
         str_from_bytes(u->memory_bytes, memory, sizeof memory);
         snprintf(text, sizeof text, "running: %s of CPU, %s of memory", cpu, memory);
         if (bar.tty && u->wall_ms > 1000)
-            show_bar_draw(&bar, 0, text, clock_mono_ms());
+            show_bar_draw(&bar, -1, text, clock_mono_ms());
     }
     show_bar_end(&bar);
 }

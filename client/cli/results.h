@@ -16,6 +16,7 @@ struct results {
     int64_t after;       /* sequence number of the last answer that is here */
     uint64_t list_bytes; /* of results.ndjson up to it */
     uint64_t accepted, failed, bytes;
+    uint64_t units; /* of the batch, 0: not known */
     bool complete;
 };
 

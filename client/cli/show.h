@@ -49,7 +49,7 @@ struct show_bar {
     bool tty, drawn;
 };
 void show_bar_init(struct show_bar *b, struct cli *c);
-/* share 0..1; text is what stands beside the bar. */
+/* share 0..1, less than 0: not known; text is what stands beside the bar. */
 void show_bar_draw(struct show_bar *b, double share, const char *text, int64_t now_ms);
 void show_bar_end(struct show_bar *b); /* wipes it, so that other text can follow */
 

@@ -20,6 +20,11 @@ static int terminal_columns(void)
 
 static void draw(FILE *out, double share, const char *text)
 {
+    if (share < 0) {
+        fprintf(out, "\r\033[K%.*s", terminal_columns() - 1, text);
+        fflush(out);
+        return;
+    }
     char bar[BAR_WIDTH_MAX * 3 + 1] = "";
     int columns = terminal_columns(), width = columns / 3 < BAR_WIDTH_MAX ? columns / 3 : BAR_WIDTH_MAX;
     int full = (int)(share * width + 0.5);
@@ -34,9 +39,11 @@ void show_bar_draw(struct show_bar *b, double share, const char *text, int64_t n
 {
     if (b->cli->quiet || b->cli->json || now_ms - b->drawn_ms < (b->tty ? DRAW_EVERY_MS : LINE_EVERY_MS))
         return;
-    share = share < 0 ? 0 : share > 1 ? 1 : share;
+    share = share > 1 ? 1 : share;
     if (b->tty)
         draw(b->cli->err, share, text);
+    else if (share < 0)
+        fprintf(b->cli->err, "%s\n", text);
     else
         fprintf(b->cli->err, "%3d %% %s\n", (int)(share * 100), text);
     b->drawn = b->tty;

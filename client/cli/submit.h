@@ -29,5 +29,7 @@ void submit_done(struct submit *s);
 enum err submit_line(struct submit *s, uint64_t i, bool upload, struct buf *out) NODISCARD;
 /* Hashes a file once, and uploads it once when upload is set. */
 enum err submit_file(struct submit *s, const char *path, bool upload, struct file_ref *ret) NODISCARD;
+/* Runs unit 0 on this machine with a packed app, and tells how it went. */
+enum err submit_try(struct submit *s, const char *bundle) NODISCARD;
 
 #endif
