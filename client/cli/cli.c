@@ -141,6 +141,34 @@ static int run(const struct cli_command *command, int argc, char **argv, struct 
     return e == ERR_OK ? c->status : fail(c->err, c->json, c->out, e);
 }
 
+/* Options of every command may stand before it, as in `dugnad --json ls`: they are moved behind it. Returns
+ * where the command starts in ret_argv, 1; argc when there is none. */
+static int move_options(int argc, char **argv, char **ret_argv)
+{
+    int first = 1, n = 1;
+    while (first < argc && argv[first][0] == '-' && argv[first][1]) {
+        bool takes_value = false;
+        for (size_t i = 0; i < args_common_count; i++)
+            if (args_common[i].value && str_starts(argv[first], "--") &&
+                str_eq(argv[first] + 2, args_common[i].name))
+                takes_value = true;
+        first += takes_value ? 2 : 1;
+    }
+    if (first >= argc)
+        return argc;
+    int end = first;
+    while (end < argc && !str_eq(argv[end], "--"))
+        end++;
+    ret_argv[0] = argv[0];
+    for (int i = first; i < end; i++)
+        ret_argv[n++] = argv[i];
+    for (int i = 1; i < first; i++)
+        ret_argv[n++] = argv[i];
+    for (int i = end; i < argc; i++)
+        ret_argv[n++] = argv[i];
+    return 1;
+}
+
 int cli_main(int argc, char **argv, FILE *out, FILE *err)
 {
     struct cli c = {.out = out, .err = err};
@@ -159,10 +187,13 @@ int cli_main(int argc, char **argv, FILE *out, FILE *err)
         fprintf(out, "dugnad %s\n", DUGNAD_VERSION);
         return 0;
     }
-    enum err e = cli_find(argc - 1, argv + 1, &command, &used);
-    if (e != ERR_OK)
-        return fail(err, false, out, e);
-    status = run(command, argc - 1 - used, argv + 1 + used, &c);
+    char **words = arena_array(&c.arena, (size_t)argc + 1, sizeof *words);
+    enum err e = words ? ERR_OK : ERR_NOMEM;
+    if (e == ERR_OK && move_options(argc, argv, words) == argc)
+        e = err_set(ERR_INVALID, "%s stands without a command: dugnad help lists all", argv[1]);
+    if (e == ERR_OK)
+        e = cli_find(argc - 1, words + 1, &command, &used);
+    status = e == ERR_OK ? run(command, argc - 1 - used, words + 1 + used, &c) : fail(err, false, out, e);
     api_close(&c);
     arena_done(&c.arena);
     return status;
