@@ -1,42 +1,23 @@
-/* db_mem.c - the database in memory, for simulations and tests: every table and index is an ordered list (a
- * skip list whose levels come from a counter, so that equal histories give equal lists). Rows never change: a
- * new one takes the old one's place, and a transaction remembers both until it ends. */
+/* db_mem.c - the database in memory, for simulations and tests: every table and index is an ordered list.
+ * Rows never change: a new one takes the old one's place, and a transaction remembers both until it ends. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/db_driver.h"
+#include "server/db_mem_list.h"
 #include "server/try.h"
 
-enum { LEVELS_MAX = 16, TABLES_MAX = 64, INDEXES_MAX = 8 };
-
-struct row {
-    uint32_t count;
-    struct db_value values[]; /* the bytes of text and blobs follow */
-};
-
-struct node {
-    struct row *row;
-    struct node *next[];
-};
-
-struct list {
-    const struct db_table *table;
-    int index;
-    uint32_t order_count;
-    uint8_t order[DB_COLUMNS_MAX];
-    struct node *head[LEVELS_MAX];
-    uint64_t made;
-};
+enum { TABLES_MAX = 64, INDEXES_MAX = 8 };
 
 struct table {
     const struct db_table *is;
-    struct list primary, indexes[INDEXES_MAX];
+    struct mem_list primary, indexes[INDEXES_MAX];
 };
 
 struct change {
     struct table *table;
-    struct row *old_row, *new_row;
+    struct mem_row *old_row, *new_row;
 };
 
 struct content { /* shared by a connection and its readers */
@@ -57,141 +38,6 @@ static struct content *of(struct db *db)
     return ((struct mem *)db)->content;
 }
 
-static int compare_values(const struct db_value *a, const struct db_value *b)
-{
-    if (a->kind != b->kind)
-        return a->kind < b->kind ? -1 : 1;
-    switch (a->kind) {
-    case DB_INT:
-        return a->as.i < b->as.i ? -1 : a->as.i > b->as.i;
-    case DB_REAL:
-        return a->as.r < b->as.r ? -1 : a->as.r > b->as.r;
-    case DB_TEXT:
-    case DB_BLOB: {
-        uint32_t len = a->len < b->len ? a->len : b->len;
-        int c = len ? memcmp(a->as.p, b->as.p, len) : 0;
-        return c ? c : (a->len < b->len ? -1 : a->len > b->len);
-    }
-    case DB_NULL:
-        break;
-    }
-    return 0;
-}
-
-/* Compares a row with the values of the first `count` ordering columns. */
-static int compare_prefix(const struct list *l, const struct row *r, const struct db_value *values,
-                          uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        int c = compare_values(&r->values[l->order[i]], &values[i]);
-        if (c)
-            return c;
-    }
-    return 0;
-}
-
-static int compare_rows(const struct list *l, const struct row *a, const struct row *b)
-{
-    for (uint32_t i = 0; i < l->order_count; i++) {
-        int c = compare_values(&a->values[l->order[i]], &b->values[l->order[i]]);
-        if (c)
-            return c;
-    }
-    return 0;
-}
-
-static bool holds(const struct list *l, const struct row *r)
-{
-    if (l->index == DB_BY_KEY || !l->table->indexes[l->index].partial)
-        return true;
-    return r->values[l->table->indexes[l->index].columns[0]].kind != DB_NULL;
-}
-
-static uint32_t levels_of_next(struct list *l)
-{
-    uint64_t x = ++l->made * 0x9e3779b97f4a7c15ull;
-    uint32_t levels = 1;
-    x ^= x >> 29;
-    while (levels < LEVELS_MAX && (x & 3) == 0) {
-        levels++;
-        x >>= 2;
-    }
-    return levels;
-}
-
-/* The links that come before the place of a row (or of a prefix: before all that are equal to it). */
-struct place {
-    struct node **links[LEVELS_MAX];
-};
-
-static void find_row(struct list *l, const struct row *r, struct place *ret)
-{
-    struct node **links = l->head;
-    for (int level = LEVELS_MAX - 1; level >= 0; level--) {
-        while (links[level] && compare_rows(l, links[level]->row, r) < 0)
-            links = links[level]->next;
-        ret->links[level] = &links[level];
-    }
-}
-
-static struct node *find_prefix(struct list *l, const struct db_value *values, uint32_t count, bool beyond)
-{
-    struct node **links = l->head;
-    for (int level = LEVELS_MAX - 1; level >= 0; level--)
-        while (links[level]) {
-            int c = compare_prefix(l, links[level]->row, values, count);
-            if (c > 0 || (c == 0 && !beyond))
-                break;
-            links = links[level]->next;
-        }
-    return links[0];
-}
-
-static enum err list_add(struct list *l, struct row *r)
-{
-    struct place at;
-    if (!holds(l, r))
-        return ERR_OK;
-    uint32_t levels = levels_of_next(l);
-    struct node *n = malloc(sizeof *n + LEVELS_MAX * sizeof(struct node *));
-    if (!n)
-        return err_set(ERR_NOMEM, "no memory for a row of %s", l->table->name);
-    find_row(l, r, &at);
-    n->row = r;
-    for (uint32_t i = 0; i < LEVELS_MAX; i++)
-        n->next[i] = NULL;
-    for (uint32_t i = 0; i < levels; i++) {
-        n->next[i] = *at.links[i];
-        *at.links[i] = n;
-    }
-    return ERR_OK;
-}
-
-static void list_remove(struct list *l, const struct row *r)
-{
-    struct place at;
-    if (!holds(l, r))
-        return;
-    find_row(l, r, &at);
-    struct node *n = *at.links[0];
-    assert(n && n->row == r);
-    for (uint32_t i = 0; i < LEVELS_MAX; i++)
-        if (*at.links[i] == n)
-            *at.links[i] = n->next[i];
-    free(n);
-}
-
-static void list_done(struct list *l, bool rows)
-{
-    struct node *next;
-    for (struct node *n = l->head[0]; n; n = next) {
-        next = n->next[0];
-        if (rows)
-            free(n->row);
-        free(n);
-    }
-}
-
 static struct table *table_of(struct content *c, const struct db_table *is)
 {
     for (uint32_t i = 0; i < c->table_count; i++)
@@ -200,46 +46,22 @@ static struct table *table_of(struct content *c, const struct db_table *is)
     return NULL;
 }
 
-static struct row *row_new(const struct db_value *values, uint32_t count)
+static enum err put_row(struct table *t, struct mem_row *r)
 {
-    size_t bytes = 0;
-    for (uint32_t i = 0; i < count; i++)
-        if (values[i].kind == DB_TEXT || values[i].kind == DB_BLOB)
-            bytes += values[i].len + 1u;
-    struct row *r = malloc(sizeof *r + count * sizeof(struct db_value) + bytes);
-    if (!r)
-        return NULL;
-    r->count = count;
-    char *at = (char *)&r->values[count];
-    for (uint32_t i = 0; i < count; i++) {
-        r->values[i] = values[i];
-        if (values[i].kind != DB_TEXT && values[i].kind != DB_BLOB)
-            continue;
-        if (values[i].len)
-            memcpy(at, values[i].as.p, values[i].len);
-        at[values[i].len] = 0;
-        r->values[i].as.p = at;
-        at += values[i].len + 1u;
-    }
-    return r;
-}
-
-static enum err put_row(struct table *t, struct row *r)
-{
-    TRY(list_add(&t->primary, r));
+    TRY(mem_list_add(&t->primary, r));
     for (uint32_t i = 0; i < t->is->index_count; i++)
-        TRY(list_add(&t->indexes[i], r));
+        TRY(mem_list_add(&t->indexes[i], r));
     return ERR_OK;
 }
 
-static void take_row(struct table *t, const struct row *r)
+static void take_row(struct table *t, const struct mem_row *r)
 {
-    list_remove(&t->primary, r);
+    mem_list_remove(&t->primary, r);
     for (uint32_t i = 0; i < t->is->index_count; i++)
-        list_remove(&t->indexes[i], r);
+        mem_list_remove(&t->indexes[i], r);
 }
 
-static enum err replace(struct db *db, struct table *t, struct row *old_row, struct row *new_row)
+static enum err replace(struct db *db, struct table *t, struct mem_row *old_row, struct mem_row *new_row)
 {
     struct content *c = of(db);
     if (c->undo_count == c->undo_room) {
@@ -273,16 +95,16 @@ static void end(struct content *c, bool keep)
     }
 }
 
-static struct row *row_by_key(struct table *t, const struct db_value *key)
+static struct mem_row *row_by_key(struct table *t, const struct db_value *key)
 {
-    struct node *n = find_prefix(&t->primary, key, t->is->key_count, false);
-    return n && compare_prefix(&t->primary, n->row, key, t->is->key_count) == 0 ? n->row : NULL;
+    struct mem_node *n = mem_list_find(&t->primary, key, t->is->key_count, false);
+    return n && mem_list_compare(&t->primary, n->row, key, t->is->key_count) == 0 ? n->row : NULL;
 }
 
-static bool guards_hold(const struct db_write *w, const struct row *r, const struct db_value *row)
+static bool guards_hold(const struct db_write *w, const struct mem_row *r, const struct db_value *row)
 {
     for (uint32_t i = 0; i < w->count; i++)
-        if (w->columns[i].op == DB_GUARD && compare_values(&r->values[w->columns[i].column], &row[i]) != 0)
+        if (w->columns[i].op == DB_GUARD && mem_value_compare(&r->values[w->columns[i].column], &row[i]) != 0)
             return false;
     return true;
 }
@@ -315,8 +137,8 @@ static enum err apply_op(const struct db_write *w, uint32_t i, const struct db_v
     return ERR_OK;
 }
 
-static enum err changed_row(const struct db_write *w, const struct row *old_row, const struct db_value *given,
-                            struct row **ret_row)
+static enum err changed_row(const struct db_write *w, const struct mem_row *old_row,
+                            const struct db_value *given, struct mem_row **ret_row)
 {
     struct db_value values[DB_COLUMNS_MAX];
     char *joined[DB_COLUMNS_MAX] = {0};
@@ -329,7 +151,7 @@ static enum err changed_row(const struct db_write *w, const struct row *old_row,
             continue;
         e = apply_op(w, i, &given[i], &values[w->columns[i].column], &joined[i]);
     }
-    if (e == ERR_OK && !(*ret_row = row_new(values, w->table->column_count)))
+    if (e == ERR_OK && !(*ret_row = mem_row_new(values, w->table->column_count)))
         e = err_set(ERR_NOMEM, "no memory for a row of %s", w->table->name);
     for (uint32_t i = 0; i < w->count; i++)
         free(joined[i]);
@@ -344,19 +166,19 @@ static bool has_null(const struct db_value *values, uint32_t count)
     return false;
 }
 
-static bool breaks_unique(struct table *t, const struct row *r, const struct row *but)
+static bool breaks_unique(struct table *t, const struct mem_row *r, const struct mem_row *but)
 {
     struct db_value key[DB_INDEX_COLUMNS_MAX];
     for (uint32_t i = 0; i < t->is->index_count; i++) {
         const struct db_index *x = &t->is->indexes[i];
-        if (!x->unique || !holds(&t->indexes[i], r))
+        if (!x->unique || !mem_list_holds(&t->indexes[i], r))
             continue;
         for (uint32_t k = 0; k < x->count; k++)
             key[k] = r->values[x->columns[k]];
         if (has_null(key, x->count))
             continue; /* nothing is not equal to nothing */
-        struct node *n = find_prefix(&t->indexes[i], key, x->count, false);
-        if (n && n->row != but && compare_prefix(&t->indexes[i], n->row, key, x->count) == 0)
+        struct mem_node *n = mem_list_find(&t->indexes[i], key, x->count, false);
+        if (n && n->row != but && mem_list_compare(&t->indexes[i], n->row, key, x->count) == 0)
             return true;
     }
     return false;
@@ -365,7 +187,7 @@ static bool breaks_unique(struct table *t, const struct row *r, const struct row
 static enum err write_one(struct db *db, struct table *t, const struct db_write *w,
                           const struct db_value *given, uint32_t *ret_changed)
 {
-    struct row *old_row = row_by_key(t, given), *new_row = NULL;
+    struct mem_row *old_row = row_by_key(t, given), *new_row = NULL;
     bool inserts = w->verb == DB_INSERT || w->verb == DB_INSERT_NEW || w->verb == DB_PUT;
     if (old_row && w->verb == DB_INSERT)
         return err_set(ERR_CONFLICT, "%s has this row already", w->table->name);
@@ -399,7 +221,7 @@ static enum err mem_write(struct db *db, const struct db_write *w, const struct 
     return e;
 }
 
-static enum err give(const struct row *r, const uint8_t *columns, uint32_t count, struct db_rows to)
+static enum err give(const struct mem_row *r, const uint8_t *columns, uint32_t count, struct db_rows to)
 {
     struct db_value values[DB_COLUMNS_MAX];
     for (uint32_t i = 0; i < count; i++)
@@ -412,34 +234,34 @@ static enum err mem_fetch(struct db *db, const struct db_fetch *f, const struct 
 {
     struct table *t = table_of(of(db), f->table);
     assert(t);
-    struct list *l = f->index == DB_BY_KEY ? &t->primary : &t->indexes[f->index];
+    struct mem_list *l = f->index == DB_BY_KEY ? &t->primary : &t->indexes[f->index];
     uint32_t width = db_fetch_width(f);
     for (uint32_t i = 0; i < key_count; i++) {
         const struct db_value *key = keys + (size_t)i * width;
-        struct node *n = find_prefix(l, key, width, false);
-        for (; n && compare_prefix(l, n->row, key, width) == 0; n = n->next[0])
+        struct mem_node *n = mem_list_find(l, key, width, false);
+        for (; n && mem_list_compare(l, n->row, key, width) == 0; n = n->next[0])
             TRY(give(n->row, f->columns, f->count, to));
     }
     return ERR_OK;
 }
 
-static bool within_bounds(const struct list *l, const struct db_scan *s, const struct row *r)
+static bool within_bounds(const struct mem_list *l, const struct db_scan *s, const struct mem_row *r)
 {
     return !(s->after || s->until) || r->values[l->order[s->equal]].kind != DB_NULL;
 }
 
-static enum err scan_up(struct list *l, const struct db_scan *s, const struct db_value *args, uint32_t limit,
-                        struct db_rows to)
+static enum err scan_up(struct mem_list *l, const struct db_scan *s, const struct db_value *args,
+                        uint32_t limit, struct db_rows to)
 {
     struct db_value until[DB_COLUMNS_MAX];
-    struct node *n = find_prefix(l, args, s->equal + s->after, s->after);
+    struct mem_node *n = mem_list_find(l, args, s->equal + s->after, s->after);
     if (s->equal > 0)
         memcpy(until, args, s->equal * sizeof *until);
     if (s->until)
         until[s->equal] = args[s->equal + s->after];
     for (; n && limit > 0; n = n->next[0]) {
-        if (compare_prefix(l, n->row, args, s->equal) != 0 ||
-            (s->until && compare_prefix(l, n->row, until, s->equal + 1) > 0))
+        if (mem_list_compare(l, n->row, args, s->equal) != 0 ||
+            (s->until && mem_list_compare(l, n->row, until, s->equal + 1) > 0))
             break;
         if (!within_bounds(l, s, n->row))
             continue;
@@ -451,10 +273,10 @@ static enum err scan_up(struct list *l, const struct db_scan *s, const struct db
 
 /* The lists lead upwards only: the range is walked once, the last `limit` rows are kept, and given in
  * reverse. */
-static enum err scan_down(struct list *l, const struct db_scan *s, const struct db_value *args,
+static enum err scan_down(struct mem_list *l, const struct db_scan *s, const struct db_value *args,
                           uint32_t limit, struct db_rows to)
 {
-    const struct row **kept = malloc(limit * sizeof *kept);
+    const struct mem_row **kept = malloc(limit * sizeof *kept);
     struct db_value from[DB_COLUMNS_MAX];
     size_t seen = 0;
     enum err e = ERR_OK;
@@ -464,9 +286,9 @@ static enum err scan_down(struct list *l, const struct db_scan *s, const struct 
         memcpy(from, args, s->equal * sizeof *from);
     if (s->until)
         from[s->equal] = args[s->equal + s->after];
-    for (struct node *n = find_prefix(l, from, s->equal + s->until, false); n; n = n->next[0]) {
-        if (compare_prefix(l, n->row, args, s->equal) != 0 ||
-            (s->after && compare_prefix(l, n->row, args, s->equal + 1) >= 0))
+    for (struct mem_node *n = mem_list_find(l, from, s->equal + s->until, false); n; n = n->next[0]) {
+        if (mem_list_compare(l, n->row, args, s->equal) != 0 ||
+            (s->after && mem_list_compare(l, n->row, args, s->equal + 1) >= 0))
             break;
         if (within_bounds(l, s, n->row))
             kept[seen++ % limit] = n->row;
@@ -482,7 +304,7 @@ static enum err mem_scan(struct db *db, const struct db_scan *s, const struct db
 {
     struct table *t = table_of(of(db), s->table);
     assert(t);
-    struct list *l = s->index == DB_BY_KEY ? &t->primary : &t->indexes[s->index];
+    struct mem_list *l = s->index == DB_BY_KEY ? &t->primary : &t->indexes[s->index];
     return (s->descending ? scan_down : scan_up)(l, s, args, limit, to);
 }
 
@@ -570,8 +392,8 @@ static void mem_close(struct db *db)
     end(c, false);
     for (uint32_t i = 0; i < c->table_count; i++) {
         for (uint32_t x = 0; x < c->tables[i].is->index_count; x++)
-            list_done(&c->tables[i].indexes[x], false);
-        list_done(&c->tables[i].primary, true);
+            mem_list_done(&c->tables[i].indexes[x], false);
+        mem_list_done(&c->tables[i].primary, true);
     }
     free(c->undo);
     free(c);

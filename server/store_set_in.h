@@ -1,0 +1,66 @@
+/* store_set_in.h - what store_set.c collects and store_flush.c writes. */
+#ifndef SERVER_STORE_SET_IN_H
+#define SERVER_STORE_SET_IN_H
+
+#include "server/db.h"
+#include "server/store_set.h"
+
+/* What is written, in the order of the flush. Rows that several servers fight for come last, so that their
+ * locks are held shortly: counters, then the streams, the outbox and the audit log. */
+enum write_kind {
+    UNIT_NEW,
+    UNIT_PLAIN, /* + 1: ready and failed too, + 2: wake too */
+    UNIT_SET_READY,
+    UNIT_SET_WAKE,
+    UNIT_SET_BOTH,
+    CHUNK_PUT,
+    LEASE_PUT,
+    LEASE_END,
+    NOTE_PUT,
+    SMALL_NEW,
+    BATCH_NEW,
+    BATCH_CHANGE,
+    BATCH_LIVE_NEW,
+    BATCH_LIVE_SET,
+    HOST_PUT,
+    VOLUNTEER_NEW,
+    ACCOUNT_NEW,
+    ACCOUNT_PUT,
+    TOKEN_PUT,
+    INVITATION_PUT,
+    RELEASE_NEW,
+    RELEASE_RETIRE,
+    OUTBOX_END,
+    OUTBOX_AGAIN,
+    REPLAY_NEW,
+    REPLAY_END,
+    SETTING_PUT,
+    FAILURE_ADD,
+    HOST_STAT_ADD,
+    VOLUNTEER_ADD,
+    ACCOUNT_ADD,
+    BATCH_COUNT_ADD,
+    PROJECT_ADD,
+    DELIVERY_NEW, /* numbered at the flush */
+    OUTBOX_NEW,   /* numbered at the flush */
+    AUDIT_NEW,    /* numbered and chained at the flush */
+    WRITE_KINDS
+};
+
+struct rows {
+    struct db_value *values;
+    uint32_t count, room; /* in rows */
+};
+
+struct store_set {
+    bool failed; /* out of memory */
+    struct rows rows[WRITE_KINDS];
+    uint32_t changed[WRITE_KINDS];           /* by the last flush */
+    struct digest *chains;                   /* of the audit entries of a flush */
+    struct db_value nowhere[DB_COLUMNS_MAX]; /* where rows go when there is no memory for them */
+};
+
+/* How each kind is written; its columns are the values of a row, in this order. */
+extern const struct db_write store_writes[WRITE_KINDS];
+
+#endif
