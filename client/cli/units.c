@@ -29,9 +29,9 @@ static enum err cut_lines(struct units *u, const char *path)
 {
     size_t count = 0, room = 0;
     for (size_t at = 0; at < u->text.len;) {
-        char *line = u->text.data + at;
-        size_t len = strcspn(line, "\n");
-        if (strlen(line) < len || (line[len] == 0 && at + len < u->text.len))
+        char *line = u->text.data + at, *end = memchr(line, '\n', u->text.len - at);
+        size_t len = end ? (size_t)(end - line) : u->text.len - at;
+        if (memchr(line, 0, len))
             return err_set(ERR_INVALID, "%s holds a NUL: it must be text, one unit a line", path);
         at += len + 1;
         line[len] = 0;
