@@ -126,8 +126,6 @@ static enum err fetch(struct cli *c, const char *url, const char *part, uint64_t
         else
             e = api_do(c, &request, &reply);
     }
-    if (e == ERR_OK && fsync(fd) != 0)
-        e = err_set_errno(ERR_IO, "cannot write %s", part);
     close(fd);
     net_reply_done(&reply);
     return e;

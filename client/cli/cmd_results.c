@@ -48,7 +48,7 @@ static void show_state(struct show_bar *bar, const struct results *r)
 
 static enum err take_page(struct results *r, const struct json *items, struct show_bar *bar)
 {
-    enum err e = ERR_OK;
+    enum err e = results_prefetch(r, items);
     for (size_t i = 0; i < json_count(items) && e == ERR_OK; i++) {
         e = results_take(r, json_at(items, i));
         if (bar->tty)

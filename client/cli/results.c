@@ -2,6 +2,7 @@
 #include "client/cli/results.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,6 +21,15 @@ static enum err in_folder(const struct results *r, const char *name, char ret[PA
     return file_join(ret, PATH_ROOM, r->folder, name);
 }
 
+static enum err sync_all(const struct results *r)
+{
+    int fd = open(r->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    enum err e = fd >= 0 && syncfs(fd) == 0 ? ERR_OK : err_set_errno(ERR_IO, "cannot sync %s", r->folder);
+    if (fd >= 0)
+        close(fd);
+    return e;
+}
+
 enum err results_save(const struct results *r)
 {
     BUF_AUTO struct buf text = {0};
@@ -36,6 +46,8 @@ enum err results_save(const struct results *r)
     json_out_u64(&o, "bytes", r->bytes);
     json_out_close(&o);
     enum err e = json_out_end(&o);
+    if (e == ERR_OK)
+        e = sync_all(r);
     if (e == ERR_OK)
         e = in_folder(r, RESULTS_STATE_FILE, path);
     return e == ERR_OK ? file_write_atomic(path, text.data, text.len, 0644) : e;
@@ -143,6 +155,23 @@ static bool same_file(const char *path, const struct digest *digest, uint64_t by
            digest_eq(&have, digest);
 }
 
+/* Whole or not at all, but not synced one by one: results_save() syncs all before it says that they are here.
+ */
+static enum err write_file(const char *path, const void *bytes, size_t len)
+{
+    char part[PATH_ROOM];
+    if ((size_t)snprintf(part, sizeof part, "%s.part", path) >= sizeof part)
+        return err_set(ERR_LIMIT, "the path %.200s... is too long", path);
+    int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0)
+        return err_set_errno(ERR_IO, "cannot create %s", part);
+    enum err e = file_write_all(fd, bytes, len);
+    close(fd);
+    if (e == ERR_OK && rename(part, path) != 0)
+        e = err_set_errno(ERR_IO, "cannot rename %s", part);
+    return e;
+}
+
 static enum err put_inline(const char *path, const char *data, const struct digest *digest, uint64_t bytes)
 {
     BUF_AUTO struct buf content = {.bytes_max = JSON_BODY_BYTES_MAX};
@@ -150,35 +179,78 @@ static enum err put_inline(const char *path, const char *data, const struct dige
     struct digest got = hash_bytes(buf_text(&content), content.len);
     if (e == ERR_OK && (content.len != bytes || !digest_eq(&got, digest)))
         e = err_set(ERR_UNTRUSTED, "what the server sent for %s is not what its digest names", path);
-    return e == ERR_OK ? file_write_atomic(path, buf_text(&content), content.len, 0644) : e;
+    return e == ERR_OK ? write_file(path, buf_text(&content), content.len) : e;
+}
+
+/* What the server says of one output, and where it goes. */
+struct place {
+    struct digest digest;
+    int64_t bytes;
+    const char *data; /* NULL: it is a blob */
+    char path[PATH_ROOM];
+};
+
+static enum err place_output(const struct results *r, const struct json *item, const struct json *output,
+                             struct place *ret)
+{
+    BUF_AUTO struct buf name = {0};
+    const char *path, *hex;
+    enum err e;
+    if ((e = json_get_string(output, "outputs", "path", PATH_BYTES_MAX, &path)) != ERR_OK ||
+        (e = json_get_string(output, "outputs", "sha256", DIGEST_TEXT_BYTES, &hex)) != ERR_OK ||
+        (e = digest_parse(hex, &ret->digest)) != ERR_OK ||
+        (e = json_get_i64(output, "outputs", "bytes", 0, (int64_t)BLOB_BYTES_MAX, &ret->bytes)) != ERR_OK ||
+        (e = json_opt_string(output, "outputs", "data", JSON_BODY_BYTES_MAX, NULL, &ret->data)) != ERR_OK ||
+        (e = results_name(r->pattern, item, path, &name)) != ERR_OK ||
+        (e = in_folder(r, buf_text(&name), ret->path)) != ERR_OK)
+        return e;
+    return make_parent(ret->path);
 }
 
 static enum err take_output(struct results *r, const struct json *item, const struct json *output)
 {
-    BUF_AUTO struct buf name = {0};
-    char to[PATH_ROOM];
-    const char *path, *hex, *data;
-    struct digest digest;
-    int64_t bytes;
-    enum err e;
-    if ((e = json_get_string(output, "outputs", "path", PATH_BYTES_MAX, &path)) != ERR_OK ||
-        (e = json_get_string(output, "outputs", "sha256", DIGEST_TEXT_BYTES, &hex)) != ERR_OK ||
-        (e = digest_parse(hex, &digest)) != ERR_OK ||
-        (e = json_get_i64(output, "outputs", "bytes", 0, (int64_t)BLOB_BYTES_MAX, &bytes)) != ERR_OK ||
-        (e = json_opt_string(output, "outputs", "data", JSON_BODY_BYTES_MAX, NULL, &data)) != ERR_OK ||
-        (e = results_name(r->pattern, item, path, &name)) != ERR_OK ||
-        (e = in_folder(r, buf_text(&name), to)) != ERR_OK || (e = make_parent(to)) != ERR_OK)
+    struct place p;
+    enum err e = place_output(r, item, output, &p);
+    if (e != ERR_OK)
         return e;
-    r->bytes += (uint64_t)bytes;
-    if (file_exists(to))
-        return same_file(to, &digest, (uint64_t)bytes)
+    uint64_t bytes = (uint64_t)p.bytes;
+    r->bytes += bytes;
+    if (file_exists(p.path))
+        return same_file(p.path, &p.digest, bytes)
                    ? ERR_OK
                    : err_set(ERR_CONFLICT,
                              "%s is there and is something else: use a --name in which units differ, or "
                              "another folder",
-                             to);
-    return data ? put_inline(to, data, &digest, (uint64_t)bytes)
-                : blob_get(r->cli, &digest, (uint64_t)bytes, to);
+                             p.path);
+    return p.data ? put_inline(p.path, p.data, &p.digest, bytes) : blob_get(r->cli, &p.digest, bytes, p.path);
+}
+
+enum err results_prefetch(struct results *r, const struct json *items)
+{
+    ARENA_AUTO struct arena a = {.bytes_max = 256u << 20};
+    struct blob_want *wants = NULL;
+    size_t count = 0, room = 0;
+    for (size_t i = 0; i < json_count(items); i++)
+        room += json_count(json_field(json_at(items, i), "outputs"));
+    if (room < 2) /* nothing to gain */
+        return ERR_OK;
+    if (!(wants = arena_array(&a, room, sizeof *wants)))
+        return ERR_NOMEM;
+    for (size_t i = 0; i < json_count(items); i++) {
+        const struct json *outputs = json_field(json_at(items, i), "outputs");
+        for (size_t n = 0; n < json_count(outputs); n++) {
+            struct place p;
+            enum err e = place_output(r, json_at(items, i), json_at(outputs, n), &p);
+            if (e != ERR_OK)
+                return e;
+            if (p.data)
+                continue;
+            wants[count] = (struct blob_want){p.digest, (uint64_t)p.bytes, arena_text(&a, p.path)};
+            if (!wants[count++].path)
+                return ERR_NOMEM;
+        }
+    }
+    return blob_get_many(r->cli, wants, count);
 }
 
 /* The item without the bytes of its outputs, which are files now. */

@@ -22,7 +22,10 @@ struct results {
 
 /* Reads the folder's state; ERR_CONFLICT when it holds another batch or was filled by another pattern. */
 enum err results_open(struct results *r) NODISCARD;
+/* Makes all that was taken durable, then remembers it. */
 enum err results_save(const struct results *r) NODISCARD;
+/* Downloads the files of a whole page at once, as far as they come: results_take() gets the rest. */
+enum err results_prefetch(struct results *r, const struct json *items) NODISCARD;
 /* Takes one item of the server's reply: files, then its line in results.ndjson. */
 enum err results_take(struct results *r, const struct json *item) NODISCARD;
 /* Where an output of a unit goes, below the folder. ERR_INVALID when the pattern leads out of it or names
