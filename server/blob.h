@@ -1,0 +1,65 @@
+/* blob.h - files by their SHA-256: inputs, bundles, answers. Complete ones never change.
+ *
+ * A blob is kept for as long as somebody holds it: a user who uploaded it ("u3"), a batch whose answer it is
+ * ("b7"), a release ("releases"). Holds are hard links, so that they survive whatever happens to the
+ * database. Any thread may call; calls that write block until the bytes are durable. */
+#ifndef SERVER_BLOB_H
+#define SERVER_BLOB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/hash.h"
+
+#define BLOB_HOLDER_BYTES_MAX 32
+
+struct blobs;
+struct blob_upload;
+
+/* folder is made. disk_free_min: uploads that would leave less room than that are ERR_FULL. */
+enum err blobs_open(const char *folder, uint64_t disk_free_min, struct blobs **ret_blobs) NODISCARD;
+void blobs_close(struct blobs *b);
+/* Room for so many more bytes above the floor? ERR_FULL with a sentence if not. */
+enum err blobs_room(const struct blobs *b, uint64_t bytes) NODISCARD;
+
+/* ERR_MISSING when there is no complete one. */
+enum err blob_find(const struct blobs *b, const struct digest *blob, uint64_t *ret_bytes) NODISCARD;
+enum err blob_open(const struct blobs *b, const struct digest *blob, int *ret_fd,
+                   uint64_t *ret_bytes) NODISCARD;
+/* The whole of a small one. */
+enum err blob_read(const struct blobs *b, const struct digest *blob, size_t bytes_max,
+                   struct buf *out) NODISCARD;
+/* Makes it the holder's too; durable. ERR_MISSING when there is no such blob. Twice is once; *ret_new (may be
+ * NULL) says which. */
+enum err blob_hold(struct blobs *b, const struct digest *blob, const char *holder, bool *ret_new) NODISCARD;
+/* Drops all a holder holds, at most `limit` at once; *ret_more: call again. What nobody holds is removed. */
+enum err blobs_drop(struct blobs *b, const char *holder, uint32_t limit, bool *ret_more) NODISCARD;
+/* Drops one; ERR_MISSING when the holder does not hold it. */
+enum err blob_drop(struct blobs *b, const struct digest *blob, const char *holder) NODISCARD;
+
+/* --- uploads: in pieces, resumable, one at a time for each (blob, holder) --- */
+
+/* How much of it this holder has sent; 0 when nothing. */
+uint64_t blob_upload_offset(const struct blobs *b, const struct digest *blob, const char *holder);
+/* ERR_CONFLICT when offset is not where the upload stands (see blob_upload_offset()), ERR_BUSY when this
+ * holder sends it in another request right now, ERR_FULL, ERR_LIMIT. */
+enum err blob_upload_begin(struct blobs *b, const struct digest *blob, const char *holder, uint64_t offset,
+                           uint64_t total, struct blob_upload **ret_upload) NODISCARD;
+enum err blob_upload_write(struct blob_upload *u, const void *bytes, size_t len) NODISCARD;
+/* Makes what came durable and frees u. When all is there the digest is checked and the blob is complete and
+ * held (*ret_complete), or all of it is dropped and this is ERR_UNTRUSTED. *ret_new: the holder did not hold
+ * it before. */
+enum err blob_upload_end(struct blob_upload *u, bool *ret_complete, bool *ret_new,
+                         uint64_t *ret_offset) NODISCARD;
+/* The connection broke: keeps what came for a later try. Frees u; NULL is fine. */
+void blob_upload_drop(struct blob_upload *u);
+/* Removes uploads that nobody went on with since then. */
+enum err blob_uploads_sweep(struct blobs *b, int64_t before_ms) NODISCARD;
+
+/* Bytes of one that is made here. */
+enum err blob_put(struct blobs *b, const void *bytes, size_t len, const char *holder,
+                  struct digest *ret_blob) NODISCARD;
+
+#endif

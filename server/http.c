@@ -1,0 +1,522 @@
+#include "server/http.h"
+
+#include <arpa/inet.h>
+#include <gnutls/gnutls.h>
+#include <microhttpd.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "wire/error_msg.h"
+
+enum {
+    THREADS_DEFAULT = 2,
+    CONNECTIONS_DEFAULT = 10000,
+    IDLE_DEFAULT_S = 120,
+    CONNECTION_BYTES = 24 << 10, /* of one connection, headers included; MHD's default is 32 KiB */
+    STREAM_BYTES_MAX = 64 << 10,
+    RETRY_DEFAULT_MS = 5000,
+};
+
+#define TLS_PRIORITIES "SECURE128:%SERVER_PRECEDENCE:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+
+struct http {
+    struct http_config config;
+    struct MHD_Daemon *daemon;
+    gnutls_datum_t ticket_key;
+    uint16_t port;
+};
+
+/* The answer may come from another thread before, while or after the connection falls asleep. */
+struct http_inner {
+    struct http_request request;
+    struct http *http;
+    struct MHD_Connection *connection;
+    pthread_mutex_t lock;
+    bool handled, asleep;
+    struct MHD_Response *response;
+    int status;
+    enum err refused; /* while the body came */
+    char *refusal;
+};
+
+static struct http_inner *inner_of(const struct http_request *r)
+{
+    return r->inner;
+}
+
+/* --- what a request carries --- */
+
+const char *http_query(const struct http_request *r, const char *name)
+{
+    return MHD_lookup_connection_value(inner_of(r)->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+const char *http_header(const struct http_request *r, const char *name)
+{
+    return MHD_lookup_connection_value(inner_of(r)->connection, MHD_HEADER_KIND, name);
+}
+
+const char *http_bearer(const struct http_request *r)
+{
+    const char *value = http_header(r, MHD_HTTP_HEADER_AUTHORIZATION);
+    return value && strncasecmp(value, "Bearer ", 7) == 0 ? value + 7 : NULL;
+}
+
+const char *http_cookie(struct http_request *r, const char *name)
+{
+    const char *value = MHD_lookup_connection_value(inner_of(r)->connection, MHD_COOKIE_KIND, name);
+    return value ? arena_text(&r->arena, value) : NULL;
+}
+
+/* --- answering --- */
+
+void http_reply_header(struct http_reply *p, const char *name, const char *value)
+{
+    if (p->header_count == HTTP_HEADERS_MAX)
+        return;
+    p->headers[p->header_count].name = name;
+    p->headers[p->header_count++].value = value;
+}
+
+static struct MHD_Response *make_response(struct http_reply *p)
+{
+    if (p->has_fd)
+        return MHD_create_response_from_fd_at_offset64(p->fd_bytes, p->fd, p->fd_offset);
+    if (p->body && p->body->len > 0) {
+        size_t len = p->body->len;
+        char *bytes = buf_take(p->body);
+        struct MHD_Response *response = MHD_create_response_from_buffer(len, bytes, MHD_RESPMEM_MUST_FREE);
+        if (!response)
+            free(bytes);
+        return response;
+    }
+    /* The cast: MHD only reads what is persistent. */
+    return MHD_create_response_from_buffer(p->still_bytes, (void *)(uintptr_t)(p->still ? p->still : ""),
+                                           MHD_RESPMEM_PERSISTENT);
+}
+
+static void answer(struct http_inner *n, int status, struct MHD_Response *response)
+{
+    pthread_mutex_lock(&n->lock);
+    n->status = status;
+    n->response = response;
+    bool asleep = n->asleep;
+    n->asleep = false;
+    pthread_mutex_unlock(&n->lock);
+    if (asleep)
+        MHD_resume_connection(n->connection);
+}
+
+void http_reply(struct http_request *r, struct http_reply *p)
+{
+    struct MHD_Response *response = make_response(p);
+    if (!response) {
+        if (p->has_fd)
+            close(p->fd);
+        response = MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
+        p->status = MHD_HTTP_SERVICE_UNAVAILABLE;
+    } else {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+                                p->content_type ? p->content_type : "application/json");
+    }
+    for (uint32_t i = 0; i < p->header_count; i++)
+        MHD_add_response_header(response, p->headers[i].name, p->headers[i].value);
+    answer(inner_of(r), p->status, response);
+}
+
+void http_reply_err(struct http_request *r, enum err e, const char *message, int64_t retry_after_ms)
+{
+    struct buf BUF_AUTO body = {0};
+    char seconds[24];
+    struct http_reply p = {.status = err_http(e), .body = &body};
+    if (error_write(e, message ? message : "", &body) != ERR_OK)
+        buf_clear(&body);
+    if (p.status == 429 || p.status == 503 || p.status == 507) {
+        snprintf(seconds, sizeof seconds, "%lld",
+                 (long long)((retry_after_ms > 0 ? retry_after_ms : RETRY_DEFAULT_MS) + 999) / 1000);
+        http_reply_header(&p, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
+    }
+    if (e == ERR_AUTH)
+        http_reply_header(&p, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
+    http_reply(r, &p);
+}
+
+/* --- event streams --- */
+
+struct http_stream {
+    pthread_mutex_t lock;
+    struct MHD_Connection *connection;
+    struct buf waiting;
+    bool asleep, closed, gone;
+    int holders; /* the pusher and the connection */
+};
+
+static void stream_release(struct http_stream *s)
+{
+    pthread_mutex_lock(&s->lock);
+    bool last = --s->holders == 0;
+    pthread_mutex_unlock(&s->lock);
+    if (!last)
+        return;
+    buf_done(&s->waiting);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+static ssize_t stream_read(void *ctx, uint64_t pos, char *bytes, size_t room)
+{
+    struct http_stream *s = ctx;
+    ssize_t n = 0;
+    (void)pos;
+    pthread_mutex_lock(&s->lock);
+    if (s->waiting.len > 0) {
+        size_t len = s->waiting.len < room ? s->waiting.len : room;
+        memcpy(bytes, s->waiting.data, len);
+        memmove(s->waiting.data, s->waiting.data + len, s->waiting.len - len);
+        s->waiting.len -= len;
+        n = (ssize_t)len;
+    } else if (s->closed) {
+        n = MHD_CONTENT_READER_END_OF_STREAM;
+    } else {
+        s->asleep = true;
+        MHD_suspend_connection(s->connection);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return n;
+}
+
+static void stream_free(void *ctx)
+{
+    struct http_stream *s = ctx;
+    pthread_mutex_lock(&s->lock);
+    s->gone = true;
+    pthread_mutex_unlock(&s->lock);
+    stream_release(s);
+}
+
+static void stream_wake(struct http_stream *s)
+{
+    if (s->asleep && !s->gone) {
+        s->asleep = false;
+        MHD_resume_connection(s->connection);
+    }
+}
+
+struct http_stream *http_reply_stream(struct http_request *r)
+{
+    struct http_stream *s = calloc(1, sizeof *s);
+    struct MHD_Response *response = NULL;
+    if (s) {
+        pthread_mutex_init(&s->lock, NULL);
+        s->connection = inner_of(r)->connection;
+        s->holders = 2;
+        buf_init(&s->waiting, STREAM_BYTES_MAX);
+        response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, stream_read, s, stream_free);
+    }
+    if (!response) {
+        free(s);
+        http_reply_err(r, ERR_NOMEM, "no memory for an event stream", 0);
+        return NULL;
+    }
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/event-stream");
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    answer(inner_of(r), MHD_HTTP_OK, response);
+    return s;
+}
+
+bool http_stream_push(struct http_stream *s, const char *text, size_t len)
+{
+    pthread_mutex_lock(&s->lock);
+    bool good = !s->gone && !s->closed && buf_add(&s->waiting, text, len) == ERR_OK;
+    if (good)
+        stream_wake(s);
+    pthread_mutex_unlock(&s->lock);
+    return good;
+}
+
+void http_stream_close(struct http_stream *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->closed = true;
+    stream_wake(s);
+    pthread_mutex_unlock(&s->lock);
+    stream_release(s);
+}
+
+/* --- the life of a request --- */
+
+static void peer_text(struct MHD_Connection *c, char *ret, size_t room)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *a = info ? info->client_addr : NULL;
+    ret[0] = '\0';
+    if (!a)
+        return;
+    if (a->sa_family == AF_INET)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)a)->sin_addr, ret, (socklen_t)room);
+    else if (a->sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr, ret, (socklen_t)room);
+}
+
+static enum MHD_Result send_response(struct http_inner *n)
+{
+    enum MHD_Result sent = MHD_queue_response(n->connection, (unsigned)n->status, n->response);
+    MHD_destroy_response(n->response);
+    n->response = NULL;
+    return sent;
+}
+
+static enum MHD_Result refuse(struct http_inner *n, enum err e, const char *message)
+{
+    n->handled = true;
+    http_reply_err(&n->request, e, message, 0);
+    return send_response(n);
+}
+
+static enum MHD_Result begin(struct http *h, struct MHD_Connection *c, const char *url, const char *method,
+                             void **con_cls)
+{
+    struct http_inner *n = calloc(1, sizeof *n);
+    if (!n)
+        return MHD_NO;
+    n->http = h;
+    n->connection = c;
+    pthread_mutex_init(&n->lock, NULL);
+    struct http_request *r = &n->request;
+    r->inner = n;
+    r->begun_us = clock_mono_us();
+    peer_text(c, r->peer, sizeof r->peer);
+    *con_cls = n;
+    r->method = method;
+    r->path = arena_text(&r->arena, url);
+    if (!r->path)
+        return MHD_NO;
+    enum err e = h->config.begin(h->config.ctx, r);
+    if (e != ERR_OK)
+        return refuse(n, e, err_text());
+    const char *length = http_header(r, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    if (length && strtoull(length, NULL, 10) > r->body_bytes_max) {
+        e = err_set(ERR_LIMIT, "the body has %.20s bytes, %s %s takes %llu at most", length, method, url,
+                    (unsigned long long)r->body_bytes_max);
+        return refuse(n, e, err_text());
+    }
+    buf_init(&r->body, (size_t)r->body_bytes_max + 1);
+    return MHD_YES;
+}
+
+static void take_piece(struct http_inner *n, const char *bytes, size_t len)
+{
+    struct http_request *r = &n->request;
+    enum err e = ERR_OK;
+    if (n->refused != ERR_OK)
+        return;
+    r->body_bytes += len;
+    if (r->body_bytes > r->body_bytes_max)
+        e = err_set(ERR_LIMIT, "the body is over %llu bytes, the most %s %s takes",
+                    (unsigned long long)r->body_bytes_max, r->method, r->path);
+    else
+        e = r->sink ? r->sink(r, bytes, len) : buf_add(&r->body, bytes, len);
+    if (e == ERR_OK)
+        return;
+    n->refused = e;
+    n->refusal = arena_text(&r->arena, err_text());
+    buf_done(&r->body);
+}
+
+static enum MHD_Result handle(struct http_inner *n)
+{
+    n->handled = true;
+    if (n->refused != ERR_OK)
+        return refuse(n, n->refused, n->refusal);
+    n->http->config.handle(n->http->config.ctx, &n->request);
+    pthread_mutex_lock(&n->lock);
+    bool answered = n->response != NULL;
+    if (!answered) {
+        n->asleep = true;
+        MHD_suspend_connection(n->connection);
+    }
+    pthread_mutex_unlock(&n->lock);
+    return answered ? send_response(n) : MHD_YES;
+}
+
+static enum MHD_Result on_access(void *cls, struct MHD_Connection *c, const char *url, const char *method,
+                                 const char *version, const char *upload, size_t *upload_size, void **con_cls)
+{
+    struct http_inner *n = *con_cls;
+    (void)version;
+    if (!n)
+        return begin(cls, c, url, method, con_cls);
+    if (*upload_size > 0) {
+        take_piece(n, upload, *upload_size);
+        *upload_size = 0;
+        /* Who goes on sending after it was refused is not read for ever. */
+        return n->refused != ERR_OK && n->request.body_bytes > n->request.body_bytes_max + (16u << 20)
+                   ? MHD_NO
+                   : MHD_YES;
+    }
+    if (!n->handled)
+        return handle(n);
+    return n->response ? send_response(n) : MHD_YES;
+}
+
+static void on_completed(void *cls, struct MHD_Connection *c, void **con_cls,
+                         enum MHD_RequestTerminationCode code)
+{
+    struct http *h = cls;
+    struct http_inner *n = *con_cls;
+    (void)c;
+    (void)code;
+    if (!n)
+        return;
+    if (h->config.done)
+        h->config.done(h->config.ctx, &n->request, n->status);
+    if (n->request.drop)
+        n->request.drop(&n->request);
+    if (n->response)
+        MHD_destroy_response(n->response);
+    buf_done(&n->request.body);
+    arena_done(&n->request.arena);
+    pthread_mutex_destroy(&n->lock);
+    free(n);
+    *con_cls = NULL;
+}
+
+/* Session tickets make a second handshake of a host cost a tenth of the first; libmicrohttpd does not ask for
+ * them. */
+static void on_connection(void *cls, struct MHD_Connection *c, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct http *h = cls;
+    (void)socket_context;
+    if (code != MHD_CONNECTION_NOTIFY_STARTED)
+        return;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    if (info && info->tls_session)
+        gnutls_session_ticket_enable_server(info->tls_session, &h->ticket_key);
+    const union MHD_ConnectionInfo *fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+    int on = 1;
+    if (fd)
+        (void)setsockopt(fd->connect_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+static void on_log(void *cls, const char *format, va_list args)
+{
+    char text[512];
+    (void)cls;
+    vsnprintf(text, sizeof text, format, args);
+    text[strcspn(text, "\n")] = '\0';
+    log_event(LOG_DEBUG, "http", "note", text, NULL);
+}
+
+static enum err address_of(const char *address, uint16_t port, struct sockaddr_storage *ret, bool *ret_is6)
+{
+    struct sockaddr_in *a = (void *)ret;
+    struct sockaddr_in6 *a6 = (void *)ret;
+    memset(ret, 0, sizeof *ret);
+    if (inet_pton(AF_INET, address, &a->sin_addr) == 1) {
+        a->sin_family = AF_INET;
+        a->sin_port = htons(port);
+        *ret_is6 = false;
+        return ERR_OK;
+    }
+    if (inet_pton(AF_INET6, address, &a6->sin6_addr) == 1) {
+        a6->sin6_family = AF_INET6;
+        a6->sin6_port = htons(port);
+        *ret_is6 = true;
+        return ERR_OK;
+    }
+    return err_set(ERR_INVALID,
+                   "\"%s\" is no IP address to listen at: use for example 0.0.0.0, :: or 127.0.0.1", address);
+}
+
+static uint32_t or_default(uint32_t v, uint32_t fallback)
+{
+    return v ? v : fallback;
+}
+
+static enum err listen_at(struct http *h)
+{
+    const struct http_config *c = &h->config;
+    struct sockaddr_storage address;
+    bool is6;
+    enum err e = address_of(c->address, c->port, &address, &is6);
+    if (e != ERR_OK)
+        return e;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TLS | MHD_ALLOW_SUSPEND_RESUME |
+                     MHD_USE_ERROR_LOG | MHD_USE_ITC | (is6 ? MHD_USE_DUAL_STACK : 0);
+    uint32_t threads = or_default(c->threads, THREADS_DEFAULT);
+    uint32_t connections = or_default(c->connections_max, CONNECTIONS_DEFAULT);
+    h->daemon = MHD_start_daemon(
+        flags, c->port, NULL, NULL, on_access, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address, MHD_OPTION_HTTPS_MEM_CERT, c->certificate_pem,
+        MHD_OPTION_HTTPS_MEM_KEY, c->key_pem, MHD_OPTION_HTTPS_PRIORITIES, TLS_PRIORITIES,
+        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)(threads > 1 ? threads : 0), MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)c->connections_per_ip_max,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)or_default(c->idle_s, IDLE_DEFAULT_S),
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_LISTEN_BACKLOG_SIZE,
+        1024u, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+    if (!h->daemon)
+        return err_set(ERR_IO,
+                       "cannot serve HTTPS at %s port %u: is another program listening there, and are "
+                       "certificate and key "
+                       "a pair?",
+                       c->address, c->port);
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_BIND_PORT);
+    h->port = info ? info->port : c->port;
+    return ERR_OK;
+}
+
+enum err http_start(const struct http_config *config, struct http **ret_http)
+{
+    struct http *h = calloc(1, sizeof *h);
+    if (!h)
+        return err_set(ERR_NOMEM, "no memory for the HTTPS server");
+    h->config = *config;
+    if (gnutls_session_ticket_key_generate(&h->ticket_key) < 0) {
+        free(h);
+        return err_set(ERR_IO, "no key for TLS session tickets can be made");
+    }
+    enum err e = listen_at(h);
+    if (e != ERR_OK) {
+        http_stop(h);
+        return e;
+    }
+    *ret_http = h;
+    return ERR_OK;
+}
+
+uint16_t http_port(const struct http *h)
+{
+    return h->port;
+}
+
+uint32_t http_connections(const struct http *h)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+    return info ? info->num_connections : 0;
+}
+
+void http_quiesce(struct http *h)
+{
+    MHD_socket listening = MHD_quiesce_daemon(h->daemon);
+    if (listening != MHD_INVALID_SOCKET)
+        close(listening);
+}
+
+void http_stop(struct http *h)
+{
+    if (!h)
+        return;
+    if (h->daemon)
+        MHD_stop_daemon(h->daemon);
+    gnutls_free(h->ticket_key.data);
+    free(h);
+}

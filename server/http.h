@@ -1,0 +1,95 @@
+/* http.h - HTTPS as a server: the only user of libmicrohttpd and GnuTLS. It knows nothing of paths, tokens or
+ * JSON.
+ *
+ * A request's headers go to begin(), which says what may come; then its body is collected (or given to a sink
+ * piece by piece); then handle() is called, and somebody answers once with http_reply(): at once, or later
+ * from any thread. Until then the connection sleeps and costs no thread. */
+#ifndef SERVER_HTTP_H
+#define SERVER_HTTP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+#define HTTP_HEADERS_MAX 12 /* extra ones of a reply */
+
+struct http;
+struct http_stream;
+
+struct http_request {
+    const char *method, *path; /* path: decoded, without the query */
+    char peer[48];             /* IP address in text */
+    struct arena arena;        /* lives until the reply is sent */
+    struct buf body;           /* when there is no sink */
+    uint64_t body_bytes_max;   /* set by begin(); 0: no body is taken */
+    uint64_t body_bytes;       /* that came */
+    /* Set by begin() for a body that is not to be collected. An error ends the request with this thread's
+     * sentence. */
+    enum err (*sink)(struct http_request *r, const void *bytes, size_t len);
+    void *state; /* the handler's own */
+    void (*drop)(
+        struct http_request *r); /* called once when the request is over, in any way; NULL: nothing to do */
+    int64_t begun_us;
+    struct http_inner *inner;
+};
+
+struct http_config {
+    const char *address; /* IP address to listen at */
+    uint16_t port;       /* 0: any; http_port() tells */
+    const char *certificate_pem, *key_pem;
+    uint32_t threads, connections_max, connections_per_ip_max, idle_s; /* 0: 2, 10000, 0 (no limit), 120 */
+    /* Called on one of the server's threads. begin: ERR_OK, or the request is answered with this thread's
+     * sentence before its body is read. handle: answers now or later. done: a reply was sent. */
+    enum err (*begin)(void *ctx, struct http_request *r);
+    void (*handle)(void *ctx, struct http_request *r);
+    void (*done)(void *ctx, const struct http_request *r, int status);
+    void *ctx;
+};
+
+enum err http_start(const struct http_config *config, struct http **ret_http) NODISCARD;
+uint16_t http_port(const struct http *h);
+uint32_t http_connections(const struct http *h);
+void http_quiesce(struct http *h); /* takes no new connections; what is under way goes on */
+/* Every request that was handed to handle() must have been answered (or be answered during the call by other
+ * threads). */
+void http_stop(struct http *h);
+
+/* What a request carries; NULL where it does not. Live as long as the request. */
+const char *http_query(const struct http_request *r, const char *name);
+const char *http_header(const struct http_request *r, const char *name);
+const char *http_bearer(const struct http_request *r); /* the token of Authorization: Bearer */
+/* Value of a cookie copied into the arena, NULL when there is none. */
+const char *http_cookie(struct http_request *r, const char *name);
+
+struct http_reply {
+    int status;
+    const char *content_type; /* NULL: application/json */
+    /* One of: body (taken over, emptied), still (lives as long as the server), fd (taken over). */
+    struct buf *body;
+    const char *still;
+    uint64_t still_bytes;
+    bool has_fd;
+    int fd;
+    uint64_t fd_offset, fd_bytes;
+    uint32_t header_count;
+    struct {
+        const char *name, *value; /* copied by http_reply() */
+    } headers[HTTP_HEADERS_MAX];
+};
+void http_reply_header(struct http_reply *p, const char *name, const char *value);
+/* Exactly once for each request that handle() was given. */
+void http_reply(struct http_request *r, struct http_reply *p);
+/* {"error":{...}} with the status of e and a Retry-After where one belongs. */
+void http_reply_err(struct http_request *r, enum err e, const char *message, int64_t retry_after_ms);
+
+/* Answers with text/event-stream that stays open. The stream is the caller's until http_stream_close(); push
+ * from any thread. A reader that is too slow (64 KiB behind) or gone makes push return false: close it then.
+ */
+struct http_stream *http_reply_stream(struct http_request *r);
+bool http_stream_push(struct http_stream *s, const char *text, size_t len);
+void http_stream_close(struct http_stream *s);
+
+#endif
