@@ -141,14 +141,26 @@ static enum err gather(struct plan *p)
     return e;
 }
 
+/* One that is missing would be found out only when the first two answers are to be compared. */
+static enum err check_validator(const struct plan *p)
+{
+    char full[PACK_PATH_BYTES];
+    const char *word = p->manifest.validator[0], *path = str_starts(word, "/app/") ? word + 5 : word;
+    if (str_is_safe_path(path) && file_join(full, sizeof full, p->staging, path) == ERR_OK &&
+        file_exists(full))
+        return ERR_OK;
+    return err_set(ERR_MISSING, "the validator %.200s is neither a file here nor one of the bundle", word);
+}
+
 /* A validator named by a file of this machine is packed too. */
 static enum err gather_validator(struct plan *p)
 {
     struct manifest *m = &p->manifest;
     struct pack_words words = {0};
-    if (m->compare != COMPARE_VALIDATOR || !args_text(p->args, "compare", NULL) ||
-        access(m->validator[0], R_OK) != 0)
+    if (m->compare != COMPARE_VALIDATOR)
         return ERR_OK;
+    if (!args_text(p->args, "compare", NULL) || access(m->validator[0], R_OK) != 0)
+        return check_validator(p);
     enum err e = pack_program(&p->pack, m->validator[0], &words);
     for (uint32_t i = 1; i < m->validator_count && e == ERR_OK; i++)
         e = pack_word(&words, m->validator[i]);

@@ -57,6 +57,23 @@ static void a_slip_is_answered_with_what_was_probably_meant(void **state)
     expect_error(call(NULL), 2, "Usage");
 }
 
+static void a_validator_that_is_nowhere_is_found_out_when_the_app_is_packed(void **state)
+{
+    (void)state;
+    struct temp t = temp_new();
+    const char *out = temp_path(&t, "app"), *program = TESTS_BUILD_FOLDER "/bin/dugnad-probe";
+    static const char *const nowhere[] = {"validator:/no/such/program", "validator:bin/nothing out.txt",
+                                          "validator:../no/such"};
+    for (size_t i = 0; i < 3; i++)
+        expect_error(call("app", "pack", program, "--out", out, "--compare", nowhere[i], NULL), 4,
+                     "neither a file here nor one of the bundle");
+    struct call *c =
+        call("app", "pack", program, "--out", out, "--compare", "validator:/app/bin/dugnad-probe ok", NULL);
+    assert_int_equal(c->status, 0);
+    free(c);
+    temp_done(&t);
+}
+
 static void options_of_every_command_may_stand_before_it(void **state)
 {
     (void)state;
@@ -289,6 +306,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_slip_is_answered_with_what_was_probably_meant),
+        cmocka_unit_test(a_validator_that_is_nowhere_is_found_out_when_the_app_is_packed),
         cmocka_unit_test(options_of_every_command_may_stand_before_it),
         cmocka_unit_test(every_command_tells_what_it_does_and_takes),
         cmocka_unit_test(the_table_is_sound),
