@@ -58,8 +58,4 @@ void blob_upload_drop(struct blob_upload *u);
 /* Removes uploads that nobody went on with since then. */
 enum err blob_uploads_sweep(struct blobs *b, int64_t before_ms) NODISCARD;
 
-/* Bytes of one that is made here. */
-enum err blob_put(struct blobs *b, const void *bytes, size_t len, const char *holder,
-                  struct digest *ret_blob) NODISCARD;
-
 #endif

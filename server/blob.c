@@ -1,0 +1,492 @@
+#include "server/blob.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/limits.h"
+#include "base/str.h"
+#include "server/try.h"
+
+enum { UPLOADS_MAX = 1024, PATH_ROOM = 4096, FOLDER_ROOM = 3800 };
+
+struct blobs {
+    char folder[FOLDER_ROOM];
+    uint64_t disk_free_min;
+    pthread_mutex_t lock; /* of holds coming and going, and of the list of uploads */
+    struct blob_upload *uploads;
+    uint32_t upload_count;
+};
+
+struct blob_upload {
+    struct blobs *blobs;
+    struct digest blob;
+    char holder[BLOB_HOLDER_BYTES_MAX + 1];
+    uint64_t offset, total;
+    int fd;
+    struct hash *hash; /* of all so far; NULL when it began in the middle: then the file is read again */
+    struct blob_upload *next;
+};
+
+/* --- where things are --- */
+
+static void main_path(const struct blobs *b, const struct digest *blob, char ret[PATH_ROOM])
+{
+    char hex[DIGEST_TEXT_BYTES];
+    digest_text(blob, hex);
+    snprintf(ret, PATH_ROOM, "%s/%.2s/%s", b->folder, hex, hex);
+}
+
+static void hold_folder(const struct blobs *b, const char *holder, char ret[PATH_ROOM])
+{
+    snprintf(ret, PATH_ROOM, "%s/holds/%s", b->folder, holder);
+}
+
+static void hold_path(const struct blobs *b, const struct digest *blob, const char *holder,
+                      char ret[PATH_ROOM])
+{
+    char hex[DIGEST_TEXT_BYTES];
+    digest_text(blob, hex);
+    snprintf(ret, PATH_ROOM, "%s/holds/%s/%s", b->folder, holder, hex);
+}
+
+static void part_path(const struct blobs *b, const struct digest *blob, const char *holder,
+                      char ret[PATH_ROOM])
+{
+    char hex[DIGEST_TEXT_BYTES];
+    digest_text(blob, hex);
+    snprintf(ret, PATH_ROOM, "%s/uploads/%s-%s", b->folder, hex, holder);
+}
+
+static enum err check_holder(const char *holder)
+{
+    if (!str_is_name(holder) || strlen(holder) > BLOB_HOLDER_BYTES_MAX)
+        return err_set(ERR_INVALID, "\"%.40s\" cannot hold blobs: a short name is needed", holder);
+    return ERR_OK;
+}
+
+/* --- opening --- */
+
+static enum err make_folders(struct blobs *b)
+{
+    char path[PATH_ROOM];
+    for (unsigned i = 0; i < 256; i++) {
+        snprintf(path, sizeof path, "%s/%02x", b->folder, i);
+        if (mkdir(path, 0700) != 0 && errno != EEXIST)
+            return err_set_errno(ERR_IO, "cannot make %s", path);
+    }
+    snprintf(path, sizeof path, "%s/holds", b->folder);
+    TRY(file_make_folders(path, 0700));
+    snprintf(path, sizeof path, "%s/uploads", b->folder);
+    TRY(file_make_folders(path, 0700));
+    return file_sync_folder(b->folder);
+}
+
+enum err blobs_open(const char *folder, uint64_t disk_free_min, struct blobs **ret_blobs)
+{
+    if (strlen(folder) >= FOLDER_ROOM)
+        return err_set(ERR_LIMIT, "the path of the blobs' folder is too long: %.100s...", folder);
+    TRY(file_make_folders(folder, 0700));
+    struct blobs *b = calloc(1, sizeof *b);
+    if (!b)
+        return err_set(ERR_NOMEM, "no memory for the blobs");
+    snprintf(b->folder, sizeof b->folder, "%s", folder);
+    b->disk_free_min = disk_free_min;
+    pthread_mutex_init(&b->lock, NULL);
+    enum err e = make_folders(b);
+    if (e != ERR_OK) {
+        blobs_close(b);
+        return e;
+    }
+    *ret_blobs = b;
+    return ERR_OK;
+}
+
+void blobs_close(struct blobs *b)
+{
+    if (!b)
+        return;
+    while (b->uploads)
+        blob_upload_drop(b->uploads);
+    pthread_mutex_destroy(&b->lock);
+    free(b);
+}
+
+enum err blobs_room(const struct blobs *b, uint64_t bytes)
+{
+    uint64_t free_bytes;
+    char have[32], floor[32];
+    TRY(file_disk_free(b->folder, &free_bytes));
+    if (free_bytes >= b->disk_free_min && free_bytes - b->disk_free_min >= bytes)
+        return ERR_OK;
+    str_from_bytes(free_bytes, have, sizeof have);
+    str_from_bytes(b->disk_free_min, floor, sizeof floor);
+    return err_set(ERR_FULL, "the server's disk has %s left and keeps %s free: the operator must make room",
+                   have, floor);
+}
+
+/* --- reading --- */
+
+enum err blob_open(const struct blobs *b, const struct digest *blob, int *ret_fd, uint64_t *ret_bytes)
+{
+    char path[PATH_ROOM], hex[DIGEST_TEXT_BYTES];
+    struct stat st;
+    main_path(b, blob, path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 && errno == ENOENT) {
+        digest_text(blob, hex);
+        return err_set(ERR_MISSING, "there is no complete blob %s", hex);
+    }
+    if (fd < 0)
+        return err_set_errno(ERR_IO, "cannot open %s", path);
+    if (fstat(fd, &st) != 0) {
+        close(fd);
+        return err_set_errno(ERR_IO, "cannot look at %s", path);
+    }
+    *ret_fd = fd;
+    *ret_bytes = (uint64_t)st.st_size;
+    return ERR_OK;
+}
+
+enum err blob_find(const struct blobs *b, const struct digest *blob, uint64_t *ret_bytes)
+{
+    char path[PATH_ROOM], hex[DIGEST_TEXT_BYTES];
+    struct stat st;
+    main_path(b, blob, path);
+    if (lstat(path, &st) == 0) {
+        *ret_bytes = (uint64_t)st.st_size;
+        return ERR_OK;
+    }
+    if (errno != ENOENT)
+        return err_set_errno(ERR_IO, "cannot look at %s", path);
+    digest_text(blob, hex);
+    return err_set(ERR_MISSING, "there is no complete blob %s", hex);
+}
+
+enum err blob_read(const struct blobs *b, const struct digest *blob, size_t bytes_max, struct buf *out)
+{
+    char path[PATH_ROOM];
+    main_path(b, blob, path);
+    return file_read(path, bytes_max, out);
+}
+
+/* --- holding --- */
+
+/* Under the lock. The folder of a holder appears with its first blob. */
+static enum err link_hold(struct blobs *b, const struct digest *blob, const char *holder, bool *ret_new)
+{
+    char path[PATH_ROOM], hold[PATH_ROOM], folder[PATH_ROOM], hex[DIGEST_TEXT_BYTES];
+    main_path(b, blob, path);
+    hold_path(b, blob, holder, hold);
+    hold_folder(b, holder, folder);
+    for (int tries = 0;; tries++) {
+        if (link(path, hold) == 0) {
+            *ret_new = true;
+            return file_sync_folder(folder);
+        }
+        if (errno == EEXIST) {
+            *ret_new = false;
+            return ERR_OK;
+        }
+        if (errno != ENOENT)
+            return err_set_errno(ERR_IO, "cannot link %s", hold);
+        if (tries > 0 || !file_exists(path)) {
+            digest_text(blob, hex);
+            return err_set(ERR_MISSING, "there is no complete blob %s", hex);
+        }
+        TRY(file_make_folders(folder, 0700));
+    }
+}
+
+enum err blob_hold(struct blobs *b, const struct digest *blob, const char *holder, bool *ret_new)
+{
+    bool is_new = false;
+    TRY(check_holder(holder));
+    pthread_mutex_lock(&b->lock);
+    enum err e = link_hold(b, blob, holder, &is_new);
+    pthread_mutex_unlock(&b->lock);
+    if (e == ERR_OK && ret_new)
+        *ret_new = is_new;
+    return e;
+}
+
+/* Under the lock. */
+static enum err unlink_hold(struct blobs *b, const struct digest *blob, const char *holder)
+{
+    char path[PATH_ROOM], hold[PATH_ROOM], hex[DIGEST_TEXT_BYTES];
+    struct stat st;
+    hold_path(b, blob, holder, hold);
+    main_path(b, blob, path);
+    if (unlink(hold) != 0) {
+        if (errno != ENOENT)
+            return err_set_errno(ERR_IO, "cannot remove %s", hold);
+        digest_text(blob, hex);
+        return err_set(ERR_MISSING, "%s does not hold the blob %s", holder, hex);
+    }
+    if (lstat(path, &st) == 0 && st.st_nlink <= 1 && unlink(path) != 0 && errno != ENOENT)
+        return err_set_errno(ERR_IO, "cannot remove %s", path);
+    return ERR_OK;
+}
+
+enum err blob_drop(struct blobs *b, const struct digest *blob, const char *holder)
+{
+    TRY(check_holder(holder));
+    pthread_mutex_lock(&b->lock);
+    enum err e = unlink_hold(b, blob, holder);
+    pthread_mutex_unlock(&b->lock);
+    return e;
+}
+
+enum err blobs_drop(struct blobs *b, const char *holder, uint32_t limit, bool *ret_more)
+{
+    char folder[PATH_ROOM];
+    struct digest blob;
+    enum err e = ERR_OK;
+    TRY(check_holder(holder));
+    hold_folder(b, holder, folder);
+    DIR *dir = opendir(folder);
+    *ret_more = false;
+    if (!dir)
+        return errno == ENOENT ? ERR_OK : err_set_errno(ERR_IO, "cannot read %s", folder);
+    uint32_t dropped = 0;
+    for (struct dirent *d; e == ERR_OK && (d = readdir(dir));) {
+        if (digest_parse(d->d_name, &blob) != ERR_OK)
+            continue;
+        if (dropped++ == limit) {
+            *ret_more = true;
+            break;
+        }
+        e = blob_drop(b, &blob, holder);
+        if (e == ERR_MISSING)
+            e = ERR_OK;
+    }
+    closedir(dir);
+    if (e == ERR_OK && !*ret_more && rmdir(folder) != 0 && errno != ENOTEMPTY && errno != ENOENT)
+        e = err_set_errno(ERR_IO, "cannot remove %s", folder);
+    return e;
+}
+
+/* --- uploads --- */
+
+uint64_t blob_upload_offset(const struct blobs *b, const struct digest *blob, const char *holder)
+{
+    char path[PATH_ROOM];
+    struct stat st;
+    if (check_holder(holder) != ERR_OK)
+        return 0;
+    part_path(b, blob, holder, path);
+    return lstat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+static bool is_under_way(const struct blobs *b, const struct blob_upload *u)
+{
+    for (const struct blob_upload *other = b->uploads; other; other = other->next)
+        if (digest_eq(&other->blob, &u->blob) && strcmp(other->holder, u->holder) == 0)
+            return true;
+    return false;
+}
+
+static enum err upload_list(struct blob_upload *u)
+{
+    struct blobs *b = u->blobs;
+    enum err e = ERR_OK;
+    pthread_mutex_lock(&b->lock);
+    if (b->upload_count >= UPLOADS_MAX)
+        e = err_set(ERR_BUSY, "%d uploads are under way, as many as may be", UPLOADS_MAX);
+    else if (is_under_way(b, u))
+        e = err_set(ERR_BUSY, "the same upload is under way in another request");
+    if (e == ERR_OK) {
+        u->next = b->uploads;
+        b->uploads = u;
+        b->upload_count++;
+    }
+    pthread_mutex_unlock(&b->lock);
+    return e;
+}
+
+static void upload_unlist(struct blob_upload *u)
+{
+    struct blobs *b = u->blobs;
+    pthread_mutex_lock(&b->lock);
+    for (struct blob_upload **at = &b->uploads; *at; at = &(*at)->next)
+        if (*at == u) {
+            *at = u->next;
+            b->upload_count--;
+            break;
+        }
+    pthread_mutex_unlock(&b->lock);
+}
+
+static void upload_free(struct blob_upload *u)
+{
+    upload_unlist(u);
+    if (u->fd >= 0)
+        close(u->fd);
+    hash_free(u->hash);
+    free(u);
+}
+
+static enum err upload_open(struct blob_upload *u)
+{
+    char path[PATH_ROOM];
+    struct stat st;
+    part_path(u->blobs, &u->blob, u->holder, path);
+    u->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (u->fd < 0)
+        return err_set_errno(ERR_IO, "cannot write %s", path);
+    if (fstat(u->fd, &st) != 0)
+        return err_set_errno(ERR_IO, "cannot look at %s", path);
+    if ((uint64_t)st.st_size != u->offset)
+        return err_set(ERR_CONFLICT, "the upload stands at %llu bytes, not at %llu: go on from there",
+                       (unsigned long long)st.st_size, (unsigned long long)u->offset);
+    if (lseek(u->fd, (off_t)u->offset, SEEK_SET) < 0)
+        return err_set_errno(ERR_IO, "cannot write %s", path);
+    if (u->offset == 0 && !(u->hash = hash_new()))
+        return err_set(ERR_NOMEM, "no memory to hash an upload");
+    return ERR_OK;
+}
+
+enum err blob_upload_begin(struct blobs *b, const struct digest *blob, const char *holder, uint64_t offset,
+                           uint64_t total, struct blob_upload **ret_upload)
+{
+    TRY(check_holder(holder));
+    if (total > BLOB_BYTES_MAX)
+        return err_set(ERR_LIMIT, "a blob has at most %llu bytes, not %llu",
+                       (unsigned long long)BLOB_BYTES_MAX, (unsigned long long)total);
+    if (offset > total)
+        return err_set(ERR_INVALID, "Upload-Offset %llu is beyond Upload-Length %llu",
+                       (unsigned long long)offset, (unsigned long long)total);
+    TRY(blobs_room(b, total - offset));
+    struct blob_upload *u = calloc(1, sizeof *u);
+    if (!u)
+        return err_set(ERR_NOMEM, "no memory for an upload");
+    *u = (struct blob_upload){.blobs = b, .blob = *blob, .offset = offset, .total = total, .fd = -1};
+    snprintf(u->holder, sizeof u->holder, "%s", holder);
+    enum err e = upload_list(u);
+    if (e != ERR_OK) {
+        free(u);
+        return e;
+    }
+    e = upload_open(u);
+    if (e != ERR_OK) {
+        upload_free(u);
+        return e;
+    }
+    *ret_upload = u;
+    return ERR_OK;
+}
+
+enum err blob_upload_write(struct blob_upload *u, const void *bytes, size_t len)
+{
+    if (len > u->total - u->offset)
+        return err_set(ERR_LIMIT, "more bytes came than Upload-Length %llu says",
+                       (unsigned long long)u->total);
+    TRY(file_write_all(u->fd, bytes, len));
+    if (u->hash)
+        hash_add(u->hash, bytes, len);
+    u->offset += len;
+    return ERR_OK;
+}
+
+static enum err check_digest(struct blob_upload *u, const char *part)
+{
+    struct digest is;
+    char hex[DIGEST_TEXT_BYTES], want[DIGEST_TEXT_BYTES];
+    if (u->hash)
+        is = hash_end(u->hash);
+    else
+        TRY(hash_file(part, &is, NULL));
+    if (digest_eq(&is, &u->blob))
+        return ERR_OK;
+    if (unlink(part) != 0)
+        return err_set_errno(ERR_IO, "cannot remove %s", part);
+    digest_text(&is, hex);
+    digest_text(&u->blob, want);
+    return err_set(ERR_UNTRUSTED, "the digest of what was sent is %s, not %s: all of it was dropped", hex,
+                   want);
+}
+
+/* The part becomes the blob. */
+static enum err complete(struct blob_upload *u, const char *part, bool *ret_new)
+{
+    struct blobs *b = u->blobs;
+    char path[PATH_ROOM], shard[PATH_ROOM];
+    main_path(b, &u->blob, path);
+    snprintf(shard, sizeof shard, "%.*s", (int)(strrchr(path, '/') - path), path);
+    pthread_mutex_lock(&b->lock);
+    enum err e = ERR_OK;
+    if (file_exists(path)) {
+        if (unlink(part) != 0)
+            e = err_set_errno(ERR_IO, "cannot remove %s", part);
+    } else if (rename(part, path) != 0) {
+        e = err_set_errno(ERR_IO, "cannot rename %s", part);
+    }
+    if (e == ERR_OK)
+        e = link_hold(b, &u->blob, u->holder, ret_new);
+    pthread_mutex_unlock(&b->lock);
+    return e == ERR_OK ? file_sync_folder(shard) : e;
+}
+
+static enum err upload_finish(struct blob_upload *u, bool *ret_complete, bool *ret_new, uint64_t *ret_offset)
+{
+    char part[PATH_ROOM];
+    part_path(u->blobs, &u->blob, u->holder, part);
+    *ret_complete = false;
+    if (fdatasync(u->fd) != 0)
+        return err_set_errno(ERR_IO, "cannot make %s durable", part);
+    *ret_offset = u->offset;
+    if (u->offset < u->total)
+        return ERR_OK;
+    TRY(check_digest(u, part));
+    TRY(complete(u, part, ret_new));
+    *ret_complete = true;
+    return ERR_OK;
+}
+
+enum err blob_upload_end(struct blob_upload *u, bool *ret_complete, bool *ret_new, uint64_t *ret_offset)
+{
+    bool is_new = false;
+    enum err e = upload_finish(u, ret_complete, &is_new, ret_offset);
+    if (e == ERR_OK && ret_new)
+        *ret_new = is_new;
+    upload_free(u);
+    return e;
+}
+
+void blob_upload_drop(struct blob_upload *u)
+{
+    if (u)
+        upload_free(u);
+}
+
+struct sweep {
+    struct blobs *blobs;
+    int64_t before_ms;
+};
+
+static enum err sweep_one(void *ctx, const struct file_entry *entry)
+{
+    struct sweep *s = ctx;
+    char path[PATH_ROOM];
+    if (!S_ISREG(entry->mode) || entry->modified_ms >= s->before_ms)
+        return ERR_OK;
+    snprintf(path, sizeof path, "%s/uploads/%.200s", s->blobs->folder, entry->path);
+    if (unlink(path) != 0 && errno != ENOENT)
+        return err_set_errno(ERR_IO, "cannot remove %s", path);
+    return ERR_OK;
+}
+
+enum err blob_uploads_sweep(struct blobs *b, int64_t before_ms)
+{
+    char folder[PATH_ROOM];
+    struct sweep s = {.blobs = b, .before_ms = before_ms};
+    snprintf(folder, sizeof folder, "%s/uploads", b->folder);
+    return file_walk(folder, sweep_one, &s);
+}
