@@ -189,7 +189,7 @@ static enum err link_hold(struct blobs *b, const struct digest *blob, const char
     for (int tries = 0;; tries++) {
         if (link(path, hold) == 0) {
             *ret_new = true;
-            return file_sync_folder(folder);
+            return ERR_OK;
         }
         if (errno == EEXIST) {
             *ret_new = false;
@@ -205,16 +205,21 @@ static enum err link_hold(struct blobs *b, const struct digest *blob, const char
     }
 }
 
-enum err blob_hold(struct blobs *b, const struct digest *blob, const char *holder, bool *ret_new)
+enum err blob_hold(struct blobs *b, const struct digest *blob, const char *holder)
 {
-    bool is_new = false;
+    bool is_new;
     TRY(check_holder(holder));
     pthread_mutex_lock(&b->lock);
     enum err e = link_hold(b, blob, holder, &is_new);
     pthread_mutex_unlock(&b->lock);
-    if (e == ERR_OK && ret_new)
-        *ret_new = is_new;
     return e;
+}
+
+enum err blobs_sync(struct blobs *b, const char *holder)
+{
+    char folder[PATH_ROOM];
+    hold_folder(b, holder, folder);
+    return file_exists(folder) ? file_sync_folder(folder) : ERR_OK;
 }
 
 /* Under the lock. */
@@ -431,7 +436,9 @@ static enum err complete(struct blob_upload *u, const char *part, bool *ret_new)
     if (e == ERR_OK)
         e = link_hold(b, &u->blob, u->holder, ret_new);
     pthread_mutex_unlock(&b->lock);
-    return e == ERR_OK ? file_sync_folder(shard) : e;
+    TRY(e);
+    TRY(blobs_sync(b, u->holder));
+    return file_sync_folder(shard);
 }
 
 static enum err upload_finish(struct blob_upload *u, bool *ret_complete, bool *ret_new, uint64_t *ret_offset)
@@ -483,10 +490,27 @@ static enum err sweep_one(void *ctx, const struct file_entry *entry)
     return ERR_OK;
 }
 
-enum err blob_uploads_sweep(struct blobs *b, int64_t before_ms)
+/* holds/h3/DIGEST: a link has its blob's time. */
+static enum err sweep_hold(void *ctx, const struct file_entry *entry)
+{
+    struct sweep *s = ctx;
+    struct digest blob;
+    char holder[BLOB_HOLDER_BYTES_MAX + 1];
+    const char *slash = strchr(entry->path, '/');
+    if (entry->path[0] != 'h' || !slash || slash - entry->path > BLOB_HOLDER_BYTES_MAX ||
+        entry->modified_ms >= s->before_ms || digest_parse(slash + 1, &blob) != ERR_OK)
+        return ERR_OK;
+    snprintf(holder, sizeof holder, "%.*s", (int)(slash - entry->path), entry->path);
+    enum err e = blob_drop(s->blobs, &blob, holder);
+    return e == ERR_MISSING ? ERR_OK : e;
+}
+
+enum err blobs_sweep(struct blobs *b, int64_t before_ms)
 {
     char folder[PATH_ROOM];
     struct sweep s = {.blobs = b, .before_ms = before_ms};
     snprintf(folder, sizeof folder, "%s/uploads", b->folder);
-    return file_walk(folder, sweep_one, &s);
+    TRY(file_walk(folder, sweep_one, &s));
+    snprintf(folder, sizeof folder, "%s/holds", b->folder);
+    return file_walk(folder, sweep_hold, &s);
 }

@@ -31,9 +31,10 @@ enum err blob_open(const struct blobs *b, const struct digest *blob, int *ret_fd
 /* The whole of a small one. */
 enum err blob_read(const struct blobs *b, const struct digest *blob, size_t bytes_max,
                    struct buf *out) NODISCARD;
-/* Makes it the holder's too; durable. ERR_MISSING when there is no such blob. Twice is once; *ret_new (may be
- * NULL) says which. */
-enum err blob_hold(struct blobs *b, const struct digest *blob, const char *holder, bool *ret_new) NODISCARD;
+/* Makes it the holder's too. ERR_MISSING when there is no such blob. Twice is once. Durable after
+ * blobs_sync(). */
+enum err blob_hold(struct blobs *b, const struct digest *blob, const char *holder) NODISCARD;
+enum err blobs_sync(struct blobs *b, const char *holder) NODISCARD;
 /* Drops all a holder holds, at most `limit` at once; *ret_more: call again. What nobody holds is removed. */
 enum err blobs_drop(struct blobs *b, const char *holder, uint32_t limit, bool *ret_more) NODISCARD;
 /* Drops one; ERR_MISSING when the holder does not hold it. */
@@ -55,7 +56,8 @@ enum err blob_upload_end(struct blob_upload *u, bool *ret_complete, bool *ret_ne
                          uint64_t *ret_offset) NODISCARD;
 /* The connection broke: keeps what came for a later try. Frees u; NULL is fine. */
 void blob_upload_drop(struct blob_upload *u);
-/* Removes uploads that nobody went on with since then. */
-enum err blob_uploads_sweep(struct blobs *b, int64_t before_ms) NODISCARD;
+/* Removes uploads that nobody went on with since then, and what hosts ("h3") uploaded before then and never
+ * reported. */
+enum err blobs_sweep(struct blobs *b, int64_t before_ms) NODISCARD;
 
 #endif

@@ -265,8 +265,10 @@ struct store_audit {
     X(volunteers)                                                                                            \
     X(units)                                                                                                 \
     X(accepted)                                                                                              \
-    X(failed) X(delivered) X(attempts) X(reports) X(valid) X(invalid) X(errors) X(expired) X(unsent)         \
-        X(leased) X(judging) X(cpu_ms) X(wall_ms)
+    X(failed)                                                                                                \
+    X(delivered)                                                                                             \
+    X(attempts) X(reports) X(valid) X(invalid) X(errors) X(expired) X(unsent) X(leased) X(judging) X(cpu_ms) \
+        X(wall_ms)
 struct project_counts {
 #define X(name) int64_t name;
     PROJECT_COUNT_LIST(X)

@@ -186,8 +186,10 @@
     X(CHUNK)                                                                                                 \
     X(LEASE)                                                                                                 \
     X(BATCH)                                                                                                 \
-    X(HOST) X(HOST_STAT) X(VOLUNTEER) X(ACCOUNT) X(TOKEN) X(INVITATION) X(RELEASE) X(NOTE) X(FAILURE)        \
-        X(DELIVERY) X(STREAM) X(SMALL) X(OUTBOX) X(REPLAY) X(AUDIT) X(SETTING) X(NUMBER)
+    X(HOST)                                                                                                  \
+    X(HOST_STAT)                                                                                             \
+    X(VOLUNTEER) X(ACCOUNT) X(TOKEN) X(INVITATION) X(RELEASE) X(NOTE) X(FAILURE) X(DELIVERY) X(STREAM)       \
+        X(SMALL) X(OUTBOX) X(REPLAY) X(AUDIT) X(SETTING) X(NUMBER)
 
 #define SCHEMA_COLUMN_UNIT(N, n, k)       UNIT_##N,
 #define SCHEMA_COLUMN_CHUNK(N, n, k)      CHUNK_##N,

@@ -129,18 +129,17 @@ static void a_blob_stays_until_its_last_holder_drops_it(void **state)
     struct world *w = *state;
     struct digest d = hash_bytes("shared", 6);
     uint64_t bytes;
-    bool whole, is_new, more;
+    bool whole, more;
     assert_int_equal(send(w->b, "shared", "b7", 0, 6, &whole), ERR_OK);
-    assert_int_equal(blob_hold(w->b, &d, "b8", &is_new), ERR_OK);
-    assert_true(is_new);
-    assert_int_equal(blob_hold(w->b, &d, "b8", &is_new), ERR_OK);
-    assert_false(is_new);
+    assert_int_equal(blob_hold(w->b, &d, "b8"), ERR_OK);
+    assert_int_equal(blob_hold(w->b, &d, "b8"), ERR_OK);
+    assert_int_equal(blobs_sync(w->b, "b8"), ERR_OK);
     assert_int_equal(blobs_drop(w->b, "b7", 100, &more), ERR_OK);
     assert_false(more);
     assert_int_equal(blob_find(w->b, &d, &bytes), ERR_OK);
     assert_int_equal(blobs_drop(w->b, "b8", 100, &more), ERR_OK);
     assert_int_equal(blob_find(w->b, &d, &bytes), ERR_MISSING);
-    assert_int_equal(blob_hold(w->b, &d, "b9", &is_new), ERR_MISSING);
+    assert_int_equal(blob_hold(w->b, &d, "b9"), ERR_MISSING);
     assert_int_equal(blobs_drop(w->b, "b8", 100, &more), ERR_OK); /* nothing is held: fine */
 }
 
@@ -182,10 +181,26 @@ static void uploads_that_nobody_goes_on_with_are_swept(void **state)
     struct digest d = hash_bytes("0123456789", 10);
     bool whole;
     assert_int_equal(send(w->b, "0123456789", "u1", 0, 4, &whole), ERR_OK);
-    assert_int_equal(blob_uploads_sweep(w->b, clock_wall_ms() - 60000), ERR_OK);
+    assert_int_equal(blobs_sweep(w->b, clock_wall_ms() - 60000), ERR_OK);
     assert_int_equal(blob_upload_offset(w->b, &d, "u1"), 4);
-    assert_int_equal(blob_uploads_sweep(w->b, clock_wall_ms() + 60000), ERR_OK);
+    assert_int_equal(blobs_sweep(w->b, clock_wall_ms() + 60000), ERR_OK);
     assert_int_equal(blob_upload_offset(w->b, &d, "u1"), 0);
+}
+
+static void what_a_host_uploaded_and_never_reported_is_swept_and_a_batchs_stays(void **state)
+{
+    struct world *w = *state;
+    struct digest lost = hash_bytes("lost", 4), kept = hash_bytes("kept", 4);
+    uint64_t bytes;
+    bool whole;
+    assert_int_equal(send(w->b, "lost", "h3", 0, 4, &whole), ERR_OK);
+    assert_int_equal(send(w->b, "kept", "h3", 0, 4, &whole), ERR_OK);
+    assert_int_equal(blob_hold(w->b, &kept, "b7"), ERR_OK);
+    assert_int_equal(blobs_sweep(w->b, clock_wall_ms() - 60000), ERR_OK);
+    assert_int_equal(blob_find(w->b, &lost, &bytes), ERR_OK);
+    assert_int_equal(blobs_sweep(w->b, clock_wall_ms() + 60000), ERR_OK);
+    assert_int_equal(blob_find(w->b, &lost, &bytes), ERR_MISSING);
+    assert_int_equal(blob_find(w->b, &kept, &bytes), ERR_OK);
 }
 
 int main(void)
@@ -202,6 +217,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_long_drop_goes_in_slices, open_blobs, close_blobs),
         cmocka_unit_test_setup_teardown(a_disk_that_is_too_full_takes_no_upload, open_blobs, close_blobs),
         cmocka_unit_test_setup_teardown(uploads_that_nobody_goes_on_with_are_swept, open_blobs, close_blobs),
+        cmocka_unit_test_setup_teardown(what_a_host_uploaded_and_never_reported_is_swept_and_a_batchs_stays,
+                                        open_blobs, close_blobs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,92 @@
+/* api.h - the handlers of the routes, one file for each kind of caller. Shapes: wire/PROTOCOL.md. */
+#ifndef SERVER_API_H
+#define SERVER_API_H
+
+#include "base/json.h"
+#include "server/route.h"
+#include "wire/parts.h"
+
+/* api_public.c */
+enum err api_project(struct call *c);
+enum err api_healthz(struct call *c);
+enum err api_readyz(struct call *c);
+enum err api_metrics(struct call *c);
+enum err api_whoami(struct call *c);
+
+/* api_host.c */
+enum err api_join(struct call *c);
+enum err api_work(struct call *c);
+enum err api_order(struct call *c);
+enum err api_release(struct call *c);
+
+/* api_file.c */
+enum err api_blob_get(struct call *c);
+enum err api_blob_head(struct call *c);
+enum err api_blob_begin(struct call *c);
+enum err api_blob_patch(struct call *c);
+
+/* api_app.c */
+enum err api_release_post(struct call *c);
+enum err api_release_retire(struct call *c);
+enum err api_apps(struct call *c);
+enum err api_app(struct call *c);
+
+/* api_batch.c, api_batch_read.c */
+enum err api_batch_post(struct call *c);
+enum err api_batch_units_post(struct call *c);
+enum err api_batch_do(struct call *c);
+enum err api_batch_patch(struct call *c);
+enum err api_batches(struct call *c);
+enum err api_batch_get(struct call *c);
+enum err api_batch_units(struct call *c);
+enum err api_batch_failures(struct call *c);
+enum err api_batch_explain(struct call *c);
+enum err api_batch_order(struct call *c);
+enum err api_batch_results(struct call *c);
+
+/* api_unit.c */
+enum err api_unit_get(struct call *c);
+enum err api_unit_explain(struct call *c);
+enum err api_unit_do(struct call *c);
+
+/* api_people.c */
+enum err api_users(struct call *c);
+enum err api_user_post(struct call *c);
+enum err api_user_patch(struct call *c);
+enum err api_tokens(struct call *c);
+enum err api_token_post(struct call *c);
+enum err api_token_delete(struct call *c);
+enum err api_token_rotate(struct call *c);
+enum err api_invitations(struct call *c);
+enum err api_invitation_post(struct call *c);
+enum err api_invitation_delete(struct call *c);
+
+/* api_admin.c */
+enum err api_hosts(struct call *c);
+enum err api_host_get(struct call *c);
+enum err api_host_ban(struct call *c);
+enum err api_host_unban(struct call *c);
+enum err api_stats(struct call *c);
+enum err api_audit(struct call *c);
+
+/* --- what several of them share --- */
+
+/* The batch of params[0], if the caller may see it: scientists see their own, viewers and operators all. */
+enum err api_find_batch(struct call *c, struct store_batch *ret) NODISCARD;
+enum err api_may_see(const struct call *c, const struct store_batch *b) NODISCARD;
+/* Query: limit (1..1000, 100) and after. */
+enum err api_page(const struct call *c, uint32_t *ret_limit, uint64_t *ret_after) NODISCARD;
+/* Ends {"items":[...  with ],"next":...}; next 0 is null. */
+void api_page_end(struct json_out *o, uint64_t next);
+void api_id(struct json_out *o, const char *key, uint64_t id); /* numbers as text */
+/* Outputs of an answer as PROTOCOL section 7 has them; null when the manifest is gone. data: inline ones too.
+ */
+enum err api_outputs_write(struct call *c, struct json_out *o, uint32_t batch, const struct digest *answer,
+                           bool data) NODISCARD;
+void api_batch_write(struct json_out *o, const struct store_batch *b);
+/* The body as one JSON object, its document freed by the caller. */
+enum err api_body(struct call *c, struct json_doc **ret_doc) NODISCARD;
+/* A new secret: its text as a token of id, and what is stored of it. */
+void api_secret(uint8_t ret_secret[32], struct digest *ret_stored);
+
+#endif

@@ -1,0 +1,194 @@
+/* api_admin.c - what operators watch and steer: hosts, the project in numbers, the audit log */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "server/api.h"
+#include "server/try.h"
+
+/* --- hosts --- */
+
+static void host_write(struct json_out *o, const struct store_host *h)
+{
+    json_out_object(o, NULL);
+    api_id(o, "host", h->id);
+    api_id(o, "volunteer", h->volunteer_id);
+    json_out_string(o, "nickname", h->nickname);
+    json_out_string(o, "platform", h->platform);
+    json_out_string(o, "os", h->os);
+    json_out_string(o, "cpu", h->cpu);
+    json_out_string(o, "client", h->client);
+    json_out_string(o, "features", h->features);
+    json_out_i64(o, "cores", h->cores);
+    json_out_u64(o, "memory_bytes", h->memory_bytes);
+    json_out_u64(o, "disk_bytes", h->disk_bytes);
+    json_out_real(o, "speed", h->speed);
+    json_out_bool(o, "banned", h->banned);
+    json_out_string(o, "ban_reason", h->ban_reason);
+    json_out_bool(o, "left", h->left);
+    json_out_i64(o, "created_ms", h->created_ms);
+    json_out_i64(o, "seen_ms", h->seen_ms);
+    json_out_i64(o, "allowed", h->allowed);
+    json_out_u64(o, "leased", h->leased);
+    json_out_u64(o, "valid", h->valid);
+    json_out_u64(o, "invalid", h->invalid);
+    json_out_u64(o, "errors", h->errors);
+    json_out_u64(o, "expired", h->expired);
+    json_out_u64(o, "reports", h->reports);
+    json_out_real(o, "credit", h->credit);
+    json_out_close(o);
+}
+
+enum err api_hosts(struct call *c)
+{
+    const char *banned = http_query(c->http, "banned");
+    struct store_host *list;
+    uint32_t limit, count, shown = 0, pages = 0;
+    uint64_t after, volunteer;
+    bool only_banned = false;
+    struct json_out o;
+    BUF_AUTO struct buf body = {0};
+    TRY(api_page(c, &limit, &after));
+    TRY(call_number(c, "volunteer", 0, INT64_MAX, &volunteer));
+    if (banned)
+        TRY(str_to_bool(banned, &only_banned));
+    json_out_init(&o, &body);
+    json_out_object(&o, NULL);
+    json_out_array(&o, "items");
+    do {
+        TRY(volunteer ? store_host_list_of(c->store, &c->http->arena, volunteer, after, limit, &list, &count)
+                      : store_host_list(c->store, &c->http->arena, after, limit, &list, &count));
+        for (uint32_t i = 0; i < count && shown < limit; i++) {
+            after = list[i].id;
+            if (only_banned && !list[i].banned)
+                continue;
+            host_write(&o, &list[i]);
+            shown++;
+        }
+    } while (count == limit && shown < limit && ++pages < 100);
+    api_page_end(&o, count == limit ? after : 0);
+    TRY(json_out_end(&o));
+    return call_reply(c, 200, &body);
+}
+
+static enum err find_host(struct call *c, struct store_host *ret)
+{
+    uint64_t id;
+    TRY(call_id(c->params[0], "host", INT64_MAX, &id));
+    enum err e = store_host_get(c->store, &c->http->arena, id, ret);
+    return e == ERR_MISSING ? err_set(e, "there is no host %" PRIu64, id) : e;
+}
+
+enum err api_host_get(struct call *c)
+{
+    struct store_host h;
+    struct json_out o;
+    BUF_AUTO struct buf body = {0};
+    TRY(find_host(c, &h));
+    json_out_init(&o, &body);
+    host_write(&o, &h);
+    TRY(json_out_end(&o));
+    return call_reply(c, 200, &body);
+}
+
+static enum err ban(struct call *c, bool on)
+{
+    static const char *const fields[] = {"reason"};
+    JSON_AUTO struct json_doc *doc = NULL;
+    struct store_host h;
+    struct engine_host *q = &c->request.u.host;
+    TRY(find_host(c, &h));
+    if (c->http->body.len > 0) {
+        TRY(api_body(c, &doc));
+        TRY(json_only(json_root(doc), "", fields, 1));
+        TRY(json_opt_string(json_root(doc), "", "reason", 200, NULL, &q->reason));
+    }
+    q->host_id = h.id;
+    q->ban = on;
+    q->reason = q->reason ? q->reason : "";
+    c->request.kind = ENGINE_HOST;
+    TRY(call_engine(c));
+    return api_host_get(c);
+}
+
+enum err api_host_ban(struct call *c)
+{
+    return ban(c, true);
+}
+
+enum err api_host_unban(struct call *c)
+{
+    return ban(c, false);
+}
+
+/* --- numbers --- */
+
+enum err api_stats(struct call *c)
+{
+    struct project_counts n;
+    struct engine_stats engine;
+    struct server *s = c->server;
+    uint64_t disk_free = 0;
+    uint32_t waiting;
+    int64_t oldest_ms;
+    struct json_out o;
+    BUF_AUTO struct buf body = {0};
+    TRY(store_project_counts(c->store, &n));
+    engine_thread_stats(s->thread, &engine);
+    engine_thread_load(s->thread, &waiting, &oldest_ms);
+    TRY(file_disk_free(s->data, &disk_free));
+    json_out_init(&o, &body);
+    json_out_object(&o, NULL);
+    json_out_string(&o, "project", project_name(s->project));
+    json_out_string(&o, "server", DUGNAD_VERSION);
+    json_out_i64(&o, "time_ms", clock_wall_ms());
+    json_out_i64(&o, "up_ms", clock_mono_ms() - s->started_ms);
+#define X(name) json_out_i64(&o, #name, n.name);
+    PROJECT_COUNT_LIST(X)
+#undef X
+    json_out_real(&o, "credit", n.credit);
+    json_out_i64(&o, "batches_active", engine.batches_active);
+    json_out_u64(&o, "disk_free_bytes", disk_free);
+    json_out_i64(&o, "connections", http_connections(s->http));
+    json_out_i64(&o, "engine_waiting", waiting);
+    json_out_close(&o);
+    TRY(json_out_end(&o));
+    return call_reply(c, 200, &body);
+}
+
+/* --- the audit log --- */
+
+enum err api_audit(struct call *c)
+{
+    struct store_audit *list;
+    uint32_t limit, count;
+    uint64_t after;
+    struct json_out o;
+    BUF_AUTO struct buf body = {0};
+    TRY(api_page(c, &limit, &after));
+    TRY(store_audit_list(c->store, &c->http->arena, after, limit, &list, &count));
+    json_out_init(&o, &body);
+    json_out_object(&o, NULL);
+    json_out_array(&o, "items");
+    for (uint32_t i = 0; i < count; i++) {
+        json_out_object(&o, NULL);
+        api_id(&o, "seq", list[i].seq);
+        json_out_i64(&o, "time_ms", list[i].at_ms);
+        if (list[i].user_id)
+            api_id(&o, "user", list[i].user_id);
+        else
+            json_out_null(&o, "user");
+        json_out_string(&o, "action", list[i].action);
+        json_out_string(&o, "subject", list[i].subject);
+        if (list[i].detail.len)
+            json_out_raw(&o, "detail", list[i].detail.data, list[i].detail.len);
+        digest_write(&o, "hash", &list[i].chain);
+        json_out_close(&o);
+    }
+    api_page_end(&o, count == limit ? list[count - 1].seq : 0);
+    TRY(json_out_end(&o));
+    return call_reply(c, 200, &body);
+}

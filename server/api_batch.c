@@ -1,0 +1,439 @@
+/* api_batch.c - what scientists change: batches made, filled, steered */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "server/api.h"
+#include "server/try.h"
+#include "wire/batch_msg.h"
+#include "wire/order.h"
+
+enum { LINES_MAX = 20000 };
+
+#define DEADLINE_DEFAULT_MS (7ll * 86400000)
+
+/* --- making one --- */
+
+struct making {
+    struct batch_request q;
+    struct store_release *releases; /* chosen: one for each platform */
+    uint32_t release_count;
+    struct manifest manifest; /* of the first */
+    struct wu_limits limits;
+    struct order order; /* but for the batch's number */
+};
+
+/* The releases of the app's wanted (or newest) version. */
+static enum err choose_releases(struct call *c, struct making *m)
+{
+    struct store_release *list;
+    struct arena *a = &c->http->arena;
+    uint32_t count, version = m->q.version;
+    uint64_t after = 0;
+    bool any = false;
+    m->releases = arena_array(a, BATCH_RELEASES_MAX, sizeof *m->releases);
+    TRY(m->releases ? ERR_OK : ERR_NOMEM);
+    do {
+        TRY(store_release_list(c->store, a, m->q.app, after, STORE_PAGE_MAX, &list, &count));
+        for (uint32_t i = 0; i < count; i++) {
+            const struct store_release *r = &list[i];
+            after = r->id;
+            any = true;
+            if (r->retired || (m->q.version ? r->version != m->q.version : r->version < version))
+                continue;
+            if (r->version > version) {
+                version = r->version;
+                m->release_count = 0;
+            }
+            if (m->release_count == BATCH_RELEASES_MAX)
+                return err_set(ERR_LIMIT, "%s version %u has more than %d releases", m->q.app, version,
+                               BATCH_RELEASES_MAX);
+            m->releases[m->release_count++] = *r;
+        }
+    } while (count == STORE_PAGE_MAX);
+    if (!any)
+        return err_set(ERR_MISSING, "there is no app \"%.64s\" here: publish it, or see `dugnad app list`",
+                       m->q.app);
+    if (m->release_count == 0 && m->q.version)
+        return err_set(ERR_MISSING, "app %s has no version %u that is in use", m->q.app, m->q.version);
+    if (m->release_count == 0)
+        return err_set(ERR_MISSING, "all versions of app %s are retired: publish a new one", m->q.app);
+    m->q.version = version;
+    return ERR_OK;
+}
+
+static enum err check_most(const char *name, uint64_t is, uint64_t most)
+{
+    if (is > most)
+        return err_set(ERR_LIMIT, "limits.%s is %" PRIu64 ", this project allows %" PRIu64, name, is, most);
+    return ERR_OK;
+}
+
+static enum err merge_limits(struct call *c, struct making *m)
+{
+    const struct settings *s = &c->server->settings;
+    m->limits = limits_merge(&m->manifest.limits, &m->q.limits);
+    TRY(check_most("memory_bytes", m->limits.memory_bytes, s->unit_memory_max));
+    TRY(check_most("disk_bytes", m->limits.disk_bytes, s->unit_disk_max));
+    TRY(check_most("output_bytes", m->limits.output_bytes, s->unit_output_max));
+    return check_most("wall_ms", (uint64_t)m->limits.wall_ms, (uint64_t)s->unit_wall_max_ms);
+}
+
+static enum err take_rules(const struct making *m, struct wu_rules *ret)
+{
+    const struct batch_rules *q = &m->q.rules;
+    uint32_t quorum = q->min_quorum ? q->min_quorum : 2;
+    *ret = (struct wu_rules){
+        .quorum = quorum,
+        .target_attempts = q->target_attempts ? q->target_attempts : quorum,
+        .errors_max = q->has_max_error_attempts || q->max_error_attempts ? q->max_error_attempts : 3,
+        .attempts_max = q->max_total_attempts ? q->max_total_attempts : 8,
+        .successes_max = q->max_success_attempts ? q->max_success_attempts : 6,
+        .lease_ms = q->deadline_ms ? q->deadline_ms : DEADLINE_DEFAULT_MS,
+        .compare = m->manifest.compare == COMPARE_DIGEST ? WU_COMPARE_DIGEST : WU_COMPARE_JUDGE};
+    if (!q->max_total_attempts && ret->attempts_max < ret->target_attempts + 4)
+        ret->attempts_max = ret->target_attempts + 4 < ATTEMPTS_MAX ? ret->target_attempts + 4 : ATTEMPTS_MAX;
+    if (ret->successes_max > ret->attempts_max)
+        ret->successes_max = ret->attempts_max;
+    if (!q->max_success_attempts && ret->successes_max < ret->target_attempts)
+        ret->successes_max = ret->target_attempts;
+    return wu_rules_check(ret);
+}
+
+static enum err check_inputs(struct call *c, const struct file_ref *inputs, uint32_t count, const char *where)
+{
+    char hex[DIGEST_TEXT_BYTES];
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t bytes;
+        enum err e = blob_find(c->server->blobs, &inputs[i].sha256, &bytes);
+        digest_text(&inputs[i].sha256, hex);
+        if (e == ERR_MISSING)
+            return err_set(e, "%sinput %.200s: its bytes (%s) are not here: upload them first", where,
+                           inputs[i].path, hex);
+        TRY(e);
+        if (bytes != inputs[i].bytes)
+            return err_set(ERR_INVALID, "%sinput %.200s has %" PRIu64 " bytes, not %" PRIu64, where,
+                           inputs[i].path, bytes, inputs[i].bytes);
+    }
+    return ERR_OK;
+}
+
+static enum err fill_order(struct call *c, struct making *m)
+{
+    struct order *o = &m->order;
+    const struct batch_request *q = &m->q;
+    *o = (struct order){.project_key = *project_key(c->server->project),
+                        .app = q->app,
+                        .version = q->version,
+                        .release_count = m->release_count,
+                        .command = q->command,
+                        .command_count = q->command_count,
+                        .inputs = q->inputs,
+                        .input_count = q->input_count,
+                        .stdin_path = q->stdin_path,
+                        .limits = m->limits,
+                        .env = q->env,
+                        .env_count = q->env_count};
+    o->releases = arena_array(&c->http->arena, m->release_count, sizeof *o->releases);
+    TRY(o->releases ? ERR_OK : ERR_NOMEM);
+    for (uint32_t i = 0; i < m->release_count; i++)
+        o->releases[i] = m->releases[i].digest;
+    return ERR_OK;
+}
+
+/* On the engine's thread. */
+static enum err write_order(void *ctx, uint32_t batch, struct buf *out)
+{
+    struct order order = ((const struct making *)ctx)->order;
+    order.batch = batch;
+    return order_print(&order, out);
+}
+
+static enum err keep_text(struct arena *a, const struct buf *from, struct text *ret)
+{
+    ret->data = arena_bytes(a, buf_text(from), from->len);
+    ret->len = (uint32_t)from->len;
+    return ret->data ? ERR_OK : ERR_NOMEM;
+}
+
+static enum err fill_texts(struct call *c, struct making *m, struct store_batch *b)
+{
+    BUF_AUTO struct buf labels = {0}, words = {0};
+    struct arena *a = &c->http->arena;
+    struct json_out o;
+    json_out_init(&o, &labels);
+    json_out_object(&o, NULL);
+    for (uint32_t i = 0; i < m->q.label_count; i++)
+        json_out_string(&o, m->q.labels[i].name, m->q.labels[i].value);
+    json_out_close(&o);
+    TRY(json_out_end(&o));
+    TRY(keep_text(a, &labels, &b->labels));
+    b->policy.data = m->q.policy ? m->q.policy : "";
+    b->policy.len = (uint32_t)strlen(b->policy.data);
+    b->request = (struct text){.data = buf_text(&c->http->body), .len = (uint32_t)c->http->body.len};
+    for (uint32_t i = 0; i < m->manifest.needs_feature_count; i++)
+        TRY(buf_printf(&words, "%s%s", i ? " " : "", m->manifest.needs_features[i]));
+    b->needs_features = arena_text(a, buf_text(&words));
+    return b->needs_features ? ERR_OK : ERR_NOMEM;
+}
+
+static void fill_array(const struct batch_request *q, struct store_batch *b)
+{
+    if (!q->has_array)
+        return;
+    b->array = true;
+    b->array_first = q->first;
+    b->array_step = q->step;
+    b->array_count = (uint32_t)batch_array_count(q->first, q->last, q->step);
+}
+
+static enum err fill_batch(struct call *c, struct making *m, struct store_batch *b)
+{
+    uint64_t memory = m->manifest.needs_memory_bytes;
+    *b = (struct store_batch){.user_id = c->who.id,
+                              .name = m->q.name ? m->q.name : "",
+                              .app = m->q.app,
+                              .version = m->q.version,
+                              .priority = m->q.priority,
+                              .release_count = m->release_count,
+                              .needs_memory_bytes = memory ? memory : m->limits.memory_bytes,
+                              .needs_disk_bytes = m->limits.disk_bytes,
+                              .hr_kind = app_class_name(m->manifest.app_class),
+                              .cost = m->manifest.cost};
+    for (uint32_t i = 0; i < m->release_count; i++)
+        b->releases[i] =
+            (struct batch_release){m->releases[i].platform, m->releases[i].digest, m->releases[i].bundle};
+    fill_array(&m->q, b);
+    TRY(take_rules(m, &b->rules));
+    return fill_texts(c, m, b);
+}
+
+static enum err check_command(const struct making *m)
+{
+    static const struct variable count = {"", "0"};
+    return m->q.has_array ? template_check(m->q.command, m->q.command_count, &count, 1) : ERR_OK;
+}
+
+/* Inputs of a batch are held by it, so that they stay when who uploaded them lets go. */
+static enum err hold_inputs(struct call *c, uint32_t batch, const struct file_ref *inputs, uint32_t count)
+{
+    char holder[24];
+    snprintf(holder, sizeof holder, "i%u", batch);
+    for (uint32_t i = 0; i < count; i++)
+        TRY(blob_hold(c->server->blobs, &inputs[i].sha256, holder));
+    return ERR_OK;
+}
+
+static enum err sync_inputs(struct call *c, uint32_t batch)
+{
+    char holder[24];
+    snprintf(holder, sizeof holder, "i%u", batch);
+    return blobs_sync(c->server->blobs, holder);
+}
+
+static enum err reply_batch(struct call *c, uint32_t id, int status)
+{
+    struct store_batch b;
+    struct buf body = {0};
+    struct json_out o;
+    TRY(store_batch_get(c->store, &c->http->arena, id, &b));
+    json_out_init(&o, &body);
+    api_batch_write(&o, &b);
+    enum err e = json_out_end(&o);
+    if (e != ERR_OK) {
+        buf_done(&body);
+        return e;
+    }
+    return call_reply(c, status, &body);
+}
+
+enum err api_batch_post(struct call *c)
+{
+    struct arena *a = &c->http->arena;
+    struct making *m = arena_alloc(a, sizeof *m);
+    struct engine_batch *q = &c->request.u.batch;
+    TRY(m ? ERR_OK : ERR_NOMEM);
+    TRY(batch_request_parse(buf_text(&c->http->body), c->http->body.len, a, &m->q));
+    TRY(choose_releases(c, m));
+    TRY(manifest_parse(m->releases[0].manifest.data, m->releases[0].manifest.len, a, &m->manifest));
+    TRY(merge_limits(c, m));
+    TRY(check_command(m));
+    TRY(check_inputs(c, m->q.inputs, m->q.input_count, ""));
+    TRY(fill_order(c, m));
+    c->request.kind = ENGINE_BATCH;
+    TRY(fill_batch(c, m, &q->batch));
+    q->units_max = c->who.units_max ? c->who.units_max : (uint64_t)c->server->settings.user_units;
+    q->order = write_order;
+    q->order_ctx = m;
+    TRY(call_idempotent(c));
+    TRY(call_engine(c));
+    TRY(hold_inputs(c, q->ret_batch, m->q.inputs, m->q.input_count));
+    TRY(sync_inputs(c, q->ret_batch));
+    return reply_batch(c, q->ret_batch, c->request.replayed ? 200 : 201);
+}
+
+/* --- filling it --- */
+
+struct filling {
+    struct order order;
+    struct text *specs;
+    uint32_t count;
+};
+
+static enum err read_order(struct call *c, const struct store_batch *b, struct order *ret)
+{
+    struct text order;
+    TRY(store_order_get(c->store, &c->http->arena, &b->order_digest, &order));
+    return order_parse(order.data, order.len, &c->http->arena, ret);
+}
+
+/* The text of a spec after its unit's id. */
+static enum err print_tail(struct arena *a, const struct unit_line *line, struct text *ret)
+{
+    BUF_AUTO struct buf text = {0};
+    struct spec spec = {.unit = wu_id_make(1, 0),
+                        .vars = line->vars,
+                        .var_count = line->var_count,
+                        .inputs = line->inputs,
+                        .input_count = line->input_count};
+    TRY(spec_print(&spec, &text));
+    const char *tail = strchr(buf_text(&text), ',') + 1;
+    ret->len = (uint32_t)(text.len - (size_t)(tail - text.data));
+    ret->data = arena_bytes(a, tail, ret->len);
+    return ret->data ? ERR_OK : ERR_NOMEM;
+}
+
+static enum err take_line(struct call *c, struct filling *f, const struct store_batch *b, const char *line,
+                          size_t len)
+{
+    struct unit_line u;
+    struct arena *a = &c->http->arena;
+    TRY(unit_line_parse(line, len, a, &u));
+    if (u.input_count + f->order.input_count > WU_INPUTS_MAX)
+        return err_set(ERR_LIMIT, "a unit has at most %d inputs, its batch's included", WU_INPUTS_MAX);
+    TRY(template_check(f->order.command, f->order.command_count, u.vars, u.var_count));
+    TRY(check_inputs(c, u.inputs, u.input_count, ""));
+    TRY(hold_inputs(c, b->id, u.inputs, u.input_count));
+    return print_tail(a, &u, &f->specs[f->count++]);
+}
+
+static enum err take_lines(struct call *c, struct filling *f, const struct store_batch *b)
+{
+    const char *at = buf_text(&c->http->body), *end = at + c->http->body.len;
+    f->specs = arena_array(&c->http->arena, LINES_MAX, sizeof *f->specs);
+    TRY(f->specs ? ERR_OK : ERR_NOMEM);
+    while (at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        size_t len = (size_t)((newline ? newline : end) - at);
+        if (len > 0 && f->count == LINES_MAX)
+            return err_set(ERR_LIMIT, "a request takes %d lines at most: send the rest in another",
+                           LINES_MAX);
+        if (len > 0) {
+            enum err e = take_line(c, f, b, at, len);
+            if (e != ERR_OK)
+                return err_prefix(e, "line %u", f->count + 1);
+        }
+        at += len + 1;
+    }
+    return ERR_OK;
+}
+
+static enum err reply_next(struct call *c, enum err e, uint32_t next)
+{
+    struct buf body = {0};
+    struct json_out o;
+    json_out_init(&o, &body);
+    json_out_object(&o, NULL);
+    json_out_i64(&o, "next", next);
+    if (e != ERR_OK) {
+        json_out_object(&o, "error");
+        json_out_string(&o, "code", err_word(e));
+        json_out_string(&o, "message", c->request.message);
+        json_out_close(&o);
+    }
+    json_out_close(&o);
+    enum err written = json_out_end(&o);
+    if (written != ERR_OK) {
+        buf_done(&body);
+        return written;
+    }
+    return call_reply(c, e == ERR_OK ? 200 : err_http(e), &body);
+}
+
+enum err api_batch_units_post(struct call *c)
+{
+    struct store_batch b;
+    struct filling f = {0};
+    struct engine_units *q = &c->request.u.units;
+    uint64_t first;
+    TRY(api_find_batch(c, &b));
+    TRY(call_number(c, "first", 0, UINT32_MAX, &first));
+    TRY(read_order(c, &b, &f.order));
+    TRY(take_lines(c, &f, &b));
+    TRY(sync_inputs(c, b.id));
+    c->request.kind = ENGINE_UNITS;
+    *q = (struct engine_units){.batch = b.id, .first = (uint32_t)first, .count = f.count, .specs = f.specs};
+    enum err e = call_engine(c);
+    if (e == ERR_OK || e == ERR_CONFLICT)
+        return reply_next(c, e, q->ret_next);
+    return e;
+}
+
+/* --- steering it --- */
+
+static enum err do_batch(struct call *c, uint32_t batch)
+{
+    c->request.kind = ENGINE_BATCH_DO;
+    c->request.u.batch_do.batch = batch;
+    TRY(call_engine(c));
+    return reply_batch(c, batch, 200);
+}
+
+enum err api_batch_do(struct call *c)
+{
+    static const char *const verbs[ENGINE_BATCH_VERBS] = {
+        [ENGINE_BATCH_CLOSE] = "close",   [ENGINE_BATCH_CANCEL] = "cancel", [ENGINE_BATCH_PAUSE] = "pause",
+        [ENGINE_BATCH_RESUME] = "resume", [ENGINE_BATCH_RETRY] = "retry",   [ENGINE_BATCH_PURGE] = "purge",
+    };
+    struct store_batch b;
+    TRY(api_find_batch(c, &b));
+    for (int i = 0; i < ENGINE_BATCH_VERBS; i++)
+        if (verbs[i] && str_eq(c->params[1], verbs[i])) {
+            c->request.u.batch_do.verb = (enum engine_batch_verb)i;
+            return do_batch(c, b.id);
+        }
+    return err_set(ERR_MISSING,
+                   "\"%.40s\" cannot be done to a batch: close, cancel, pause, resume, retry and purge can",
+                   c->params[1]);
+}
+
+enum err api_batch_patch(struct call *c)
+{
+    static const char *const fields[] = {"priority", "name", "labels"};
+    JSON_AUTO struct json_doc *doc = NULL;
+    BUF_AUTO struct buf text = {0};
+    struct engine_batch_do *q = &c->request.u.batch_do;
+    struct store_batch b;
+    struct text labels;
+    struct variable *list;
+    uint32_t count;
+    int64_t priority;
+    int32_t value;
+    TRY(api_find_batch(c, &b));
+    TRY(api_body(c, &doc));
+    const struct json *root = json_root(doc);
+    TRY(json_only(root, "", fields, sizeof fields / sizeof *fields));
+    TRY(json_opt_i64(root, "", "priority", -1000, 1000, b.priority, &priority));
+    TRY(json_opt_string(root, "", "name", NAME_BYTES_MAX * 4, NULL, &q->name));
+    value = (int32_t)priority;
+    q->priority = &value;
+    if (json_field(root, "labels")) {
+        TRY(variables_read(root, "", "labels", LABELS_MAX, &c->http->arena, &list, &count));
+        TRY(json_dump(json_field(root, "labels"), &text));
+        TRY(keep_text(&c->http->arena, &text, &labels));
+        q->labels = &labels;
+    }
+    q->verb = ENGINE_BATCH_CHANGE;
+    return do_batch(c, b.id);
+}

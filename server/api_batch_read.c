@@ -1,0 +1,390 @@
+/* api_batch_read.c - what scientists see: batches, their units, failures and results */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "server/api.h"
+#include "server/try.h"
+
+enum { WAIT_S_MAX = 60, FAILURES_MAX = 200, RESULT_BYTES_MAX = 4 << 20 };
+
+/* --- lists and one --- */
+
+static bool is_wanted(const struct store_batch *b, const char *state, const char *app)
+{
+    return (!state || str_eq(state, store_batch_state(b))) && (!app || str_eq(app, b->app));
+}
+
+enum err api_batches(struct call *c)
+{
+    const char *state = http_query(c->http, "state"), *app = http_query(c->http, "app");
+    struct store_batch *list;
+    uint32_t limit, count, shown = 0;
+    uint64_t after, user = c->who.role == ROLE_SCIENTIST ? c->who.id : 0;
+    struct json_out o;
+    BUF_AUTO struct buf body = {0};
+    TRY(api_page(c, &limit, &after));
+    if (!user)
+        TRY(call_number(c, "user", 0, UINT64_MAX, &user));
+    json_out_init(&o, &body);
+    json_out_object(&o, NULL);
+    json_out_array(&o, "items");
+    for (int pages = 0;; pages++) { /* a filter may skip many: a bounded search, then the cursor */
+        TRY(store_batch_list(c->store, &c->http->arena, user, (uint32_t)after, STORE_PAGE_MAX, &list,
+                             &count));
+        uint32_t i;
+        for (i = 0; i < count && shown < limit; i++) {
+            after = list[i].id;
+            if (is_wanted(&list[i], state, app)) {
+                api_batch_write(&o, &list[i]);
+                shown++;
+            }
+        }
+        if (i == count && count < STORE_PAGE_MAX)
+            after = 0;
+        if (after == 0 || shown == limit || pages == 10)
+            break;
+    }
+    api_page_end(&o, after);
+    TRY(json_out_end(&o));
+    return call_reply(c, 200, &body);
+}
+
+enum err api_batch_get(struct call *c)
+{
+    struct store_batch b;
+    struct json_out o;
+    BUF_AUTO struct buf body = {0};
+    TRY(api_find_batch(c, &b));
+    json_out_init(&o, &body);
+    api_batch_write(&o, &b);
+    TRY(json_out_end(&o));
+    return call_reply(c, 200, &body);
+}
+
+enum err api_batch_order(struct call *c)
+{
+    struct store_batch b;
+    struct text order;
+    BUF_AUTO struct buf body = {0};
+    TRY(api_find_batch(c, &b));
+    TRY(store_order_get(c->store, &c->http->arena, &b.order_digest, &order));
+    TRY(buf_add(&body, order.data, order.len));
+    return call_reply(c, 200, &body);
+}
+
+/* --- units --- */
+
+static void unit_write(struct json_out *o, const struct store_unit *u)
+{
+    char id[ID_TEXT_BYTES];
+    const struct wu *wu = &u->wu;
+    uint32_t leased = 0, errors = 0;
+    for (uint32_t i = 0; i < wu->attempt_count; i++) {
+        leased += wu->attempts[i].state == ATTEMPT_LEASED;
+        errors += wu->attempts[i].state == ATTEMPT_ERRORED;
+    }
+    wu_id_text(wu->id, id);
+    json_out_object(o, NULL);
+    json_out_string(o, "unit", id);
+    json_out_string(o, "state", wu_state_name(wu->state));
+    if (wu->failure != WU_FAILURE_NONE)
+        json_out_string(o, "failure", wu_failure_name(wu->failure));
+    json_out_i64(o, "attempts", wu->attempt_count);
+    json_out_i64(o, "leased", leased);
+    json_out_i64(o, "errors", errors);
+    json_out_close(o);
+}
+
+static enum err parse_state(const char *word, struct store_unit_filter *ret)
+{
+    *ret = (struct store_unit_filter){.state = WU_STATES};
+    if (!word || !*word)
+        return ERR_OK;
+    if (str_eq(word, "failed")) {
+        ret->failed = true;
+        return ERR_OK;
+    }
+    for (int s = 0; s < WU_STATES; s++)
+        if (str_eq(word, wu_state_name((enum wu_state)s))) {
+            ret->state = (enum wu_state)s;
+            return ERR_OK;
+        }
+    return err_set(ERR_INVALID, "?state=%.40s is none of open, judging, accepted, failed, delivered", word);
+}
+
+enum err api_batch_units(struct call *c)
+{
+    struct store_batch b;
+    struct store_unit_filter filter;
+    struct store_unit *list;
+    const char *after = http_query(c->http, "after");
+    char next_text[ID_TEXT_BYTES];
+    uint32_t count;
+    uint64_t limit;
+    wu_id from = 0, next;
+    struct json_out o;
+    BUF_AUTO struct buf body = {0};
+    TRY(api_find_batch(c, &b));
+    TRY(call_number(c, "limit", 100, STORE_PAGE_MAX, &limit));
+    TRY(parse_state(http_query(c->http, "state"), &filter));
+    if (after && *after)
+        TRY(wu_id_parse(after, &from));
+    TRY(store_unit_list(c->store, &c->http->arena, b.id, &filter, from, limit ? (uint32_t)limit : 1, &list,
+                        &count, &next));
+    json_out_init(&o, &body);
+    json_out_object(&o, NULL);
+    json_out_array(&o, "items");
+    for (uint32_t i = 0; i < count; i++)
+        unit_write(&o, &list[i]);
+    json_out_close(&o);
+    if (next) {
+        wu_id_text(next, next_text);
+        json_out_string(&o, "next", next_text);
+    } else {
+        json_out_null(&o, "next");
+    }
+    json_out_close(&o);
+    TRY(json_out_end(&o));
+    return call_reply(c, 200, &body);
+}
+
+/* --- failures --- */
+
+static enum err failure_write(struct call *c, struct json_out *o, const struct store_failure_group *g)
+{
+    struct store_note *notes;
+    uint32_t count;
+    char unit[ID_TEXT_BYTES];
+    wu_id_text(g->sample_unit, unit);
+    json_out_object(o, NULL);
+    json_out_string(o, "error", attempt_error_name(g->error));
+    if (g->exit_code)
+        json_out_i64(o, "exit_code", g->exit_code);
+    if (g->signal)
+        json_out_i64(o, "signal", g->signal);
+    json_out_u64(o, "count", g->count);
+    json_out_string(o, "unit", unit);
+    json_out_string(o, "pattern", g->pattern);
+    json_out_i64(o, "last_ms", g->last_ms);
+    TRY(store_note_list(c->store, &c->http->arena, g->sample_unit, &notes, &count));
+    for (uint32_t i = 0; i < count; i++)
+        if (notes[i].attempt == g->sample_attempt) {
+            json_out_string(o, "message", notes[i].message);
+            json_out_string_len(o, "stderr", notes[i].stderr_tail, strlen(notes[i].stderr_tail));
+            break;
+        }
+    json_out_close(o);
+    return ERR_OK;
+}
+
+enum err api_batch_failures(struct call *c)
+{
+    struct store_batch b;
+    struct store_failure_group *list;
+    uint32_t count;
+    struct json_out o;
+    BUF_AUTO struct buf body = {0};
+    TRY(api_find_batch(c, &b));
+    TRY(store_failure_list(c->store, &c->http->arena, b.id, FAILURES_MAX, &list, &count));
+    json_out_init(&o, &body);
+    json_out_object(&o, NULL);
+    json_out_array(&o, "items");
+    for (uint32_t i = 0; i < count; i++)
+        TRY(failure_write(c, &o, &list[i]));
+    api_page_end(&o, 0);
+    TRY(json_out_end(&o));
+    return call_reply(c, 200, &body);
+}
+
+/* --- results --- */
+
+static enum err result_write(struct call *c, struct json_out *o, uint32_t batch,
+                             const struct store_delivery *d)
+{
+    struct store_unit u;
+    char id[ID_TEXT_BYTES];
+    JSON_AUTO struct json_doc *spec = NULL;
+    TRY(store_unit_get(c->store, &c->http->arena, d->unit, &u));
+    TRY(json_parse(u.spec.data, u.spec.len, WU_SPEC_BYTES_MAX, &spec));
+    wu_id_text(d->unit, id);
+    json_out_object(o, NULL);
+    json_out_u64(o, "seq", d->seq);
+    json_out_string(o, "unit", id);
+    json_out_value(o, "vars", json_field(json_root(spec), "vars"));
+    if (u.wu.canonical >= 0) {
+        json_out_string(o, "state", "accepted");
+        TRY(api_outputs_write(c, o, batch, &u.wu.attempts[u.wu.canonical].answer, true));
+    } else {
+        json_out_string(o, "state", "failed");
+        json_out_null(o, "outputs");
+        json_out_string(o, "failure", wu_failure_name(u.wu.failure));
+    }
+    json_out_i64(o, "at_ms", d->at_ms);
+    json_out_close(o);
+    return ERR_OK;
+}
+
+static bool is_complete(const struct store_batch *b)
+{
+    return !b->loading && b->job == BATCH_JOB_NONE && b->counts.delivered >= b->counts.units &&
+           b->finished_ms != 0;
+}
+
+struct results {
+    uint64_t after, limit;
+    uint64_t seen; /* waiters_count() before the look */
+    int64_t until_ms;
+};
+
+static enum err results_write(struct call *c, const struct results *r, const struct store_batch *b,
+                              const struct store_delivery *list, uint32_t count)
+{
+    struct json_out o;
+    BUF_AUTO struct buf body = {0};
+    uint64_t next = r->after;
+    uint32_t i;
+    json_out_init(&o, &body);
+    json_out_object(&o, NULL);
+    json_out_array(&o, "items");
+    for (i = 0; i < count && body.len < RESULT_BYTES_MAX; i++) {
+        TRY(result_write(c, &o, b->id, &list[i]));
+        next = list[i].seq;
+    }
+    json_out_close(&o);
+    json_out_u64(&o, "next", next);
+    json_out_bool(&o, "complete", is_complete(b) && i == count && count < r->limit);
+    json_out_close(&o);
+    TRY(json_out_end(&o));
+    return call_reply(c, 200, &body);
+}
+
+/* The batch is read before its stream, so that "complete" never hides a delivery that came in between. */
+static enum err look(struct call *c)
+{
+    struct results *r = c->work;
+    struct server *s = c->server;
+    struct store_batch b;
+    struct store_delivery *list;
+    uint32_t count;
+    r->seen = waiters_count(s->waiters);
+    TRY(api_find_batch(c, &b));
+    TRY(store_delivery_list(c->store, &c->http->arena, b.id, r->after, (uint32_t)r->limit, &list, &count));
+    if (count == 0 && !is_complete(&b) && clock_mono_ms() < r->until_ms && !atomic_load(&s->stopping) &&
+        waiters_add(s->waiters, &c->job, b.id, r->seen, r->until_ms) == ERR_OK)
+        return ERR_OK;
+    return results_write(c, r, &b, list, count);
+}
+
+enum err api_batch_results(struct call *c)
+{
+    struct results *r = arena_alloc(&c->http->arena, sizeof *r);
+    uint64_t wait_s;
+    TRY(r ? ERR_OK : ERR_NOMEM);
+    c->work = r;
+    TRY(call_number(c, "after", 0, INT64_MAX, &r->after));
+    TRY(call_number(c, "limit", 100, STORE_PAGE_MAX, &r->limit));
+    TRY(call_number(c, "wait_s", 0, WAIT_S_MAX, &wait_s));
+    if (r->limit == 0)
+        return err_set(ERR_INVALID, "?limit= must be from 1 to %d", STORE_PAGE_MAX);
+    r->until_ms = clock_mono_ms() + (int64_t)wait_s * 1000;
+    c->then = look;
+    return look(c);
+}
+
+/* --- explaining --- */
+
+static enum err explain(const struct store_batch *b, struct buf *out)
+{
+    const struct batch_counts *n = &b->counts;
+    if (b->cancelled)
+        return buf_printf(out, "Batch %u was cancelled; %" PRId64 " of its %" PRId64 " units had an answer.",
+                          b->id, n->accepted, n->units);
+    if (is_complete(b) && n->failed == 0)
+        return buf_printf(out, "Batch %u is done: all %" PRId64 " units have a validated answer.", b->id,
+                          n->units);
+    if (is_complete(b))
+        return buf_printf(
+            out,
+            "Batch %u is done: %" PRId64 " units have a validated answer, %" PRId64
+            " failed: `dugnad show %u --failures` says why, `dugnad retry %u --failed` tries again.",
+            b->id, n->accepted, n->failed, b->id, b->id);
+    if (b->paused)
+        return buf_printf(out, "Batch %u is paused: `dugnad resume %u` lets it go on.", b->id, b->id);
+    if (n->units == 0)
+        return buf_printf(out, "Batch %u has no units yet: it is still being loaded.", b->id);
+    TRY(buf_printf(out,
+                   "%" PRId64 " of %" PRId64 " units of batch %u are not done: %" PRId64
+                   " attempts are at hosts, %" PRId64 " wait for one",
+                   n->open + n->judging, n->units, b->id, n->leased, n->unsent));
+    if (n->judging)
+        TRY(buf_printf(out, ", %" PRId64 " units wait for their answers to be compared", n->judging));
+    return buf_add_text(out, ".");
+}
+
+/* Hosts that called in the last hour, and what keeps those from the batch's work. */
+static enum err explain_hosts(struct call *c, const struct store_batch *b, struct buf *out)
+{
+    struct store_host *list;
+    struct arena ARENA_AUTO a = {0};
+    uint32_t count, alive = 0, fit = 0, platform = 0, memory = 0, owners = 0;
+    uint64_t after = 0, seen_owners[8];
+    int64_t now_ms = clock_wall_ms();
+    for (int pages = 0; pages < 10; pages++) {
+        TRY(store_host_list(c->store, &a, after, STORE_PAGE_MAX, &list, &count));
+        for (uint32_t i = 0; i < count; i++) {
+            const struct store_host *h = &list[i];
+            bool runs = false, known = false;
+            after = h->id;
+            if (h->left || h->banned || now_ms - h->seen_ms > 3600000)
+                continue;
+            alive++;
+            for (uint32_t r = 0; r < b->release_count; r++)
+                runs |= str_eq(b->releases[r].platform, h->platform);
+            platform += !runs;
+            memory += runs && h->memory_bytes < b->needs_memory_bytes;
+            if (!runs || h->memory_bytes < b->needs_memory_bytes)
+                continue;
+            fit++;
+            for (uint32_t o = 0; o < owners; o++)
+                known |= seen_owners[o] == h->volunteer_id;
+            if (!known && owners < 8)
+                seen_owners[owners++] = h->volunteer_id;
+        }
+        if (count < STORE_PAGE_MAX)
+            break;
+    }
+    TRY(buf_printf(out, " %u hosts called in the last hour, %u of them can run it", alive, fit));
+    if (platform)
+        TRY(buf_printf(out, "; for %u there is no build of %s", platform, b->app));
+    if (memory)
+        TRY(buf_printf(out, "; %u offer too little memory", memory));
+    if (fit && owners < b->rules.quorum && !b->rules.own_hosts)
+        TRY(buf_printf(
+            out,
+            "; they belong to %u owner%s, and a quorum of %u needs answers from as many owners: this "
+            "cannot finish until more people join, or with --quorum %u",
+            owners, owners == 1 ? "" : "s", b->rules.quorum, owners));
+    return buf_add_text(out, ".");
+}
+
+enum err api_batch_explain(struct call *c)
+{
+    struct store_batch b;
+    struct json_out o;
+    BUF_AUTO struct buf text = {0}, body = {0};
+    TRY(api_find_batch(c, &b));
+    TRY(explain(&b, &text));
+    if (!is_complete(&b) && !b.cancelled && !b.paused && b.counts.unsent > 0)
+        TRY(explain_hosts(c, &b, &text));
+    json_out_init(&o, &body);
+    json_out_object(&o, NULL);
+    api_id(&o, "batch", b.id);
+    json_out_string(&o, "state", store_batch_state(&b));
+    json_out_string(&o, "text", buf_text(&text));
+    json_out_close(&o);
+    TRY(json_out_end(&o));
+    return call_reply(c, 200, &body);
+}

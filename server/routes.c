@@ -1,0 +1,67 @@
+/* routes.c - the table. More particular paths stand before those with a *. */
+#include "server/api.h"
+
+#define SMALL JSON_BODY_SMALL_BYTES_MAX
+#define BIG   JSON_BODY_BYTES_MAX
+
+const struct route routes[] = {
+    {"POST", "/v1/work", ACCESS_HOST, 0, BIG, true, api_work, NULL},
+    {"POST", "/v1/hosts", ACCESS_PUBLIC, 0, SMALL, false, api_join, NULL},
+    {"GET", "/v1/orders/*", ACCESS_TOKEN, 0, 0, false, api_order, NULL},
+    {"GET", "/v1/releases/*", ACCESS_TOKEN, 0, 0, false, api_release, NULL},
+    {"GET", "/v1/blobs/*", ACCESS_TOKEN, SCOPE_READ | SCOPE_SUBMIT, 0, true, api_blob_get, NULL},
+    {"HEAD", "/v1/blobs/*", ACCESS_TOKEN, SCOPE_READ | SCOPE_SUBMIT | SCOPE_RELEASE, 0, true, api_blob_head,
+     NULL},
+    {"PATCH", "/v1/blobs/*", ACCESS_TOKEN, SCOPE_SUBMIT | SCOPE_RELEASE, BLOB_BYTES_MAX, false,
+     api_blob_patch, api_blob_begin},
+
+    {"GET", "/v1/project", ACCESS_PUBLIC, 0, 0, true, api_project, NULL},
+    {"GET", "/healthz", ACCESS_PUBLIC, 0, 0, true, api_healthz, NULL},
+    {"GET", "/readyz", ACCESS_PUBLIC, 0, 0, false, api_readyz, NULL},
+    {"GET", "/metrics", ACCESS_PUBLIC, 0, 0, false, api_metrics, NULL},
+    {"GET", "/v1/whoami", ACCESS_TOKEN, 0, 0, false, api_whoami, NULL},
+
+    {"POST", "/v1/releases", ACCESS_SCIENTIST, SCOPE_RELEASE, ENVELOPE_BYTES_MAX, false, api_release_post,
+     NULL},
+    {"DELETE", "/v1/releases/*", ACCESS_SCIENTIST, SCOPE_RELEASE, 0, false, api_release_retire, NULL},
+    {"GET", "/v1/apps", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT | SCOPE_RELEASE, 0, false, api_apps, NULL},
+    {"GET", "/v1/apps/*", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT | SCOPE_RELEASE, 0, false, api_app, NULL},
+
+    {"GET", "/v1/batches", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT, 0, false, api_batches, NULL},
+    {"POST", "/v1/batches", ACCESS_SCIENTIST, SCOPE_SUBMIT, BIG, false, api_batch_post, NULL},
+    {"GET", "/v1/batches/*", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT, 0, false, api_batch_get, NULL},
+    {"PATCH", "/v1/batches/*", ACCESS_SCIENTIST, SCOPE_SUBMIT, SMALL, false, api_batch_patch, NULL},
+    {"GET", "/v1/batches/*/units", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT, 0, false, api_batch_units, NULL},
+    {"POST", "/v1/batches/*/units", ACCESS_SCIENTIST, SCOPE_SUBMIT, BIG, false, api_batch_units_post, NULL},
+    {"GET", "/v1/batches/*/failures", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT, 0, false, api_batch_failures,
+     NULL},
+    {"GET", "/v1/batches/*/explain", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT, 0, false, api_batch_explain,
+     NULL},
+    {"GET", "/v1/batches/*/order", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT, 0, false, api_batch_order, NULL},
+    {"GET", "/v1/batches/*/results", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT, 0, false, api_batch_results,
+     NULL},
+    {"POST", "/v1/batches/*/*", ACCESS_SCIENTIST, SCOPE_SUBMIT, SMALL, false, api_batch_do, NULL},
+    {"GET", "/v1/units/*", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT, 0, false, api_unit_get, NULL},
+    {"GET", "/v1/units/*/explain", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT, 0, false, api_unit_explain,
+     NULL},
+    {"POST", "/v1/units/*/*", ACCESS_SCIENTIST, SCOPE_SUBMIT, SMALL, false, api_unit_do, NULL},
+
+    {"GET", "/v1/users", ACCESS_OPERATOR, SCOPE_READ | SCOPE_ADMIN, 0, false, api_users, NULL},
+    {"POST", "/v1/users", ACCESS_OPERATOR, SCOPE_ADMIN, SMALL, false, api_user_post, NULL},
+    {"PATCH", "/v1/users/*", ACCESS_OPERATOR, SCOPE_ADMIN, SMALL, false, api_user_patch, NULL},
+    {"GET", "/v1/tokens", ACCESS_VIEWER, 0, 0, false, api_tokens, NULL},
+    {"POST", "/v1/tokens", ACCESS_VIEWER, 0, SMALL, false, api_token_post, NULL},
+    {"DELETE", "/v1/tokens/*", ACCESS_VIEWER, 0, 0, false, api_token_delete, NULL},
+    {"POST", "/v1/tokens/*/rotate", ACCESS_VIEWER, 0, SMALL, false, api_token_rotate, NULL},
+    {"GET", "/v1/invitations", ACCESS_OPERATOR, SCOPE_READ | SCOPE_ADMIN, 0, false, api_invitations, NULL},
+    {"POST", "/v1/invitations", ACCESS_OPERATOR, SCOPE_ADMIN, SMALL, false, api_invitation_post, NULL},
+    {"DELETE", "/v1/invitations/*", ACCESS_OPERATOR, SCOPE_ADMIN, 0, false, api_invitation_delete, NULL},
+
+    {"GET", "/v1/hosts", ACCESS_VIEWER, SCOPE_READ, 0, false, api_hosts, NULL},
+    {"GET", "/v1/hosts/*", ACCESS_VIEWER, SCOPE_READ, 0, false, api_host_get, NULL},
+    {"POST", "/v1/hosts/*/ban", ACCESS_OPERATOR, SCOPE_ADMIN, SMALL, false, api_host_ban, NULL},
+    {"POST", "/v1/hosts/*/unban", ACCESS_OPERATOR, SCOPE_ADMIN, SMALL, false, api_host_unban, NULL},
+    {"GET", "/v1/stats", ACCESS_VIEWER, SCOPE_READ, 0, false, api_stats, NULL},
+    {"GET", "/v1/audit", ACCESS_OPERATOR, SCOPE_READ | SCOPE_ADMIN, 0, false, api_audit, NULL},
+};
+const size_t route_count = sizeof routes / sizeof *routes;

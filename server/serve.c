@@ -1,0 +1,258 @@
+#include "server/serve.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/notify.h"
+#include "base/str.h"
+#include "server/route.h"
+#include "server/tls_cert.h"
+#include "server/try.h"
+
+enum { PATH_ROOM = 4096, BURST_S = 10 };
+
+struct pem { /* as it was when the server started; libmicrohttpd wants texts */
+    struct buf certificate, key;
+};
+
+enum err serve_settings(const char *data, struct settings *ret)
+{
+    char path[PATH_ROOM];
+    enum log_level level;
+    TRY(file_join(path, sizeof path, data, "server.conf"));
+    conf_defaults(settings_options, settings_count, ret);
+    enum err e = conf_load(settings_options, settings_count, path, ret);
+    if (e == ERR_MISSING)
+        return err_set(e, "%s holds no project: make one with `dugnad-server --data %s init --name NAME`",
+                       data, data);
+    TRY(e);
+    e = log_level_parse(ret->log_level, &level);
+    return e == ERR_OK ? e : err_prefix(e, "%s: log_level", path);
+}
+
+enum err serve_database(const char *data, const struct settings *s, char *ret, size_t room)
+{
+    const char *sqlite = "sqlite:", *at = s->database + strlen(sqlite);
+    int len = !str_starts(s->database, sqlite) || *at == '/'
+                  ? snprintf(ret, room, "%s", s->database)
+                  : snprintf(ret, room, "%s%s/%s", sqlite, data, at);
+    return len >= 0 && (size_t)len < room ? ERR_OK : err_set(ERR_LIMIT, "the database's path is too long");
+}
+
+/* --- starting --- */
+
+static enum err read_pem(const char *data, const char *setting, struct buf *ret)
+{
+    char path[PATH_ROOM];
+    if (setting[0] == '/')
+        return file_read(setting, CONFIG_BYTES_MAX, ret);
+    TRY(file_join(path, sizeof path, data, setting));
+    return file_read(path, CONFIG_BYTES_MAX, ret);
+}
+
+static void on_delivered(void *ctx, uint32_t batch)
+{
+    const struct server *s = ctx;
+    if (s->waiters)
+        waiters_tell(s->waiters, batch);
+}
+
+static void on_outbox(void *ctx, enum outbox_kind kind)
+{
+    const struct server *s = ctx;
+    if (kind == OUTBOX_JUDGE && s->judge)
+        judge_wake(s->judge);
+    else if (kind != OUTBOX_JUDGE && s->deliver)
+        deliver_wake(s->deliver);
+}
+
+static enum err start_storage(struct server *s)
+{
+    char path[PATH_ROOM];
+    TRY(file_join(path, sizeof path, s->data, "lock"));
+    enum err e = file_lock(path, &s->lock_fd);
+    if (e == ERR_CONFLICT)
+        return err_set(e, "another dugnad-server runs on %s", s->data);
+    TRY(e);
+    TRY(serve_database(s->data, &s->settings, path, sizeof path));
+    TRY(store_open(path, &s->store));
+    TRY(store_reader_open(s->store, &s->judge_store));
+    TRY(store_reader_open(s->store, &s->deliver_store));
+    TRY(store_reader_open(s->store, &s->upload_store));
+    TRY(file_join(path, sizeof path, s->data, "blobs"));
+    return blobs_open(path, s->settings.disk_free_min, &s->blobs);
+}
+
+static enum err start_engine(struct server *s)
+{
+    const struct settings *c = &s->settings;
+    struct engine_config config = {.sign_units = project_sign_units,
+                                   .sign_ctx = s->project,
+                                   .on_delivered = on_delivered,
+                                   .on_outbox = on_outbox,
+                                   .hook_ctx = s,
+                                   .leases_per_core_max = (uint32_t)c->core_leases,
+                                   .leases_per_host_max = (uint32_t)c->host_leases,
+                                   .contact_ms = c->contact_ms,
+                                   .contact_idle_ms = c->contact_idle_ms};
+    struct engine_thread_config thread = {.queue_max = (uint32_t)c->queue};
+    TRY(engine_new(s->store, &config, &s->engine));
+    return engine_thread_start(s->engine, &thread, &s->thread);
+}
+
+static enum err start_threads(struct server *s)
+{
+    const struct settings *c = &s->settings;
+    char path[PATH_ROOM];
+    TRY(file_join(path, sizeof path, s->data, "judge"));
+    struct judge_config judge = {s->judge_store, s->thread, s->blobs, path};
+    struct deliver_config deliver = {s->deliver_store, s->thread, s->blobs};
+    TRY(auth_new(s->store, &s->auth));
+    TRY(rate_new(c->token_rate, c->token_rate * BURST_S, &s->token_rate));
+    TRY(rate_new(c->address_rate, c->address_rate * BURST_S, &s->address_rate));
+    TRY(workers_start(s->store, (uint32_t)c->workers, (uint32_t)c->queue, &s->workers));
+    TRY(waiters_start(s->workers, &s->waiters));
+    TRY(judge_start(&judge, &s->judge));
+    return deliver_start(&deliver, &s->deliver);
+}
+
+static enum err start_http(struct server *s, const struct pem *pem)
+{
+    const struct settings *c = &s->settings;
+    char address[64];
+    uint16_t port;
+    TRY(settings_listen(c, address, sizeof address, &port));
+    struct http_config config = {.address = address,
+                                 .port = port,
+                                 .certificate_pem = buf_text(&pem->certificate),
+                                 .key_pem = buf_text(&pem->key),
+                                 .threads = (uint32_t)c->threads,
+                                 .connections_max = (uint32_t)c->connections,
+                                 .connections_per_ip_max = (uint32_t)c->connections_per_address,
+                                 .idle_s = (uint32_t)((c->idle_ms + 999) / 1000),
+                                 .begin = route_begin,
+                                 .handle = route_handle,
+                                 .done = route_done,
+                                 .ctx = s};
+    return http_start(&config, &s->http);
+}
+
+static enum err start(struct server *s, struct pem *pem)
+{
+    char pin[PIN_TEXT_BYTES];
+    struct sweep_config sweep = {.upload_kept_ms = s->settings.upload_kept_ms};
+    TRY(read_pem(s->data, s->settings.certificate, &pem->certificate));
+    TRY(read_pem(s->data, s->settings.key, &pem->key));
+    TRY(tls_cert_pin(pem->certificate.data, pem->certificate.len, pin));
+    TRY(tls_cert_expires(pem->certificate.data, pem->certificate.len, &sweep.certificate_ends_ms));
+    TRY(project_open(s->data, &s->settings, pin, clock_wall_ms(), &s->project));
+    s->metrics = metrics_new(route_count);
+    TRY(s->metrics ? ERR_OK : err_set(ERR_NOMEM, "no memory for metrics"));
+    TRY(start_storage(s));
+    TRY(start_engine(s));
+    TRY(start_threads(s));
+    sweep.blobs = s->blobs;
+    sweep.root_ends_ms = project_root_expires_ms(s->project);
+    TRY(sweep_start(&sweep, &s->sweep));
+    return start_http(s, pem);
+}
+
+/* --- stopping: from the door inwards, so that whatever was begun is answered --- */
+
+static void stop(struct server *s, struct pem *pem)
+{
+    atomic_store(&s->stopping, true);
+    if (s->http)
+        http_quiesce(s->http);
+    waiters_stop(s->waiters);
+    s->waiters = NULL;
+    workers_stop(s->workers);
+    judge_stop(s->judge);
+    deliver_stop(s->deliver);
+    if (s->thread)
+        engine_thread_stop(s->thread);
+    http_stop(s->http);
+    sweep_stop(s->sweep);
+    engine_free(s->engine);
+    auth_free(s->auth);
+    rate_free(s->token_rate);
+    rate_free(s->address_rate);
+    metrics_free(s->metrics);
+    project_close(s->project);
+    blobs_close(s->blobs);
+    store_close(s->upload_store);
+    store_close(s->judge_store);
+    store_close(s->deliver_store);
+    store_close(s->store);
+    buf_done(&pem->certificate);
+    buf_done(&pem->key);
+    if (s->lock_fd >= 0)
+        close(s->lock_fd);
+}
+
+/* Waits for a signal to stop; tells the service manager now and then that all is well. */
+static void wait_for_end(void)
+{
+    sigset_t set;
+    int64_t watchdog_ms = notify_watchdog_ms();
+    int64_t every_ms = watchdog_ms > 0 ? watchdog_ms : 3600000;
+    struct timespec every = {.tv_sec = every_ms / 1000, .tv_nsec = every_ms % 1000 * 1000000};
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    notify_send("READY=1");
+    while (sigtimedwait(&set, NULL, &every) < 0)
+        if (watchdog_ms > 0)
+            notify_send("WATCHDOG=1");
+    notify_send("STOPPING=1");
+}
+
+static void block_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set, NULL); /* every thread inherits it */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+}
+
+enum err serve(const char *data, const struct settings *settings)
+{
+    enum log_level level = LOG_INFO;
+    struct pem pem = {0};
+    struct server *s = calloc(1, sizeof *s);
+    if (!s)
+        return err_set(ERR_NOMEM, "no memory for a server");
+    TRY(log_level_parse(settings->log_level, &level));
+    log_setup(level, settings->log_json);
+    s->settings = *settings;
+    s->lock_fd = -1;
+    s->started_ms = clock_mono_ms();
+    snprintf(s->data, sizeof s->data, "%s", data);
+    pthread_mutex_init(&s->upload_lock, NULL);
+    block_signals();
+    enum err e = start(s, &pem);
+    if (e == ERR_OK) {
+        log_event(LOG_INFO, "serving", "version", DUGNAD_VERSION, "project", settings->name, "url",
+                  settings->url, "listen", settings->listen, "data", data, NULL);
+        wait_for_end();
+        log_event(LOG_INFO, "stopping", NULL);
+    }
+    char text[ERR_TEXT_BYTES_MAX];
+    snprintf(text, sizeof text, "%s", err_text());
+    stop(s, &pem);
+    pthread_mutex_destroy(&s->upload_lock);
+    free(s);
+    if (e == ERR_OK)
+        log_event(LOG_INFO, "stopped", NULL);
+    return e == ERR_OK ? e : err_set(e, "%s", text);
+}

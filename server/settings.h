@@ -1,0 +1,39 @@
+/* settings.h - what an operator can set: DATA/server.conf, and the same names as flags of `serve`. */
+#ifndef SERVER_SETTINGS_H
+#define SERVER_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/conf.h"
+
+struct settings {
+    /* Names and addresses. */
+    char name[65], summary[257], listen[64], url[256];
+    char database[512], certificate[512], key[512];
+    bool invitation_needed;
+    /* How much at once. */
+    int64_t threads, workers, connections, connections_per_address, idle_ms;
+    int64_t queue;
+    /* Limits on people and hosts. */
+    double token_rate, address_rate;
+    uint64_t user_bytes, disk_free_min;
+    int64_t user_units, host_leases, core_leases;
+    int64_t contact_ms, contact_idle_ms;
+    uint64_t unit_memory_max, unit_disk_max, unit_output_max;
+    int64_t unit_wall_max_ms;
+    int64_t upload_kept_ms;
+    /* Watching. */
+    char log_level[8];
+    bool log_json, metrics_open;
+};
+
+extern const struct conf_option settings_options[];
+extern const size_t settings_count;
+
+/* listen: "127.0.0.1:8443", "[::]:8443", ":8443". ERR_INVALID for anything else. */
+enum err settings_listen(const struct settings *s, char *ret_address, size_t room,
+                         uint16_t *ret_port) NODISCARD;
+
+#endif
