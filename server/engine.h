@@ -334,7 +334,8 @@ struct engine_config {
     uint32_t leases_per_core_max; /* [100] out at a host at once */
     uint32_t leases_per_host_max; /* [2000] */
     int64_t contact_ms;           /* [60000] next_contact_ms of a host that got work or nothing is due */
-    int64_t contact_idle_ms;      /* [300000] when there is nothing for it */
+    int64_t contact_idle_ms; /* [300000] the longest, when there is nothing for it; less while there are few
+                                hosts */
 };
 
 /* The store stays the caller's and is used by the engine alone until engine_free(). */

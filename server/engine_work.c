@@ -213,6 +213,21 @@ static void seen(struct engine *e, struct host_mem *h)
         h->h.seen_ms = e->now_ms;
 }
 
+enum { IDLE_CALLS_PER_S = 20, IDLE_MS_MIN = 5000 };
+
+/* A few hosts ask again within seconds, so that new work starts at once; many share out what the server can
+ * well bear of calls for nothing. */
+static int64_t next_contact_ms(const struct engine *e, enum engine_reason reason)
+{
+    int64_t idle_ms = (int64_t)e->hosts.count * 1000 / IDLE_CALLS_PER_S;
+    if (reason == ENGINE_REASON_NONE)
+        return e->config.contact_ms;
+    if (reason == ENGINE_REASON_BANNED || reason == ENGINE_REASON_VERSION ||
+        idle_ms > e->config.contact_idle_ms)
+        return e->config.contact_idle_ms;
+    return idle_ms > IDLE_MS_MIN ? idle_ms : IDLE_MS_MIN;
+}
+
 enum err on_work(struct engine *e, struct engine_request *r)
 {
     struct engine_work *w = &r->u.work;
@@ -242,6 +257,6 @@ enum err on_work(struct engine *e, struct engine_request *r)
         TRY(renew(e, r, h));
     }
     seen(e, h);
-    w->next_contact_ms = w->reason == ENGINE_REASON_NONE ? e->config.contact_ms : e->config.contact_idle_ms;
+    w->next_contact_ms = next_contact_ms(e, w->reason);
     return ERR_OK;
 }

@@ -223,7 +223,7 @@ static enum err tell(const char *data, const char *offline, const struct setting
     return buf_printf(out,
                       "Project \"%s\" is made in %s.\n\n"
                       "Start it:           dugnad-server --data %s serve\n"
-                      "Log in as operator: dugnad login '%s' --token-file %s/operator.token\n"
+                      "Log in as operator: dugnad login %s --token-file %s/operator.token\n"
                       "Let PCs join with:  %s\n\n"
                       "%s holds the keys that sign releases and the project itself.\n"
                       "Move it to a stick or another machine: the server never needs it.\n",

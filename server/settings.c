@@ -50,7 +50,10 @@ const struct conf_option settings_options[] = {
     {"contact", CONF_DURATION_MS, VALUE(contact_ms), "1m", 1000, 86400e3,
      "How often a PC that has work calls. Longer is less load, and later news.", NULL},
     {"contact_idle", CONF_DURATION_MS, VALUE(contact_idle_ms), "5m", 1000, 86400e3,
-     "How often a PC for which there is no work asks again.", NULL},
+     "The longest that a PC for which there is no work waits before it asks again; while there are few PCs "
+     "they\n"
+     "ask every few seconds.",
+     NULL},
     {"threads", CONF_INT, VALUE(threads), "2", 1, 64, "Threads that speak HTTPS.", "Size"},
     {"workers", CONF_INT, VALUE(workers), "4", 1, 64,
      "Threads that answer people; each has a connection to the database.", NULL},
