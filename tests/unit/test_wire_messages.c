@@ -42,6 +42,7 @@ static void a_work_request_reads_back_as_it_was_written(void **state)
                              .has_want = true,
                              .host = {.platform = "x86_64-linux",
                                       .os = "linux",
+                                      .cpu = "a CPU @ 3 GHz",
                                       .client = "0.1.0",
                                       .cores = 4,
                                       .memory_bytes = 1,

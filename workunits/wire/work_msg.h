@@ -18,7 +18,8 @@
 
 /* What a host says of itself: what may be used, not what is built in. */
 struct host_facts {
-    const char *platform, *os, *client, *app_class; /* app_class may be NULL */
+    const char *platform, *os, *client;
+    const char *cpu, *app_class; /* may be NULL */
     uint32_t cores;
     uint64_t memory_bytes, disk_bytes;
     const char **features;

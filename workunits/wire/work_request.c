@@ -12,6 +12,8 @@ void host_facts_write(struct json_out *o, const char *key, const struct host_fac
     json_out_object(o, key);
     json_out_string(o, "platform", h->platform);
     json_out_string(o, "os", h->os ? h->os : "linux");
+    if (h->cpu)
+        json_out_string(o, "cpu", h->cpu);
     json_out_u64(o, "cores", h->cores);
     json_out_u64(o, "memory_bytes", h->memory_bytes);
     json_out_u64(o, "disk_bytes", h->disk_bytes);
@@ -26,14 +28,15 @@ void host_facts_write(struct json_out *o, const char *key, const struct host_fac
 
 enum err host_facts_read(const struct json *obj, const char *where, struct arena *a, struct host_facts *ret)
 {
-    static const char *const fields[] = {"platform", "os",     "cores", "memory_bytes", "disk_bytes",
-                                         "features", "client", "class", "speed"};
+    static const char *const fields[] = {"platform",   "os",       "cpu",    "cores", "memory_bytes",
+                                         "disk_bytes", "features", "client", "class", "speed"};
     struct host_facts h = {0};
     int64_t cores = 0, memory = 0, disk = 0;
     enum err e;
-    if ((e = json_only(obj, where, fields, 9)) != ERR_OK ||
+    if ((e = json_only(obj, where, fields, sizeof fields / sizeof *fields)) != ERR_OK ||
         (e = text_read(obj, where, "platform", PLATFORM_BYTES_MAX, true, a, &h.platform)) != ERR_OK ||
         (e = text_read(obj, where, "os", 200, false, a, &h.os)) != ERR_OK ||
+        (e = text_read(obj, where, "cpu", 200, false, a, &h.cpu)) != ERR_OK ||
         (e = text_read(obj, where, "client", NAME_BYTES_MAX, true, a, &h.client)) != ERR_OK ||
         (e = text_read(obj, where, "class", NAME_BYTES_MAX, false, a, &h.app_class)) != ERR_OK ||
         (e = json_get_i64(obj, where, "cores", 1, CORES_MAX, &cores)) != ERR_OK ||
