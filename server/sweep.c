@@ -1,21 +1,16 @@
 #include "server/sweep.h"
 
-#include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/ticker.h"
 
-enum { EVERY_S = 3600, WARN_DAYS = 30 };
+enum { EVERY_MS = 3600000, WARN_DAYS = 30 };
 
 struct sweep {
     struct sweep_config config;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool stop;
+    struct ticker *ticker;
 };
 
 static void warn_of_end(const char *what, int64_t ends_ms, int64_t now_ms)
@@ -24,8 +19,9 @@ static void warn_of_end(const char *what, int64_t ends_ms, int64_t now_ms)
         log_event(LOG_WARN, "ends-soon", "what", what, "days", log_i64((ends_ms - now_ms) / 86400000), NULL);
 }
 
-static void sweep(struct sweep *s)
+static void sweep(void *ctx)
 {
+    const struct sweep *s = ctx;
     int64_t now_ms = clock_wall_ms();
     if (blobs_sweep(s->config.blobs, now_ms - s->config.upload_kept_ms) != ERR_OK)
         log_event(LOG_ERROR, "sweep-failed", "err", err_text(), NULL);
@@ -35,39 +31,16 @@ static void sweep(struct sweep *s)
     warn_of_end("root statement", s->config.root_ends_ms, now_ms);
 }
 
-static void *work(void *arg)
-{
-    struct sweep *s = arg;
-    pthread_mutex_lock(&s->lock);
-    while (!s->stop) {
-        struct timespec at;
-        pthread_mutex_unlock(&s->lock);
-        sweep(s);
-        pthread_mutex_lock(&s->lock);
-        clock_gettime(CLOCK_MONOTONIC, &at);
-        at.tv_sec += EVERY_S;
-        if (!s->stop)
-            pthread_cond_timedwait(&s->wake, &s->lock, &at);
-    }
-    pthread_mutex_unlock(&s->lock);
-    return NULL;
-}
-
 enum err sweep_start(const struct sweep_config *config, struct sweep **ret_sweep)
 {
     struct sweep *s = calloc(1, sizeof *s);
-    pthread_condattr_t attr;
     if (!s)
         return err_set(ERR_NOMEM, "no memory for the sweeper");
     s->config = *config;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->wake, &attr);
-    pthread_condattr_destroy(&attr);
-    if (pthread_create(&s->thread, NULL, work, s) != 0) {
+    enum err e = ticker_start(sweep, s, EVERY_MS, &s->ticker);
+    if (e != ERR_OK) {
         free(s);
-        return err_set(ERR_NOMEM, "no more threads can be made");
+        return e;
     }
     *ret_sweep = s;
     return ERR_OK;
@@ -77,12 +50,6 @@ void sweep_stop(struct sweep *s)
 {
     if (!s)
         return;
-    pthread_mutex_lock(&s->lock);
-    s->stop = true;
-    pthread_cond_signal(&s->wake);
-    pthread_mutex_unlock(&s->lock);
-    pthread_join(s->thread, NULL);
-    pthread_cond_destroy(&s->wake);
-    pthread_mutex_destroy(&s->lock);
+    ticker_stop(s->ticker);
     free(s);
 }

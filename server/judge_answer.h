@@ -1,0 +1,33 @@
+/* judge_answer.h - one answer laid out as files, for whoever compares it: numbers or a validator program. */
+#ifndef SERVER_JUDGE_ANSWER_H
+#define SERVER_JUDGE_ANSWER_H
+
+#include "server/blob.h"
+#include "server/store.h"
+#include "wire/parts.h"
+#include "wire/release.h"
+
+struct judge_answer {
+    struct digest digest;
+    struct file_ref *files; /* by path */
+    uint32_t count;
+};
+
+struct judge_source {
+    struct store *store;
+    const struct blobs *blobs;
+    struct arena *arena;
+    uint32_t batch;
+};
+
+/* The manifest of an answer. ERR_MISSING when it is not there. */
+enum err judge_answer_load(const struct judge_source *from, const struct digest *digest,
+                           struct judge_answer *ret) NODISCARD;
+/* One output's bytes, at most bytes_max. */
+enum err judge_answer_read(const struct judge_source *from, const struct file_ref *file, size_t bytes_max,
+                           struct buf *out) NODISCARD;
+/* All outputs as files below `folder`, which is made. */
+enum err judge_answer_unpack(const struct judge_source *from, const struct judge_answer *answer,
+                             const char *folder) NODISCARD;
+
+#endif
