@@ -10,8 +10,8 @@ packages_of() {
         echo gcc libc6-dev binutils cmake ninja-build pkg-config \
             libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libssl-dev libjansson-dev \
             libsqlite3-dev libpq-dev libseccomp-dev libncurses-dev ;;
-    test) # what ctest runs: cmocka, pytest, a second database, a second compiler, a real app
-        echo libcmocka-dev python3 python3-pytest clang sqlite3 openssl curl git procps util-linux \
+    test) # what ctest runs: cmocka, pytest, lints, a second database, a second compiler, a real app
+        echo libcmocka-dev python3 python3-pytest clang clang-format clang-tidy shellcheck sqlite3 openssl curl git procps util-linux \
             postgresql bubblewrap hmmer hmmer-examples tar xz-utils ;;
     demo) # what the examples of the quickstart need besides the programs
         echo python3 curl hmmer hmmer-examples ;;

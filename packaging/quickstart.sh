@@ -63,8 +63,7 @@ start() { # NAME COMMAND...: in the background, its output in NAME.log
 }
 
 wait_until_ready() {
-    local i
-    for i in $(seq 100); do
+    for _ in $(seq 100); do
         curl -skf "$url/readyz" >/dev/null && return
         kill -0 "${pids[0]}" 2>/dev/null || break
         sleep 0.1

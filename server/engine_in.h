@@ -190,10 +190,12 @@ enum err batch_check_finished(struct engine *e, struct batch_mem *b) NODISCARD;
 enum err batch_jobs(struct engine *e, bool *ret_more) NODISCARD;
 void batch_free(struct engine *e, struct batch_mem *b);
 void batches_sort(struct engine *e);
-enum err batch_note_failure(struct engine *e, struct batch_mem *b, const struct store_note *note) NODISCARD;
 enum err on_batch(struct engine *e, struct engine_request *r) NODISCARD;
 enum err on_units(struct engine *e, struct engine_request *r) NODISCARD;
 enum err on_batch_do(struct engine *e, struct engine_request *r) NODISCARD;
+
+/* engine_failure.c */
+enum err batch_note_failure(struct engine *e, struct batch_mem *b, const struct store_note *note) NODISCARD;
 
 /* dispatch.c */
 void window_offer(struct window *w, wu_id id);

@@ -1,6 +1,7 @@
 /* args.c - see args.h */
 #include "client/cli/args.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -43,8 +44,7 @@ static enum err unknown(const struct cli_command *c, const char *word)
     for (size_t i = 0; i < args_common_count && n < NAMES_MAX; i++)
         names[n++] = args_common[i].name;
     if (str_starts(word, "--"))
-        strncat(name, word + 2,
-                strcspn(word + 2, "=") < sizeof name ? strcspn(word + 2, "=") : sizeof name - 1);
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(word + 2, "="), word + 2);
     const char *near = *name ? str_nearest(name, names, n) : NULL;
     if (near)
         return err_set(ERR_INVALID, "dugnad %s does not know %s: did you mean --%s?", c->words, word, near);

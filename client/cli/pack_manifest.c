@@ -74,7 +74,8 @@ static enum err outputs(const struct pack_manifest *g, bool declared, struct are
     enum err e = ERR_OK;
     if (!list)
         return ERR_NOMEM;
-    memcpy(list, m->outputs, m->output_count * sizeof *list);
+    if (m->output_count)
+        memcpy(list, m->outputs, m->output_count * sizeof *list);
     m->outputs = list;
     if (!declared)
         m->output_count = 0;

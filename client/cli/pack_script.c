@@ -14,8 +14,6 @@
 #include "client/cli/elf.h"
 #include "client/cli/pack.h"
 
-extern char **environ;
-
 /* The words of "#!/usr/bin/env python3 -u": the interpreter's path and what follows it. */
 static enum err first_line(const char *path, struct arena *a, const char **ret_words, uint32_t most,
                            uint32_t *ret_count)

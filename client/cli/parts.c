@@ -1,6 +1,7 @@
 /* parts.c - see parts.h */
 #include "client/cli/parts.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -97,7 +98,7 @@ static enum err numeric(const char *text, struct manifest *m)
     size_t len = comma ? (size_t)(comma - text) : strlen(text);
     if (len >= sizeof abs)
         return err_set(ERR_INVALID, "'%.80s' is not ABS,REL", text);
-    memcpy(abs, text, len);
+    snprintf(abs, sizeof abs, "%.*s", (int)len, text);
     m->compare = COMPARE_NUMERIC;
     enum err e = str_to_double(abs, &m->compare_abs);
     return e == ERR_OK && comma ? str_to_double(comma + 1, &m->compare_rel) : e;

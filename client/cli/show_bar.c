@@ -25,11 +25,11 @@ static void draw(FILE *out, double share, const char *text)
         fflush(out);
         return;
     }
-    char bar[BAR_WIDTH_MAX * 3 + 1] = "";
+    char bar[BAR_WIDTH_MAX + 1] = "";
     int columns = terminal_columns(), width = columns / 3 < BAR_WIDTH_MAX ? columns / 3 : BAR_WIDTH_MAX;
     int full = (int)(share * width + 0.5);
     for (int i = 0; i < width; i++)
-        strcat(bar, i < full ? "#" : ".");
+        bar[i] = i < full ? '#' : '.';
     int room = columns - width - 9; /* " 100 % " and the brackets */
     fprintf(out, "\r\033[K[%s] %3d %% %.*s", bar, (int)(share * 100), room > 0 ? room : 0, text);
     fflush(out);

@@ -10,6 +10,7 @@ fi
 folder=$(mktemp -d)
 coproc postgres { exec bash "$here/../lib/pg_temp.sh" durable; }
 pid=$!
+# shellcheck disable=SC1083,SC2093 # descriptors by name: shellcheck does not know {postgres[1]}
 exec {ask}>&"${postgres[1]}" {answer}<&"${postgres[0]}" {postgres[1]}>&-
 trap 'exec {ask}>&-; wait "$pid" || true; rm -rf "$folder"' EXIT
 echo new >&"$ask"

@@ -24,7 +24,8 @@ static void get_everything(const struct json *v)
     for (size_t i = 0; json_kind(v) == JSON_IS_ARRAY && i < json_count(v); i++)
         get_everything(json_at(v, i));
     assert(!json_text(v) || str_is_utf8(json_text(v), json_text_len(v)));
-    (void)json_only(v, "w", (const char *const[]){"a", "b"}, 2);
+    enum err strict = json_only(v, "w", (const char *const[]){"a", "b"}, 2);
+    assert(strict == ERR_OK || strict == ERR_INVALID);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)

@@ -17,7 +17,8 @@ static void replay_file(const char *path)
     }
     size_t len = fread(bytes, 1, sizeof bytes, f);
     fclose(f);
-    uint8_t *copy = malloc(len ? len : 1); /* its own block, so that AddressSanitizer sees a read past the end */
+    /* its own block, so that AddressSanitizer sees a read past the end */
+    uint8_t *copy = malloc(len ? len : 1);
     if (!copy)
         exit(1);
     memcpy(copy, bytes, len);

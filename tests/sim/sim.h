@@ -1,7 +1,8 @@
-/* sim.h - a whole grid in one thread, from one seed: hosts, network, clock, disk and a server that is killed at will.
+/* sim.h - a whole grid in one thread, from one seed: hosts, network, clock, disk and a server that is killed
+ * at will.
  *
- * The same rules as in production decide everything. What is simulated is the world around them; it keeps its own books of
- * who really said what, and checks the grid against them after every commit. */
+ * The same rules as in production decide everything. What is simulated is the world around them; it keeps its
+ * own books of who really said what, and checks the grid against them after every commit. */
 #ifndef TESTS_SIM_SIM_H
 #define TESTS_SIM_SIM_H
 
@@ -46,8 +47,8 @@ enum happening {
     HAPPENS_HOST_TIMES_OUT,
     HAPPENS_REQUEST,
     HAPPENS_REPLY,
-    HAPPENS_TIMER,  /* a unit's wake_at_ms */
-    HAPPENS_WORK,   /* the server looks into its outbox */
+    HAPPENS_TIMER, /* a unit's wake_at_ms */
+    HAPPENS_WORK,  /* the server looks into its outbox */
     HAPPENS_SUBMIT,
     HAPPENS_PERSON, /* a scientist or the sweeper does something: cancel, retry, purge */
     HAPPENS_RESTART,
@@ -165,10 +166,10 @@ struct store {
 /* ---- the books of the checker ---- */
 
 struct book {
-    uint32_t life;             /* how often the unit began anew */
-    uint32_t delivered_life;   /* the last life that was delivered, + 1 */
+    uint32_t life;           /* how often the unit began anew */
+    uint32_t delivered_life; /* the last life that was delivered, + 1 */
     bool wanted_cancel;
-    uint32_t paid;             /* bits of the attempts that have had their credit in this life */
+    uint32_t paid; /* bits of the attempts that have had their credit in this life */
     struct {
         uint64_t host_id, owner_id;
         struct digest answer;
@@ -176,7 +177,8 @@ struct book {
 };
 
 struct count {
-    uint64_t steps, requests, lost, duplicated, kills, credits, blames, accepted, failed, wrong, expired, retries, spares;
+    uint64_t steps, requests, lost, duplicated, kills, credits, blames, accepted, failed, wrong, expired,
+        retries, spares;
 };
 
 struct sim {
@@ -250,7 +252,8 @@ bool store_peek(const struct sim *s, uint32_t unit, struct wu *ret);
 
 /* check.c */
 void check_said(struct sim *s, uint32_t h, const struct said *said);
-void check_commit(struct sim *s, uint32_t unit, const struct wu *before, const struct wu *after, enum wu_event_kind last);
+void check_commit(struct sim *s, uint32_t unit, const struct wu *before, const struct wu *after,
+                  enum wu_event_kind last);
 void check_paid(struct sim *s, const struct outbox_row *row);
 void check_acked(struct sim *s, uint32_t h, const struct said *said);
 void check_end(struct sim *s);

@@ -3,6 +3,7 @@
 # DUGNAD_KEYS  folder with the project's release keys, release*.pem: an offline folder in real life
 # DUGNAD_APPS  folder with the built example programs
 # DUGNAD_FIGURES  file that gets one line of figures: app, units, attempts, validated, seconds (optional)
+# shellcheck shell=bash
 DUGNAD=${DUGNAD:-dugnad}
 DUGNAD_APPS=${DUGNAD_APPS:-$(dirname "$(command -v "$DUGNAD")")/apps}
 : "${DUGNAD_KEYS:?demo.sh: set DUGNAD_KEYS to the folder with the release keys (release*.pem)}"

@@ -1,9 +1,10 @@
 /* wu.h - the life of a work unit, as data. Nothing here does I/O, reads a clock or takes memory.
  *
- * A work unit is a question; an attempt is one copy of it, handed or to be handed to one host. wu_step() applies one
- * event and says what the world owes the unit in return. BOINC's meanings hold where it has one, without its known faults:
- * a quorum of N means N equal answers; an unsent spare is cancelled once the quorum is in; a straggler that agrees with
- * the canonical answer still earns credit; an answer is accepted late until the unit is purged. */
+ * A work unit is a question; an attempt is one copy of it, handed or to be handed to one host. wu_step()
+ * applies one event and says what the world owes the unit in return. BOINC's meanings hold where it has one,
+ * without its known faults: a quorum of N means N equal answers; an unsent spare is cancelled once the quorum
+ * is in; a straggler that agrees with the canonical answer still earns credit; an answer is accepted late
+ * until the unit is purged. */
 #ifndef RULES_WU_H
 #define RULES_WU_H
 
@@ -18,16 +19,16 @@
 
 #define EFFECTS_MAX (2 * ATTEMPTS_MAX + 4)
 
-/* Answer groups: what a judge says of each answer. Any other number names a group; numbers mean nothing from one
- * judgement to the next. */
+/* Answer groups: what a judge says of each answer. Any other number names a group; numbers mean nothing from
+ * one judgement to the next. */
 #define WU_GROUP_NONE     0u         /* not compared (yet): the answer came after the judge had looked */
 #define WU_GROUP_UNUSABLE UINT32_MAX /* no answer at all: unreadable, cut off, fails the app's own checks */
 
 enum wu_state {
-    WU_OPEN,      /* attempts are wanted or out */
-    WU_JUDGING,   /* enough answers are in; a judge outside compares them */
-    WU_ACCEPTED,  /* there is a canonical answer, not yet delivered */
-    WU_FAILED,    /* there will be none: too many errors, attempts or disagreeing answers, or cancelled; not yet delivered */
+    WU_OPEN,     /* attempts are wanted or out */
+    WU_JUDGING,  /* enough answers are in; a judge outside compares them */
+    WU_ACCEPTED, /* there is a canonical answer, not yet delivered */
+    WU_FAILED, /* there will be none: too many errors, attempts or answers, or cancelled; not yet delivered */
     WU_DELIVERED, /* the outcome was handed on */
     WU_STATES
 };
@@ -35,7 +36,7 @@ enum wu_state {
 enum attempt_state {
     ATTEMPT_UNSENT,
     ATTEMPT_LEASED,
-    ATTEMPT_REPORTED,  /* an answer is in, no verdict yet */
+    ATTEMPT_REPORTED, /* an answer is in, no verdict yet */
     ATTEMPT_VALID,
     ATTEMPT_INVALID,
     ATTEMPT_ERRORED,
@@ -44,8 +45,8 @@ enum attempt_state {
     ATTEMPT_STATES
 };
 
-/* Why an attempt ended without an answer. The words are on the wire (wire/PROTOCOL.md). X(name, word, counts towards
- * errors_max) */
+/* Why an attempt ended without an answer. The words are on the wire (wire/PROTOCOL.md). X(name, word, counts
+ * towards errors_max) */
 #define ATTEMPT_ERROR_LIST(X)                                                                                \
     X(NONE, "none", false)                                                                                   \
     X(EXIT, "exit", true)         /* the program ended with an exit status that is not 0 */                  \
@@ -54,13 +55,13 @@ enum attempt_state {
     X(WALL_TIME, "wall_time", true)                                                                          \
     X(MEMORY, "memory", true)                                                                                \
     X(DISK, "disk", true)                                                                                    \
-    X(OUTPUT, "output", true)      /* an output is missing, over its limit or not a regular file */          \
+    X(OUTPUT, "output", true) /* an output is missing, over its limit or not a regular file */               \
     X(PROCESSES, "processes", true)                                                                          \
-    X(LAUNCH, "launch", true)      /* the host could not start it */                                         \
-    X(DOWNLOAD, "download", true)  /* a file it needs could not be had */                                    \
+    X(LAUNCH, "launch", true)       /* the host could not start it */                                        \
+    X(DOWNLOAD, "download", true)   /* a file it needs could not be had */                                   \
     X(UNTRUSTED, "untrusted", true) /* a signature or digest did not check on the host */                    \
-    X(RETURNED, "returned", false) /* the host gives it back unfinished: it leaves, or its owner asked */    \
-    X(LOST, "lost", false)         /* the host lost it: crash of the PC, journal gone */                     \
+    X(RETURNED, "returned", false)  /* the host gives it back unfinished: it leaves, or its owner asked */   \
+    X(LOST, "lost", false)          /* the host lost it: crash of the PC, journal gone */                    \
     X(OTHER, "other", true)
 
 enum attempt_error {
@@ -78,8 +79,8 @@ struct attempt {
     uint64_t owner_id;
     int64_t sent_ms;
     int64_t deadline_ms;
-    int64_t ended_ms;         /* when the report came */
-    struct digest answer;     /* SHA-256 of the answer's manifest; zero until reported */
+    int64_t ended_ms;     /* when the report came */
+    struct digest answer; /* SHA-256 of the answer's manifest; zero until reported */
 };
 
 /* Why a unit failed. X(name, word) */
@@ -105,15 +106,15 @@ enum wu_compare {
 };
 
 struct wu_rules {
-    uint32_t quorum;         /* so many equal answers make one true; 1..ATTEMPTS_MAX */
+    uint32_t quorum;          /* so many equal answers make one true; 1..ATTEMPTS_MAX */
     uint32_t target_attempts; /* attempts made at once; >= quorum */
-    uint32_t errors_max;     /* fails when more than so many attempts ended in error (strictly more) */
-    uint32_t attempts_max;   /* attempts ever; <= ATTEMPTS_MAX */
-    uint32_t successes_max;  /* fails when so many answers are in without a quorum; <= attempts_max */
-    int64_t lease_ms;        /* deadline of an attempt after it is sent */
+    uint32_t errors_max;      /* fails when more than so many attempts ended in error (strictly more) */
+    uint32_t attempts_max;    /* attempts ever; <= ATTEMPTS_MAX */
+    uint32_t successes_max;   /* fails when so many answers are in without a quorum; <= attempts_max */
+    int64_t lease_ms;         /* deadline of an attempt after it is sent */
     enum wu_compare compare;
-    bool own_hosts;          /* the owner's own trusted machines, quorum 1: nobody's answer needs to be independent of
-                              * another's, so an owner may have several attempts and a host may try again */
+    bool own_hosts; /* the owner's own trusted machines, quorum 1: nobody's answer needs to be independent of
+                     * another's, so an owner may have several attempts and a host may try again */
 };
 
 struct wu {
@@ -131,17 +132,17 @@ struct wu {
 /* X(name, word): the word is in the unit's history, so that a person and `dugnad replay` can read it. */
 #define WU_EVENT_LIST(X)                                                                                     \
     X(SUBMIT, "submit")                                                                                      \
-    X(LEASE, "lease")         /* attempt, host_id, owner_id, lease_ms (0: the rules') */                     \
-    X(RENEW, "renew")         /* attempt, host_id, lease_ms: the host still works on it */                   \
-    X(REPORT, "report")       /* attempt, host_id, answer */                                                 \
-    X(ERROR, "error")         /* attempt, host_id, error */                                                  \
-    X(JUDGED, "judged")       /* groups; or error: the judge gave up */                                      \
+    X(LEASE, "lease")   /* attempt, host_id, owner_id, lease_ms (0: the rules') */                           \
+    X(RENEW, "renew")   /* attempt, host_id, lease_ms: the host still works on it */                         \
+    X(REPORT, "report") /* attempt, host_id, answer */                                                       \
+    X(ERROR, "error")   /* attempt, host_id, error */                                                        \
+    X(JUDGED, "judged") /* groups; or error: the judge gave up */                                            \
     X(DELIVERED, "delivered")                                                                                \
-    X(CANCEL, "cancel")       /* not wanted any more. An accepted unit stays, what is still out is recalled */ \
-    X(RETRY, "retry")         /* a failed, delivered unit starts again with fresh limits; its past stays in the history */ \
-    X(SPARE, "spare")         /* one more attempt is wanted though none is due: the tail of a batch */       \
-    X(PURGE, "purge")         /* its answers' files go: nothing can be compared any more */                  \
-    X(TICK, "tick")           /* time has passed: expires leases */
+    X(CANCEL, "cancel") /* not wanted any more. An accepted unit stays, what is still out is recalled */     \
+    X(RETRY, "retry")   /* a failed, delivered unit starts again with fresh limits, its history goes on */   \
+    X(SPARE, "spare")   /* one more attempt is wanted though none is due: the tail of a batch */             \
+    X(PURGE, "purge")   /* its answers' files go: nothing can be compared any more */                        \
+    X(TICK, "tick")     /* time has passed: expires leases */
 
 enum wu_event_kind {
 #define X(name, word) WU_EV_##name,
@@ -159,8 +160,8 @@ struct wu_event {
     uint64_t owner_id;
     int64_t lease_ms;
     struct digest answer;
-    /* JUDGED: the group of each reported attempt. Once there is a canonical answer it must be in a group too, as what
-     * comes late is compared with it. */
+    /* JUDGED: the group of each reported attempt. Once there is a canonical answer it must be in a group too,
+     * as what comes late is compared with it. */
     uint32_t groups[ATTEMPTS_MAX];
 };
 
@@ -188,7 +189,8 @@ struct wu_effects {
 const char *wu_state_name(enum wu_state s);
 const char *attempt_state_name(enum attempt_state s);
 const char *attempt_error_name(enum attempt_error e);
-enum attempt_error attempt_error_from_name(const char *word); /* ATTEMPT_ERROR_OTHER for a word it does not know */
+/* ATTEMPT_ERROR_OTHER for a word it does not know */
+enum attempt_error attempt_error_from_name(const char *word);
 /* Is it the host's or the program's doing, so that it counts towards errors_max? */
 bool attempt_error_counts(enum attempt_error e);
 const char *wu_failure_name(enum wu_failure f);
@@ -208,22 +210,25 @@ uint32_t wu_unsent(const struct wu *wu);
 int32_t wu_first_unsent(const struct wu *wu);
 /* The soonest deadline of what is leased, INT64_MAX when nothing is: what wake_at_ms must be. */
 int64_t wu_next_deadline(const struct wu *wu);
-/* May this host be given an attempt of this unit? Never two attempts on one host or for one owner, whatever became of the
- * first one - except that errors that are nobody's fault (RETURNED, LOST) do not bar the owner's other hosts. Under
- * own_hosts only a host that has one out or reported is barred. */
+/* May this host be given an attempt of this unit? Never two attempts on one host or for one owner, whatever
+ * became of the first one - except that errors that are nobody's fault (RETURNED, LOST) do not bar the
+ * owner's other hosts. Under own_hosts only a host that has one out or reported is barred. */
 bool wu_host_may_take(const struct wu *wu, uint64_t host_id, uint64_t owner_id);
 
-/* Applies one event. Either wu is moved and fx says what the world owes it, or an error is returned and wu and fx are
- * untouched:
- *   ERR_STALE    true once, too late now, or told twice; a SPARE while one waits; a TICK when nothing is due. Harmless: a
- *                report told again is acknowledged again;
- *   ERR_DENIED   another host's attempt, a second attempt on one host or for one owner;
- *   ERR_MISSING  no such attempt;
- *   ERR_CONFLICT too early: RETRY of a unit not delivered yet, PURGE while a late answer waits for its judge;
- *   ERR_LIMIT    SPARE beyond attempts_max;
- *   ERR_INVALID  the event contradicts itself.
- * SUBMIT wants a zeroed wu with id and rules set; from then on wu changes only here. Effects are to be stored with the
- * unit in one transaction and done at least once: the events they end in are harmless when they come twice. */
+/* Applies one event. Either wu is moved and fx says what the world owes it, or an error is returned and wu
+ * and fx are untouched:
+ * - ERR_STALE: true once, too late now, or told twice; a SPARE while one waits; a TICK when nothing is due.
+ *   Harmless: a report told again is acknowledged again;
+ * - ERR_DENIED: another host's attempt, a second attempt on one host or for one owner;
+ * - ERR_MISSING: no such attempt;
+ * - ERR_CONFLICT: too early: RETRY of a unit not delivered yet, PURGE while a late answer waits for its
+ * judge;
+ * - ERR_LIMIT: SPARE beyond attempts_max;
+ * - ERR_INVALID: the event contradicts itself.
+ *
+ * SUBMIT wants a zeroed wu with id and rules set; from then on wu changes only here. Effects are to be stored
+ * with the unit in one transaction and done at least once: the events they end in are harmless when they come
+ * twice. */
 enum err wu_step(struct wu *wu, const struct wu_event *ev, struct wu_effects *fx) NODISCARD;
 
 #endif

@@ -138,7 +138,7 @@ int dugnad_init(struct dugnad *d)
     if (!folder || !*folder)
         folder = DUGNAD_FOLDER_DEFAULT;
     if (strlen(folder) < sizeof d->folder && stat(folder, &st) == 0 && S_ISDIR(st.st_mode))
-        strcpy(d->folder, folder);
+        memcpy(d->folder, folder, strlen(folder) + 1);
     if (items)
         read_items(d, items);
     return d->folder[0] != 0;

@@ -109,7 +109,7 @@ int main(int argc, char **argv)
 {
     struct darts d = {0};
     struct dugnad grid;
-    if (argc != 5 || strcmp(argv[1], "--samples") || strcmp(argv[3], "--block") ||
+    if (argc != 5 || strcmp(argv[1], "--samples") != 0 || strcmp(argv[3], "--block") != 0 ||
         !number(argv[2], SAMPLES_MAX, &d.samples) || !number(argv[4], UINT64_MAX - 1, &d.block)) {
         fprintf(stderr, "usage: %s --samples N --block K\n", argv[0]);
         return 2;

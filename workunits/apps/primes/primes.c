@@ -50,8 +50,8 @@ static int sort_out(uint64_t first, uint64_t count, FILE *prime, FILE *not_prime
 int main(int argc, char **argv)
 {
     uint64_t block, size;
-    if (argc != 5 || strcmp(argv[1], "--block") || strcmp(argv[3], "--size") || !number(argv[2], &block) ||
-        !number(argv[4], &size) || (size && block > NUMBER_MAX / size)) {
+    if (argc != 5 || strcmp(argv[1], "--block") != 0 || strcmp(argv[3], "--size") != 0 ||
+        !number(argv[2], &block) || !number(argv[4], &size) || (size && block > NUMBER_MAX / size)) {
         fprintf(stderr, "usage: %s --block K --size N\n", argv[0]);
         return 2;
     }
