@@ -28,7 +28,7 @@ enum wu_state {
     WU_OPEN,     /* attempts are wanted or out */
     WU_JUDGING,  /* enough answers are in; a judge outside compares them */
     WU_ACCEPTED, /* there is a canonical answer, not yet delivered */
-    WU_FAILED, /* there will be none: too many errors, attempts or answers, or cancelled; not yet delivered */
+    WU_FAILED,   /* there will be none: too many errors, attempts, answers, or cancelled; not yet delivered */
     WU_DELIVERED, /* the outcome was handed on */
     WU_STATES
 };
@@ -221,8 +221,7 @@ bool wu_host_may_take(const struct wu *wu, uint64_t host_id, uint64_t owner_id);
  *   Harmless: a report told again is acknowledged again;
  * - ERR_DENIED: another host's attempt, a second attempt on one host or for one owner;
  * - ERR_MISSING: no such attempt;
- * - ERR_CONFLICT: too early: RETRY of a unit not delivered yet, PURGE while a late answer waits for its
- * judge;
+ * - ERR_CONFLICT: too early: RETRY before it was delivered, PURGE while a late answer waits for its judge;
  * - ERR_LIMIT: SPARE beyond attempts_max;
  * - ERR_INVALID: the event contradicts itself.
  *
