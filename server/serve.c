@@ -66,11 +66,13 @@ static void on_delivered(void *ctx, uint32_t batch)
 
 static void on_outbox(void *ctx, enum outbox_kind kind)
 {
-    const struct server *s = ctx;
+    struct server *s = ctx;
+    pthread_mutex_lock(&s->hook_lock);
     if (kind == OUTBOX_JUDGE && s->judge)
         judge_wake(s->judge);
     else if (kind != OUTBOX_JUDGE && s->deliver)
         deliver_wake(s->deliver);
+    pthread_mutex_unlock(&s->hook_lock);
 }
 
 static enum err start_storage(struct server *s)
@@ -166,18 +168,29 @@ static enum err start(struct server *s, struct pem *pem)
 
 /* --- stopping: from the door inwards, so that whatever was begun is answered --- */
 
+static void stop_outbox(struct server *s)
+{
+    pthread_mutex_lock(&s->hook_lock);
+    struct judge *judge = s->judge;
+    struct deliver *deliver = s->deliver;
+    s->judge = NULL;
+    s->deliver = NULL;
+    pthread_mutex_unlock(&s->hook_lock);
+    judge_stop(judge);
+    deliver_stop(deliver);
+}
+
 static void stop(struct server *s, struct pem *pem)
 {
     atomic_store(&s->stopping, true);
     if (s->http)
         http_quiesce(s->http);
-    waiters_stop(s->waiters);
-    s->waiters = NULL;
+    waiters_close(s->waiters);
     workers_stop(s->workers);
-    judge_stop(s->judge);
-    deliver_stop(s->deliver);
+    stop_outbox(s);
     if (s->thread)
         engine_thread_stop(s->thread);
+    waiters_free(s->waiters);
     http_stop(s->http);
     sweep_stop(s->sweep);
     engine_free(s->engine);
@@ -239,6 +252,7 @@ enum err serve(const char *data, const struct settings *settings)
     s->started_ms = clock_mono_ms();
     snprintf(s->data, sizeof s->data, "%s", data);
     pthread_mutex_init(&s->upload_lock, NULL);
+    pthread_mutex_init(&s->hook_lock, NULL);
     block_signals();
     enum err e = start(s, &pem);
     if (e == ERR_OK) {
@@ -251,6 +265,7 @@ enum err serve(const char *data, const struct settings *settings)
     snprintf(text, sizeof text, "%s", err_text());
     stop(s, &pem);
     pthread_mutex_destroy(&s->upload_lock);
+    pthread_mutex_destroy(&s->hook_lock);
     free(s);
     if (e == ERR_OK)
         log_event(LOG_INFO, "stopped", NULL);

@@ -37,6 +37,7 @@ struct server {
     struct waiters *waiters;
     struct judge *judge;
     struct deliver *deliver;
+    pthread_mutex_t hook_lock; /* the engine's hooks against the end of judge and deliver */
     struct sweep *sweep;
     struct metrics *metrics;
     struct http *http;

@@ -13,7 +13,7 @@ struct waiters {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     pthread_t thread;
-    bool runs, stop;
+    bool stop;
     uint64_t tells;
     uint32_t recent[TELLS_KEPT]; /* the batches told of last */
     uint32_t count;
@@ -71,7 +71,6 @@ enum err waiters_start(struct workers *workers, struct waiters **ret_waiters)
         free(w);
         return err_set(ERR_NOMEM, "no more threads can be made");
     }
-    w->runs = true;
     *ret_waiters = w;
     return ERR_OK;
 }
@@ -120,7 +119,7 @@ void waiters_tell(struct waiters *w, uint32_t batch)
     pthread_mutex_unlock(&w->lock);
 }
 
-void waiters_stop(struct waiters *w)
+void waiters_close(struct waiters *w)
 {
     if (!w)
         return;
@@ -128,11 +127,18 @@ void waiters_stop(struct waiters *w)
     w->stop = true;
     pthread_cond_signal(&w->wake);
     pthread_mutex_unlock(&w->lock);
-    if (w->runs)
-        pthread_join(w->thread, NULL);
-    for (uint32_t i = 0; i < w->count; i++)
-        while (workers_put(w->workers, w->list[i].job) != ERR_OK)
-            clock_sleep_ms(10); /* they are at work still: there will be room */
+    pthread_join(w->thread, NULL);
+    pthread_mutex_lock(&w->lock);
+    while (w->count > 0)
+        if (!release(w, w->count - 1))
+            clock_sleep_ms(10); /* the workers are at work: there will be room */
+    pthread_mutex_unlock(&w->lock);
+}
+
+void waiters_free(struct waiters *w)
+{
+    if (!w)
+        return;
     pthread_cond_destroy(&w->wake);
     pthread_mutex_destroy(&w->lock);
     free(w);
