@@ -10,6 +10,7 @@
 enum err api_project(struct call *c);
 enum err api_healthz(struct call *c);
 enum err api_readyz(struct call *c);
+enum err api_project_stats(struct call *c);
 enum err api_metrics(struct call *c);
 enum err api_whoami(struct call *c);
 
@@ -67,7 +68,14 @@ enum err api_host_get(struct call *c);
 enum err api_host_ban(struct call *c);
 enum err api_host_unban(struct call *c);
 enum err api_stats(struct call *c);
+enum err api_stats_history(struct call *c);
+enum err api_events(struct call *c);
 enum err api_audit(struct call *c);
+
+/* api_session.c */
+enum err api_session_get(struct call *c);
+enum err api_session_post(struct call *c);
+enum err api_session_delete(struct call *c);
 
 /* --- what several of them share --- */
 

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/str.h"
 #include "server/api.h"
 #include "server/try.h"
@@ -128,35 +127,46 @@ enum err api_host_unban(struct call *c)
 
 enum err api_stats(struct call *c)
 {
-    struct project_counts n;
-    struct engine_stats engine;
     struct server *s = c->server;
-    uint64_t disk_free = 0;
+    struct engine_stats engine;
     uint32_t waiting;
     int64_t oldest_ms;
     struct json_out o;
     BUF_AUTO struct buf body = {0};
-    TRY(store_project_counts(c->store, &n));
     engine_thread_stats(s->thread, &engine);
     engine_thread_load(s->thread, &waiting, &oldest_ms);
-    TRY(file_disk_free(s->data, &disk_free));
     json_out_init(&o, &body);
     json_out_object(&o, NULL);
-    json_out_string(&o, "project", project_name(s->project));
-    json_out_string(&o, "server", DUGNAD_VERSION);
-    json_out_i64(&o, "time_ms", clock_wall_ms());
+    pulse_write(s->pulse, &o);
     json_out_i64(&o, "up_ms", clock_mono_ms() - s->started_ms);
-#define X(name) json_out_i64(&o, #name, n.name);
-    PROJECT_COUNT_LIST(X)
-#undef X
-    json_out_real(&o, "credit", n.credit);
     json_out_i64(&o, "batches_active", engine.batches_active);
-    json_out_u64(&o, "disk_free_bytes", disk_free);
     json_out_i64(&o, "connections", http_connections(s->http));
     json_out_i64(&o, "engine_waiting", waiting);
     json_out_close(&o);
     TRY(json_out_end(&o));
     return call_reply(c, 200, &body);
+}
+
+enum err api_stats_history(struct call *c)
+{
+    uint64_t hours;
+    struct json_out o;
+    BUF_AUTO struct buf body = {0};
+    TRY(call_number(c, "hours", 24, PULSE_HOURS_MAX, &hours));
+    if (hours == 0)
+        return err_set(ERR_INVALID, "?hours= must be from 1 to %d", PULSE_HOURS_MAX);
+    json_out_init(&o, &body);
+    json_out_object(&o, NULL);
+    json_out_array(&o, "items");
+    pulse_history(c->server->pulse, (uint32_t)hours, &o);
+    api_page_end(&o, 0);
+    TRY(json_out_end(&o));
+    return call_reply(c, 200, &body);
+}
+
+enum err api_events(struct call *c)
+{
+    return pulse_listen(c->server->pulse, c->http);
 }
 
 /* --- the audit log --- */

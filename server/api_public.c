@@ -7,8 +7,6 @@
 #include "server/api.h"
 #include "server/try.h"
 
-enum { ENGINE_LATE_MS = 10000 };
-
 enum err api_project(struct call *c)
 {
     BUF_AUTO struct buf body = {0};
@@ -23,38 +21,32 @@ enum err api_healthz(struct call *c)
     return ERR_OK;
 }
 
-/* Adds a reason for not being ready; this thread's sentence when text is NULL. */
-static void add_reason(struct json_out *o, bool *ready, const char *text)
-{
-    *ready = false;
-    json_out_string(o, NULL, text ? text : err_text());
-}
-
 enum err api_readyz(struct call *c)
 {
-    struct server *s = c->server;
-    uint32_t waiting;
-    int64_t oldest_ms;
-    bool ready = true;
     struct json_out o;
     BUF_AUTO struct buf body = {0};
     json_out_init(&o, &body);
     json_out_object(&o, NULL);
     json_out_array(&o, "reasons");
-    if (store_ping(c->store) != ERR_OK)
-        add_reason(&o, &ready, NULL);
-    if (blobs_room(s->blobs, 0) != ERR_OK)
-        add_reason(&o, &ready, NULL);
-    engine_thread_load(s->thread, &waiting, &oldest_ms);
-    if (oldest_ms > ENGINE_LATE_MS)
-        add_reason(&o, &ready, "requests wait for more than ten seconds");
-    if (project_root_expires_ms(s->project) <= clock_wall_ms())
-        add_reason(&o, &ready, "the root statement has expired: sign a new version");
+    bool ready = pulse_reasons(c->server->pulse, &o);
     json_out_close(&o);
     json_out_bool(&o, "ready", ready);
     json_out_close(&o);
     TRY(json_out_end(&o));
     return call_reply(c, ready ? 200 : 503, &body);
+}
+
+/* The project in numbers, for its public page: nothing about anybody. */
+enum err api_project_stats(struct call *c)
+{
+    struct json_out o;
+    BUF_AUTO struct buf body = {0};
+    json_out_init(&o, &body);
+    json_out_object(&o, NULL);
+    pulse_write(c->server->pulse, &o);
+    json_out_close(&o);
+    TRY(json_out_end(&o));
+    return call_reply(c, 200, &body);
 }
 
 /* --- metrics --- */

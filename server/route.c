@@ -10,8 +10,6 @@
 #include "server/try.h"
 #include "wire/token.h"
 
-#define COOKIE "dugnad_session"
-
 /* --- finding the route --- */
 
 /* Copies what stands for the *s into the arena. */
@@ -72,21 +70,28 @@ static enum err find_route(struct call *c)
 
 /* --- who may --- */
 
-/* What the browser's page shows to prove that it is not another site's form: made from the session's token,
- * which no other site can read. */
-static void csrf_text(const char *token, char ret[DIGEST_TEXT_BYTES])
+void call_csrf(const char *token, char ret[DIGEST_TEXT_BYTES])
 {
     struct digest d = hash_tagged(0xc5, token, strlen(token));
     digest_text(&d, ret);
 }
 
-static enum err check_csrf(const struct http_request *r, const char *token)
+enum err call_check_origin(const struct http_request *r)
+{
+    const char *origin = http_header(r, "Origin"), *host = http_header(r, "Host"), *https = "https://";
+    if (!origin || (host && str_starts(origin, https) && str_eq(origin + strlen(https), host)))
+        return ERR_OK;
+    return err_set(ERR_DENIED, "this request comes from the page of another site (%.100s)", origin);
+}
+
+static enum err check_page(const struct http_request *r, const char *token)
 {
     char want[DIGEST_TEXT_BYTES];
     const char *shown = http_header(r, "X-CSRF-Token");
-    if (strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0)
+    if (str_eq(r->method, "GET") || str_eq(r->method, "HEAD"))
         return ERR_OK;
-    csrf_text(token, want);
+    TRY(call_check_origin(r));
+    call_csrf(token, want);
     if (!shown || strlen(shown) != strlen(want) || !hash_same_secret(shown, want, strlen(want)))
         return err_set(ERR_DENIED, "the page is out of date: load it again (its X-CSRF-Token is wrong)");
     return ERR_OK;
@@ -101,7 +106,7 @@ static enum err check_token(struct call *c)
 {
     struct http_request *r = c->http;
     struct server *s = c->server;
-    const char *token = http_bearer(r), *cookie = token ? NULL : http_cookie(r, COOKIE);
+    const char *token = http_bearer(r), *cookie = token ? NULL : http_cookie(r, SESSION_COOKIE);
     enum err e = auth_check(s->auth, token ? token : cookie, clock_wall_ms(), &c->who);
     if (e == ERR_AUTH) { /* guessing is slow */
         char text[ERR_TEXT_BYTES_MAX];
@@ -112,7 +117,7 @@ static enum err check_token(struct call *c)
     TRY(e);
     c->who.by_cookie = cookie != NULL;
     TRY(check_rate(c, s->token_rate, c->who.token_id));
-    return cookie ? check_csrf(r, cookie) : ERR_OK;
+    return cookie ? check_page(r, cookie) : ERR_OK;
 }
 
 static enum err check_access(struct call *c)
@@ -127,7 +132,7 @@ static enum err check_access(struct call *c)
     if (route->access == ACCESS_HOST ? c->who.role != ROLE_HOST : c->who.role < least[route->access])
         return err_set(ERR_DENIED, "%s %.200s needs a %s's token, this is a %s's", route->method,
                        c->http->path, role_name(least[route->access]), role_name(c->who.role));
-    if (c->who.role >= ROLE_VIEWER && route->scope && !(c->who.scope & route->scope))
+    if (c->who.role >= ROLE_VIEWER && !(c->who.scope & (route->scope ? route->scope : SCOPE_ALL)))
         return err_set(ERR_DENIED, "this token's scope does not reach to %s %.200s: use another token",
                        route->method, c->http->path);
     return ERR_OK;

@@ -33,6 +33,12 @@ void route_done(void *ctx, const struct http_request *r, int status);
 
 /* Goes on with `then` on a worker. An error is the caller's to return. */
 enum err call_on_worker(struct call *c, enum err (*then)(struct call *c)) NODISCARD;
+/* The cookie of a browser's session, which holds a token of its own. */
+#define SESSION_COOKIE "__Host-dugnad"
+/* What the session's page shows with each change, to prove that it is not another site's form. */
+void call_csrf(const char *token, char ret[DIGEST_TEXT_BYTES]);
+/* A browser says from whose page a request comes; ERR_DENIED when it is another site's. */
+enum err call_check_origin(const struct http_request *r) NODISCARD;
 /* Answers with this thread's sentence. */
 void call_fail(struct call *c, enum err e);
 /* Runs c->request on the engine and waits: on a worker only. Returns its error, its sentence set. */

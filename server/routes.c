@@ -16,8 +16,12 @@ const struct route routes[] = {
      api_blob_patch, api_blob_begin},
 
     {"GET", "/v1/project", ACCESS_PUBLIC, 0, 0, true, api_project, NULL},
+    {"GET", "/v1/project/stats", ACCESS_PUBLIC, 0, 0, true, api_project_stats, NULL},
+    {"GET", "/v1/session", ACCESS_VIEWER, 0, 0, false, api_session_get, NULL},
+    {"POST", "/v1/session", ACCESS_PUBLIC, 0, SMALL, false, api_session_post, NULL},
+    {"DELETE", "/v1/session", ACCESS_VIEWER, 0, SMALL, false, api_session_delete, NULL},
     {"GET", "/healthz", ACCESS_PUBLIC, 0, 0, true, api_healthz, NULL},
-    {"GET", "/readyz", ACCESS_PUBLIC, 0, 0, false, api_readyz, NULL},
+    {"GET", "/readyz", ACCESS_PUBLIC, 0, 0, true, api_readyz, NULL},
     {"GET", "/metrics", ACCESS_PUBLIC, 0, 0, false, api_metrics, NULL},
     {"GET", "/v1/whoami", ACCESS_TOKEN, 0, 0, false, api_whoami, NULL},
 
@@ -49,10 +53,10 @@ const struct route routes[] = {
     {"GET", "/v1/users", ACCESS_OPERATOR, SCOPE_READ | SCOPE_ADMIN, 0, false, api_users, NULL},
     {"POST", "/v1/users", ACCESS_OPERATOR, SCOPE_ADMIN, SMALL, false, api_user_post, NULL},
     {"PATCH", "/v1/users/*", ACCESS_OPERATOR, SCOPE_ADMIN, SMALL, false, api_user_patch, NULL},
-    {"GET", "/v1/tokens", ACCESS_VIEWER, 0, 0, false, api_tokens, NULL},
-    {"POST", "/v1/tokens", ACCESS_VIEWER, 0, SMALL, false, api_token_post, NULL},
-    {"DELETE", "/v1/tokens/*", ACCESS_VIEWER, 0, 0, false, api_token_delete, NULL},
-    {"POST", "/v1/tokens/*/rotate", ACCESS_VIEWER, 0, SMALL, false, api_token_rotate, NULL},
+    {"GET", "/v1/tokens", ACCESS_VIEWER, SCOPE_READ | SCOPE_ADMIN, 0, false, api_tokens, NULL},
+    {"POST", "/v1/tokens", ACCESS_VIEWER, SCOPE_ADMIN, SMALL, false, api_token_post, NULL},
+    {"DELETE", "/v1/tokens/*", ACCESS_VIEWER, SCOPE_ADMIN, 0, false, api_token_delete, NULL},
+    {"POST", "/v1/tokens/*/rotate", ACCESS_VIEWER, SCOPE_ADMIN, SMALL, false, api_token_rotate, NULL},
     {"GET", "/v1/invitations", ACCESS_OPERATOR, SCOPE_READ | SCOPE_ADMIN, 0, false, api_invitations, NULL},
     {"POST", "/v1/invitations", ACCESS_OPERATOR, SCOPE_ADMIN, SMALL, false, api_invitation_post, NULL},
     {"DELETE", "/v1/invitations/*", ACCESS_OPERATOR, SCOPE_ADMIN, 0, false, api_invitation_delete, NULL},
@@ -62,6 +66,8 @@ const struct route routes[] = {
     {"POST", "/v1/hosts/*/ban", ACCESS_OPERATOR, SCOPE_ADMIN, SMALL, false, api_host_ban, NULL},
     {"POST", "/v1/hosts/*/unban", ACCESS_OPERATOR, SCOPE_ADMIN, SMALL, false, api_host_unban, NULL},
     {"GET", "/v1/stats", ACCESS_VIEWER, SCOPE_READ, 0, false, api_stats, NULL},
+    {"GET", "/v1/stats/history", ACCESS_VIEWER, SCOPE_READ, 0, true, api_stats_history, NULL},
+    {"GET", "/v1/events", ACCESS_VIEWER, SCOPE_READ, 0, true, api_events, NULL},
     {"GET", "/v1/audit", ACCESS_OPERATOR, SCOPE_READ | SCOPE_ADMIN, 0, false, api_audit, NULL},
 };
 const size_t route_count = sizeof routes / sizeof *routes;

@@ -87,6 +87,7 @@ static enum err start_storage(struct server *s)
     TRY(store_open(path, &s->store));
     TRY(store_reader_open(s->store, &s->judge_store));
     TRY(store_reader_open(s->store, &s->deliver_store));
+    TRY(store_reader_open(s->store, &s->pulse_store));
     TRY(store_reader_open(s->store, &s->upload_store));
     TRY(file_join(path, sizeof path, s->data, "blobs"));
     return blobs_open(path, s->settings.disk_free_min, &s->blobs);
@@ -121,6 +122,13 @@ static enum err start_threads(struct server *s)
     TRY(rate_new(c->address_rate, c->address_rate * BURST_S, &s->address_rate));
     TRY(workers_start(s->store, (uint32_t)c->workers, (uint32_t)c->queue, &s->workers));
     TRY(waiters_start(s->workers, &s->waiters));
+    struct pulse_config pulse = {.store = s->pulse_store,
+                                 .engine = s->thread,
+                                 .blobs = s->blobs,
+                                 .data = s->data,
+                                 .project = c->name,
+                                 .root_ends_ms = project_root_expires_ms(s->project)};
+    TRY(pulse_start(&pulse, &s->pulse));
     TRY(judge_start(&judge, &s->judge));
     return deliver_start(&deliver, &s->deliver);
 }
@@ -188,6 +196,7 @@ static void stop(struct server *s, struct pem *pem)
     waiters_close(s->waiters);
     workers_stop(s->workers);
     stop_outbox(s);
+    pulse_stop(s->pulse);
     if (s->thread)
         engine_thread_stop(s->thread);
     waiters_free(s->waiters);
@@ -201,6 +210,7 @@ static void stop(struct server *s, struct pem *pem)
     project_close(s->project);
     blobs_close(s->blobs);
     store_close(s->upload_store);
+    store_close(s->pulse_store);
     store_close(s->judge_store);
     store_close(s->deliver_store);
     store_close(s->store);

@@ -13,6 +13,7 @@
 #include "server/judge.h"
 #include "server/metrics.h"
 #include "server/project.h"
+#include "server/pulse.h"
 #include "server/rate.h"
 #include "server/settings.h"
 #include "server/store.h"
@@ -24,7 +25,7 @@ struct server {
     struct settings settings;
     char data[2048]; /* the data folder */
     int lock_fd;
-    struct store *store, *judge_store, *deliver_store;
+    struct store *store, *judge_store, *deliver_store, *pulse_store;
     struct store *upload_store; /* under upload_lock */
     pthread_mutex_t upload_lock;
     struct engine *engine;
@@ -39,6 +40,7 @@ struct server {
     struct deliver *deliver;
     pthread_mutex_t hook_lock; /* the engine's hooks against the end of judge and deliver */
     struct sweep *sweep;
+    struct pulse *pulse;
     struct metrics *metrics;
     struct http *http;
     int64_t started_ms;

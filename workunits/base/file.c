@@ -242,3 +242,12 @@ enum err file_disk_free(const char *path, uint64_t *ret_bytes)
     *ret_bytes = (uint64_t)st.f_bavail * st.f_frsize;
     return ERR_OK;
 }
+
+enum err file_disk_size(const char *path, uint64_t *ret_bytes)
+{
+    struct statvfs st;
+    if (statvfs(path, &st) != 0)
+        return err_set_errno(ERR_IO, "cannot look at the disk of %s", path);
+    *ret_bytes = (uint64_t)st.f_blocks * st.f_frsize;
+    return ERR_OK;
+}

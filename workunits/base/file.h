@@ -47,5 +47,7 @@ enum err file_walk(const char *folder, enum err (*visit)(void *ctx, const struct
                    void *ctx) NODISCARD;
 /* Free bytes for an unprivileged user on the file system that holds path. */
 enum err file_disk_free(const char *path, uint64_t *ret_bytes) NODISCARD;
+/* And all of its bytes. */
+enum err file_disk_size(const char *path, uint64_t *ret_bytes) NODISCARD;
 
 #endif

@@ -1,0 +1,340 @@
+#include "server/pulse.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "server/pulse_history.h"
+#include "server/ticker.h"
+#include "server/try.h"
+
+enum {
+    EVERY_MS = 2000,
+    MINUTE_MS = 60000,
+    RATE_SAMPLES = 31, /* two seconds apart: a minute */
+    HISTORY_ITEMS_MAX = 720,
+    HOST_PAGES_MAX = 1000,
+    REASONS_MAX = 8,
+    REASON_BYTES = 320,
+    ENGINE_LATE_MS = 10000,
+    STALLED_MS = 15 * 60000,
+    ACTIVE_MS = 3600000,
+};
+
+struct state {
+    int64_t time_ms;
+    struct project_counts n;
+    int64_t units_open, hosts_active;
+    double validated_per_s, error_share;
+    uint64_t disk_free, disk_all;
+    uint32_t reason_count; /* not ready, or not well */
+    bool ready, bad;
+    char reasons[REASONS_MAX][REASON_BYTES];
+};
+
+struct pulse {
+    struct pulse_config config;
+    struct ticker *ticker;
+    pthread_mutex_t lock;
+    struct state state;
+    struct pulse_history *history;
+    int64_t minute_ms;    /* when the last minute was kept */
+    int64_t validated_ms; /* when a unit was accepted last, or there was nothing to do */
+    int64_t counted_ms;   /* when the hosts were counted last */
+    struct {
+        int64_t at_ms, accepted;
+    } recent[RATE_SAMPLES];
+    uint32_t recent_count;
+    struct http_stream *listeners[PULSE_LISTENERS_MAX];
+    uint32_t listener_count;
+};
+
+/* --- sampling --- */
+
+/* A count of who called lately: all hosts are looked at, so not often. */
+static enum err count_hosts(struct pulse *p, int64_t now_ms, int64_t *ret)
+{
+    struct store_host *list;
+    uint32_t count;
+    uint64_t after = 0;
+    int64_t active = 0;
+    for (int pages = 0; pages < HOST_PAGES_MAX; pages++) {
+        struct arena ARENA_AUTO a = {0};
+        TRY(store_host_list(p->config.store, &a, after, STORE_PAGE_MAX, &list, &count));
+        for (uint32_t i = 0; i < count; i++) {
+            active += !list[i].left && now_ms - list[i].seen_ms < ACTIVE_MS;
+            after = list[i].id;
+        }
+        if (count < STORE_PAGE_MAX)
+            break;
+    }
+    *ret = active;
+    return ERR_OK;
+}
+
+static double rate(struct pulse *p, const struct state *s)
+{
+    if (p->recent_count == RATE_SAMPLES)
+        memmove(p->recent, p->recent + 1, --p->recent_count * sizeof *p->recent);
+    p->recent[p->recent_count].at_ms = s->time_ms;
+    p->recent[p->recent_count++].accepted = s->n.accepted;
+    int64_t span_ms = s->time_ms - p->recent[0].at_ms;
+    int64_t accepted = s->n.accepted - p->recent[0].accepted;
+    return span_ms > 0 && accepted > 0 ? (double)accepted * 1000 / (double)span_ms : 0;
+}
+
+static int64_t ended(const struct project_counts *n)
+{
+    return n->valid + n->invalid + n->errors + n->expired;
+}
+
+static double error_share(const struct pulse *p, const struct state *s)
+{
+    const struct pulse_minute *then = pulse_history_since(p->history, s->time_ms - ACTIVE_MS);
+    int64_t all = ended(&s->n) - (then ? then->ended : 0), errors = s->n.errors - (then ? then->errors : 0);
+    return all > 0 && errors > 0 ? (double)errors / (double)all : 0;
+}
+
+static void keep_minute(struct pulse *p, const struct state *s)
+{
+    struct pulse_minute m = {.time_ms = s->time_ms,
+                             .accepted = s->n.accepted,
+                             .failed = s->n.failed,
+                             .errors = s->n.errors,
+                             .ended = ended(&s->n),
+                             .units_open = s->units_open,
+                             .hosts_active = s->hosts_active};
+    if (s->time_ms - p->minute_ms < MINUTE_MS && s->time_ms >= p->minute_ms)
+        return;
+    p->minute_ms = s->time_ms;
+    pulse_history_add(p->history, &m);
+}
+
+/* --- is it well? --- */
+
+static void add_reason(struct state *s, const char *text, bool ready)
+{
+    if (s->reason_count < REASONS_MAX)
+        snprintf(s->reasons[s->reason_count++], REASON_BYTES, "%s", text);
+    s->bad = true;
+    s->ready &= ready;
+}
+
+static void check(struct pulse *p, struct state *s)
+{
+    uint32_t waiting;
+    int64_t oldest_ms;
+    char text[REASON_BYTES];
+    s->ready = true;
+    if (store_ping(p->config.store) != ERR_OK)
+        add_reason(s, err_text(), false);
+    if (blobs_room(p->config.blobs, 0) != ERR_OK)
+        add_reason(s, err_text(), false);
+    engine_thread_load(p->config.engine, &waiting, &oldest_ms);
+    if (oldest_ms > ENGINE_LATE_MS)
+        add_reason(s, "requests wait for more than ten seconds: the server has too much to do", false);
+    if (p->config.root_ends_ms <= s->time_ms)
+        add_reason(s, "the root statement has expired and no PC takes work: sign a new version", false);
+    if (s->n.accepted != p->state.n.accepted || s->units_open == 0 || s->hosts_active == 0)
+        p->validated_ms = s->time_ms;
+    if (s->time_ms - p->validated_ms > STALLED_MS) {
+        snprintf(text, sizeof text,
+                 "nothing was validated for %" PRId64 " minutes though %" PRId64 " units wait and %" PRId64
+                 " hosts call: see what fails",
+                 (s->time_ms - p->validated_ms) / MINUTE_MS, s->units_open, s->hosts_active);
+        add_reason(s, text, false);
+    }
+}
+
+static enum err sample(struct pulse *p, struct state *s)
+{
+    s->time_ms = clock_wall_ms();
+    s->hosts_active = p->state.hosts_active;
+    TRY(store_project_counts(p->config.store, &s->n));
+    if (s->time_ms - p->counted_ms >= MINUTE_MS / 6 || s->time_ms < p->counted_ms) {
+        TRY(count_hosts(p, s->time_ms, &s->hosts_active));
+        p->counted_ms = s->time_ms + s->n.hosts / 20; /* many are counted less often */
+    }
+    s->units_open = s->n.units - s->n.accepted - s->n.failed;
+    TRY(file_disk_free(p->config.data, &s->disk_free));
+    return file_disk_size(p->config.data, &s->disk_all);
+}
+
+/* --- telling --- */
+
+static void write_state(const struct pulse *p, struct json_out *o)
+{
+    const struct state *s = &p->state;
+    json_out_string(o, "project", p->config.project);
+    json_out_string(o, "server", DUGNAD_VERSION);
+    json_out_i64(o, "time_ms", s->time_ms);
+    json_out_string(o, "health", s->bad ? "bad" : s->error_share > 0.5 ? "warn" : "ok");
+    json_out_array(o, "reasons");
+    for (uint32_t i = 0; i < s->reason_count; i++)
+        json_out_string(o, NULL, s->reasons[i]);
+    json_out_close(o);
+    json_out_real(o, "validated_per_s", s->validated_per_s);
+    json_out_i64(o, "units_open", s->units_open);
+    json_out_i64(o, "hosts_active", s->hosts_active);
+    json_out_real(o, "error_share", s->error_share);
+    json_out_u64(o, "disk_free_bytes", s->disk_free);
+    json_out_real(o, "disk_free_share", s->disk_all ? (double)s->disk_free / (double)s->disk_all : 0);
+    if (s->units_open > 0 && s->validated_per_s > 0)
+        json_out_i64(o, "eta_ms", (int64_t)((double)s->units_open / s->validated_per_s * 1000));
+#define X(name) json_out_i64(o, #name, s->n.name);
+    PROJECT_COUNT_LIST(X)
+#undef X
+    json_out_real(o, "credit", s->n.credit);
+}
+
+static enum err print_event(const struct pulse *p, struct buf *out)
+{
+    struct json_out o;
+    TRY(buf_printf(out, "event: stats\nid: %" PRId64 "\ndata: ", p->state.time_ms));
+    json_out_init(&o, out);
+    json_out_object(&o, NULL);
+    write_state(p, &o);
+    json_out_close(&o);
+    TRY(json_out_end(&o));
+    return buf_add_text(out, "\n\n");
+}
+
+/* Under the lock. */
+static void push(struct pulse *p)
+{
+    BUF_AUTO struct buf event = {0};
+    if (p->listener_count == 0 || print_event(p, &event) != ERR_OK)
+        return;
+    for (uint32_t i = 0; i < p->listener_count;)
+        if (http_stream_push(p->listeners[i], event.data, event.len)) {
+            i++;
+        } else {
+            http_stream_close(p->listeners[i]);
+            p->listeners[i] = p->listeners[--p->listener_count];
+        }
+}
+
+static void beat(void *ctx)
+{
+    struct pulse *p = ctx;
+    struct state s = {0};
+    if (sample(p, &s) != ERR_OK) {
+        log_event(LOG_WARN, "pulse-failed", "err", err_text(), NULL);
+        s.time_ms = clock_wall_ms();
+        s.n = p->state.n;
+    }
+    check(p, &s);
+    pthread_mutex_lock(&p->lock);
+    s.validated_per_s = rate(p, &s);
+    s.error_share = error_share(p, &s);
+    p->state = s;
+    keep_minute(p, &s);
+    push(p);
+    pthread_mutex_unlock(&p->lock);
+}
+
+enum err pulse_start(const struct pulse_config *config, struct pulse **ret_pulse)
+{
+    char path[4096];
+    TRY(file_join(path, sizeof path, config->data, "history.ndjson"));
+    struct pulse *p = calloc(1, sizeof *p);
+    if (!p)
+        return err_set(ERR_NOMEM, "no memory for the pulse");
+    p->config = *config;
+    p->validated_ms = clock_wall_ms();
+    pthread_mutex_init(&p->lock, NULL);
+    enum err e = pulse_history_open(path, &p->history);
+    if (e == ERR_OK)
+        e = ticker_start(beat, p, EVERY_MS, &p->ticker);
+    if (e != ERR_OK) {
+        pulse_stop(p);
+        return e;
+    }
+    *ret_pulse = p;
+    return ERR_OK;
+}
+
+void pulse_stop(struct pulse *p)
+{
+    if (!p)
+        return;
+    ticker_stop(p->ticker);
+    for (uint32_t i = 0; i < p->listener_count; i++)
+        http_stream_close(p->listeners[i]);
+    pulse_history_close(p->history);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+void pulse_write(struct pulse *p, struct json_out *o)
+{
+    pthread_mutex_lock(&p->lock);
+    write_state(p, o);
+    pthread_mutex_unlock(&p->lock);
+}
+
+bool pulse_reasons(struct pulse *p, struct json_out *o)
+{
+    pthread_mutex_lock(&p->lock);
+    bool ready = p->state.ready || p->state.time_ms == 0;
+    for (uint32_t i = 0; i < p->state.reason_count; i++)
+        json_out_string(o, NULL, p->state.reasons[i]);
+    pthread_mutex_unlock(&p->lock);
+    return ready;
+}
+
+/* Counters go back to zero where a project's database was replaced: such a step counts as nothing. */
+static double per_minute(int64_t now, int64_t then, int64_t span_ms)
+{
+    return now > then && span_ms > 0 ? (double)(now - then) * MINUTE_MS / (double)span_ms : 0;
+}
+
+void pulse_history(struct pulse *p, uint32_t hours, struct json_out *o)
+{
+    int64_t span_ms = (int64_t)hours * 3600000 / HISTORY_ITEMS_MAX, since_ms;
+    pthread_mutex_lock(&p->lock);
+    since_ms = p->state.time_ms - (int64_t)hours * 3600000;
+    const struct pulse_minute *before = NULL;
+    for (uint32_t i = 0; i < pulse_history_count(p->history); i++) {
+        const struct pulse_minute *m = pulse_history_at(p->history, i);
+        if (m->time_ms < since_ms || !before) {
+            before = m;
+            continue;
+        }
+        int64_t took_ms = m->time_ms - before->time_ms;
+        if (took_ms < span_ms)
+            continue;
+        if (took_ms < span_ms + 3 * MINUTE_MS) { /* else no server ran */
+            json_out_object(o, NULL);
+            json_out_i64(o, "time_ms", m->time_ms);
+            json_out_real(o, "validated", per_minute(m->accepted, before->accepted, took_ms));
+            json_out_i64(o, "units_open", m->units_open);
+            json_out_i64(o, "hosts_active", m->hosts_active);
+            json_out_real(o, "errors", per_minute(m->errors, before->errors, took_ms));
+            json_out_close(o);
+        }
+        before = m;
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+enum err pulse_listen(struct pulse *p, struct http_request *request)
+{
+    BUF_AUTO struct buf event = {0};
+    pthread_mutex_lock(&p->lock);
+    enum err e = p->listener_count < PULSE_LISTENERS_MAX
+                     ? print_event(p, &event)
+                     : err_set(ERR_BUSY, "%d pages watch already: close one", PULSE_LISTENERS_MAX);
+    struct http_stream *s = e == ERR_OK ? http_reply_stream(request) : NULL;
+    if (s && http_stream_push(s, event.data, event.len))
+        p->listeners[p->listener_count++] = s;
+    else if (s)
+        http_stream_close(s);
+    pthread_mutex_unlock(&p->lock);
+    return e;
+}

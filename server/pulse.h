@@ -1,0 +1,42 @@
+/* pulse.h - how the project does, sampled every two seconds: for the console's live numbers and plots, and
+ * for saying whether all is well. A thread of its own; minutes are kept over restarts in DATA/history.ndjson.
+ */
+#ifndef SERVER_PULSE_H
+#define SERVER_PULSE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "server/blob.h"
+#include "server/engine_thread.h"
+#include "server/http.h"
+#include "server/store.h"
+
+#define PULSE_LISTENERS_MAX 200
+#define PULSE_HOURS_MAX     720
+
+struct pulse;
+
+struct pulse_config {
+    struct store *store; /* a reader, the pulse's alone until pulse_stop() */
+    struct engine_thread *engine;
+    const struct blobs *blobs;
+    const char *data, *project;
+    int64_t root_ends_ms;
+};
+
+enum err pulse_start(const struct pulse_config *config, struct pulse **ret_pulse) NODISCARD;
+void pulse_stop(struct pulse *p); /* ends the event streams too; NULL is fine */
+/* The newest state, as the fields of an open object (web/API.md section 3). Any thread. */
+void pulse_write(struct pulse *p, struct json_out *o);
+/* The counters per minute of the last hours, as the items of an open list; at most 720 of them. */
+void pulse_history(struct pulse *p, uint32_t hours, struct json_out *o);
+/* Pushes every new state to the stream until it is gone. ERR_BUSY when too many listen. */
+enum err pulse_listen(struct pulse *p, struct http_request *request) NODISCARD;
+/* What keeps the server from being ready, or from being well, as the items of an open list of texts; false
+ * when there is something. */
+bool pulse_reasons(struct pulse *p, struct json_out *o);
+
+#endif

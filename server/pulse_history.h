@@ -1,0 +1,31 @@
+/* pulse_history.h - one line a minute of how the project did, in memory and in a file. */
+#ifndef SERVER_PULSE_HISTORY_H
+#define SERVER_PULSE_HISTORY_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define PULSE_MINUTES_MAX (30 * 24 * 60)
+
+struct pulse_minute {
+    int64_t time_ms;
+    /* Counters of the project as they stood. */
+    int64_t accepted, failed, errors, ended; /* ended: attempts, in any way */
+    int64_t units_open, hosts_active;
+};
+
+struct pulse_history;
+
+/* Reads the file if there is one; a line that cannot be read is skipped. */
+enum err pulse_history_open(const char *path, struct pulse_history **ret) NODISCARD;
+void pulse_history_close(struct pulse_history *h); /* NULL is fine */
+/* Appends to the file; that fails only into the log, as nothing depends on it. */
+void pulse_history_add(struct pulse_history *h, const struct pulse_minute *m);
+uint32_t pulse_history_count(const struct pulse_history *h);
+/* i: 0 is the oldest. */
+const struct pulse_minute *pulse_history_at(const struct pulse_history *h, uint32_t i);
+/* The oldest minute that is not before since_ms; NULL when there is none. */
+const struct pulse_minute *pulse_history_since(const struct pulse_history *h, int64_t since_ms);
+
+#endif
