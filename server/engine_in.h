@@ -187,11 +187,14 @@ void batch_touch(struct engine *e, struct batch_mem *b);
 void batch_live_changed(struct engine *e, struct batch_mem *b);
 enum err batches_write(struct engine *e) NODISCARD;
 enum err batch_check_finished(struct engine *e, struct batch_mem *b) NODISCARD;
-enum err batch_jobs(struct engine *e, bool *ret_more) NODISCARD;
+void batch_count_new(struct engine *e, struct batch_mem *b, int64_t units);
 void batch_free(struct engine *e, struct batch_mem *b);
 void batches_sort(struct engine *e);
 enum err on_batch(struct engine *e, struct engine_request *r) NODISCARD;
 enum err on_units(struct engine *e, struct engine_request *r) NODISCARD;
+
+/* engine_batch_do.c */
+enum err batch_jobs(struct engine *e, bool *ret_more) NODISCARD;
 enum err on_batch_do(struct engine *e, struct engine_request *r) NODISCARD;
 
 /* engine_failure.c */

@@ -12,9 +12,9 @@ workunits/base/json.c jansson.h
 workunits/run/sandbox_seccomp.c seccomp.h
 server/http*.[ch] microhttpd.h gnutls/*
 server/db_sqlite.c sqlite3.h
-server/db_pg.c libpq-fe.h
+server/db_pg*.[ch] libpq-fe.h
 server/fetch.c curl/*
-client/net.c curl/*
+client/net*.[ch] curl/*
 client/cli/watch.c ncurses.h curses.h'
 
 # ISO C, POSIX and Linux.
