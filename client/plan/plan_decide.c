@@ -1,0 +1,292 @@
+/* plan_decide.c - what follows from the state: the same state and time give the same actions */
+#include "base/limits.h"
+#include "client/plan/plan_inner.h"
+
+enum {
+    CONTACT_APART_MS = 1000, /* however much there is to tell */
+    GIVE_UP_CONTACTS = 3,    /* finishing or leaving, a server that is away keeps nobody */
+    REPORTS_FULL = REPORTS_PER_REQUEST_MAX / 2
+};
+#define UNIT_SECONDS_UNKNOWN 10.0
+#define WANT_SHARE           0.25 /* of the buffer must be free before more is asked for */
+
+static bool has_room(const struct plan_actions *out)
+{
+    return out->count < PLAN_ACTIONS_MAX;
+}
+
+/* Only called where has_room(): what does not fit waits for the next step, which wake_ms makes come at once.
+ */
+static struct plan_action *add(struct plan_actions *out, enum plan_action_kind kind, uint32_t job)
+{
+    struct plan_action *a = &out->list[out->count++];
+    *a = (struct plan_action){.kind = kind, .job = job};
+    return a;
+}
+
+static void wake_at(struct plan_actions *out, int64_t ms)
+{
+    if (ms < out->wake_ms)
+        out->wake_ms = ms;
+}
+
+/* True when `ms` is reached; else that is a time to look again. */
+static bool due(struct plan_actions *out, int64_t ms, int64_t now_ms)
+{
+    if (now_ms >= ms)
+        return true;
+    wake_at(out, ms);
+    return false;
+}
+
+static void forget(struct plan *p, uint32_t i, struct plan_actions *out)
+{
+    p->jobs[i] = (struct plan_job){0};
+    while (p->used > 0 && p->jobs[p->used - 1].state == PLAN_NONE)
+        p->used--;
+    add(out, PLAN_DO_FORGET, i);
+}
+
+static void drop_unwanted(struct plan *p, int64_t now_ms, struct plan_actions *out)
+{
+    for (uint32_t i = 0; i < p->used && has_room(out); i++) {
+        struct plan_job *j = &p->jobs[i];
+        if (!j->give_back)
+            continue;
+        if (j->state == PLAN_RUNNING) {
+            plan_move(j, PLAN_STOPPING, now_ms);
+            j->give_back = false; /* until it has ended */
+            add(out, PLAN_DO_STOP, i);
+        } else {
+            forget(p, i, out);
+        }
+    }
+}
+
+/* Finishing: what has not begun goes back. Leaving: the server is told that all is given back. */
+static void wind_down(struct plan *p, int64_t now_ms, struct plan_actions *out)
+{
+    for (uint32_t i = 0; i < p->used && has_room(out); i++) {
+        struct plan_job *j = &p->jobs[i];
+        if (p->mode == PLAN_LEAVING && j->state == PLAN_RUNNING) {
+            plan_move(j, PLAN_STOPPING, now_ms);
+            add(out, PLAN_DO_STOP, i);
+        } else if (p->mode == PLAN_LEAVING &&
+                   ((j->state >= PLAN_QUEUED && j->state <= PLAN_READY) ||
+                    (j->state == PLAN_FINISHED && j->failures >= GIVE_UP_CONTACTS))) {
+            forget(p, i, out);
+        } else if (p->mode == PLAN_FINISHING && j->state >= PLAN_QUEUED && j->state <= PLAN_READY) {
+            plan_move(j, PLAN_REPORTABLE, now_ms);
+            add(out, PLAN_DO_GIVE_UP, i)->word = "returned";
+        }
+    }
+}
+
+static void pause_runs(struct plan *p, int64_t now_ms, struct plan_actions *out)
+{
+    if (p->paused && p->pause_until_ms > 0 && due(out, p->pause_until_ms, now_ms))
+        p->paused = false;
+    if (p->paused == p->runs_paused || !has_room(out))
+        return;
+    p->runs_paused = p->paused;
+    add(out, p->paused ? PLAN_DO_PAUSE : PLAN_DO_CONTINUE, 0);
+}
+
+static void fetch(struct plan *p, int64_t now_ms, struct plan_actions *out)
+{
+    uint32_t under_way = plan_count(p, PLAN_FETCHING);
+    for (uint32_t i = 0; i < p->used && has_room(out); i++) {
+        struct plan_job *j = &p->jobs[i];
+        if (j->state != PLAN_QUEUED)
+            continue;
+        if (j->failures >= PLAN_FAILURES_MAX) {
+            plan_move(j, PLAN_REPORTABLE, now_ms);
+            add(out, PLAN_DO_GIVE_UP, i)->word = "download";
+        } else if (under_way < PLAN_FETCHES_MAX && due(out, j->not_before_ms, now_ms)) {
+            plan_move(j, PLAN_FETCHING, now_ms);
+            under_way++;
+            add(out, PLAN_DO_FETCH, i);
+        }
+    }
+}
+
+static bool fits(const struct plan *p, const struct plan_job *j, uint64_t memory_used)
+{
+    return memory_used == 0 || p->settings.memory_bytes == 0 ||
+           memory_used + j->memory_bytes <= p->settings.memory_bytes;
+}
+
+/* The ready job that is due first; PLAN_JOBS_MAX when none may start. */
+static uint32_t next_run(const struct plan *p, int64_t now_ms, uint64_t memory_used, struct plan_actions *out)
+{
+    uint32_t best = PLAN_JOBS_MAX;
+    for (uint32_t i = 0; i < p->used; i++) {
+        const struct plan_job *j = &p->jobs[i];
+        if (j->state == PLAN_READY && fits(p, j, memory_used) && due(out, j->not_before_ms, now_ms) &&
+            (best == PLAN_JOBS_MAX || j->deadline_ms < p->jobs[best].deadline_ms))
+            best = i;
+    }
+    return best;
+}
+
+static void run(struct plan *p, int64_t now_ms, struct plan_actions *out)
+{
+    uint32_t running = plan_count(p, PLAN_RUNNING) + plan_count(p, PLAN_STOPPING), i;
+    uint64_t memory = 0;
+    for (i = 0; i < p->used; i++)
+        if (p->jobs[i].state == PLAN_RUNNING || p->jobs[i].state == PLAN_STOPPING)
+            memory += p->jobs[i].memory_bytes;
+    while (running < p->settings.cores && has_room(out) &&
+           (i = next_run(p, now_ms, memory, out)) < PLAN_JOBS_MAX) {
+        plan_move(&p->jobs[i], PLAN_RUNNING, now_ms);
+        memory += p->jobs[i].memory_bytes;
+        running++;
+        add(out, PLAN_DO_RUN, i);
+    }
+}
+
+static void upload(struct plan *p, int64_t now_ms, struct plan_actions *out)
+{
+    uint32_t under_way = plan_count(p, PLAN_UPLOADING);
+    for (uint32_t i = 0; i < p->used && under_way < PLAN_UPLOADS_MAX && has_room(out); i++) {
+        struct plan_job *j = &p->jobs[i];
+        if (j->state == PLAN_FINISHED && due(out, j->not_before_ms, now_ms)) {
+            plan_move(j, PLAN_UPLOADING, now_ms);
+            under_way++;
+            add(out, PLAN_DO_UPLOAD, i);
+        }
+    }
+}
+
+/* What is in the house, in the way a contact looks at it. */
+struct stock {
+    uint32_t total, active; /* active: queued to running */
+    uint32_t reportable, transfers;
+    double seconds; /* of work that is left */
+    int64_t oldest_report_ms;
+    bool renew;
+};
+
+static double left_seconds(const struct plan *p, const struct plan_job *j, int64_t now_ms)
+{
+    double whole = j->seconds > 0 ? j->seconds : p->unit_seconds > 0 ? p->unit_seconds : UNIT_SECONDS_UNKNOWN;
+    double ran = j->state == PLAN_RUNNING ? (double)(now_ms - j->since_ms) / 1000 : 0;
+    return whole > ran ? whole - ran : 0;
+}
+
+static struct stock take_stock(const struct plan *p, int64_t now_ms, struct plan_actions *out)
+{
+    struct stock s = {.oldest_report_ms = INT64_MAX};
+    for (uint32_t i = 0; i < p->used; i++) {
+        const struct plan_job *j = &p->jobs[i];
+        s.total += j->state != PLAN_NONE;
+        if (j->state >= PLAN_QUEUED && j->state <= PLAN_RUNNING) {
+            s.active++;
+            s.seconds += left_seconds(p, j, now_ms);
+        }
+        if (j->state >= PLAN_QUEUED && j->state < PLAN_REPORTABLE && j->state != PLAN_STOPPING)
+            s.renew = due(out, j->renew_ms, now_ms) || s.renew;
+        s.transfers += j->state == PLAN_FINISHED || j->state == PLAN_UPLOADING || j->state == PLAN_STOPPING;
+        if (j->state == PLAN_REPORTABLE && due(out, j->not_before_ms, now_ms)) {
+            s.reportable++;
+            if (j->since_ms < s.oldest_report_ms)
+                s.oldest_report_ms = j->since_ms;
+        }
+    }
+    return s;
+}
+
+static void want(const struct plan *p, const struct stock *s, struct plan_action *a)
+{
+    double buffer = (double)p->settings.cores * (double)p->settings.buffer_ms / 1000;
+    uint32_t idle = s->active < p->settings.cores ? p->settings.cores - s->active : 0;
+    uint32_t room = PLAN_JOBS_MAX - s->total;
+    if (p->mode != PLAN_WORKING || p->paused || room == 0)
+        return;
+    double seconds = buffer > s->seconds ? buffer - s->seconds : 0;
+    if (idle == 0 && seconds < WANT_SHARE * buffer)
+        return;
+    if (idle == 0 && buffer <= 0)
+        return;
+    a->want_seconds = seconds;
+    a->want_cores = idle > 0 ? idle : 1;
+    a->want_units = room < LEASES_PER_REQUEST_MAX ? room : LEASES_PER_REQUEST_MAX;
+}
+
+static bool wants_contact(const struct plan *p, const struct stock *s, const struct plan_action *a,
+                          int64_t now_ms, struct plan_actions *out)
+{
+    bool idle_core = a->want_units > 0 && s->active < p->settings.cores;
+    bool yes = false;
+    if (s->reportable > 0)
+        yes = idle_core || s->reportable >= REPORTS_FULL || p->mode != PLAN_WORKING ||
+              due(out, s->oldest_report_ms + p->settings.report_ms, now_ms);
+    if (a->want_units > 0)
+        yes = due(out, p->ask_ms, now_ms) || yes;
+    if (s->total > 0) /* the first after a restart tells what survived it */
+        yes = due(out, p->contacted_ms ? p->contacted_ms + p->settings.heartbeat_ms : 0, now_ms) || yes;
+    return yes || s->renew || (p->mode == PLAN_LEAVING && s->transfers == 0);
+}
+
+static void contact(struct plan *p, int64_t now_ms, struct plan_actions *out)
+{
+    struct plan_action wanted = {0};
+    struct stock s = take_stock(p, now_ms, out);
+    want(p, &s, &wanted);
+    if (p->contacting || p->refreshing || !has_room(out))
+        return;
+    if (!wants_contact(p, &s, &wanted, now_ms, out) && !p->refresh_wanted)
+        return;
+    if (!due(out, p->refresh_wanted ? 0 : p->contact_not_before_ms, now_ms) ||
+        !due(out, p->contacted_ms ? p->contacted_ms + CONTACT_APART_MS : 0, now_ms))
+        return;
+    if (p->refresh_wanted || (p->refreshed_ms && now_ms - p->refreshed_ms >= p->settings.refresh_ms)) {
+        p->refreshing = true;
+        add(out, PLAN_DO_REFRESH, 0);
+        return;
+    }
+    p->contacting = true;
+    struct plan_action *a = add(out, PLAN_DO_CONTACT, 0);
+    a->want_seconds = wanted.want_seconds;
+    a->want_cores = wanted.want_cores;
+    a->want_units = wanted.want_units;
+    a->leaving = p->saying_goodbye = p->mode == PLAN_LEAVING && s.transfers == 0;
+}
+
+static bool may_exit(const struct plan *p)
+{
+    uint32_t busy = 0;
+    if (p->left)
+        return true;
+    if (p->mode == PLAN_WORKING || p->contacting || p->refreshing)
+        return false;
+    for (uint32_t i = 0; i < p->used; i++) {
+        enum plan_job_state s = p->jobs[i].state;
+        if (s == PLAN_RUNNING || s == PLAN_STOPPING)
+            return false;
+        busy += s != PLAN_NONE;
+    }
+    return (p->mode == PLAN_FINISHING && busy == 0) || p->contact_failures >= GIVE_UP_CONTACTS;
+}
+
+void plan_decide(struct plan *p, int64_t now_ms, struct plan_actions *out)
+{
+    out->wake_ms = INT64_MAX;
+    drop_unwanted(p, now_ms, out);
+    pause_runs(p, now_ms, out);
+    if (p->mode != PLAN_WORKING)
+        wind_down(p, now_ms, out);
+    if (p->mode == PLAN_WORKING && !p->paused) {
+        fetch(p, now_ms, out);
+        run(p, now_ms, out);
+    }
+    upload(p, now_ms, out);
+    if (may_exit(p)) {
+        if (has_room(out))
+            add(out, PLAN_DO_EXIT, 0);
+        return;
+    }
+    contact(p, now_ms, out);
+    if (!has_room(out))
+        out->wake_ms = now_ms;
+}
