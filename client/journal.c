@@ -44,7 +44,7 @@ static enum err print_record(const struct journal_record *r, struct buf *out)
         digest_write(&o, "bundle", &r->bundle);
         json_out_string_len(&o, "spec", r->spec, r->spec_len);
     } else if (r->kind == JOURNAL_STARTED) {
-        json_out_u64(&o, "starts", r->starts ? r->starts : 1);
+        json_out_u64(&o, "starts", r->starts);
     } else if (r->kind == JOURNAL_FINISHED) {
         outcome_write(&o, "outcome", &r->outcome);
     }
@@ -83,7 +83,7 @@ static enum err read_lease(const struct json *root, struct journal_record *r)
 static enum err read_record(const struct json *root, struct arena *a, struct journal_record *r)
 {
     const char *id;
-    int64_t starts = 1;
+    int64_t starts = 0;
     enum err e;
     if ((e = read_kind(root, &r->kind)) != ERR_OK ||
         (e = json_get_string(root, "journal", "attempt", ID_TEXT_BYTES, &id)) != ERR_OK ||
@@ -94,7 +94,7 @@ static enum err read_record(const struct json *root, struct arena *a, struct jou
     if (r->kind == JOURNAL_FINISHED)
         return outcome_read(json_field(root, "outcome"), a, &r->outcome);
     if (r->kind == JOURNAL_STARTED)
-        e = json_get_i64(root, "journal", "starts", 1, INT32_MAX, &starts);
+        e = json_get_i64(root, "journal", "starts", 0, INT32_MAX, &starts);
     r->starts = (uint32_t)starts;
     return e;
 }

@@ -20,7 +20,7 @@
 
 enum journal_kind {
     JOURNAL_LEASED,   /* deadline_ms, order, release, bundle, spec: all verified */
-    JOURNAL_STARTED,  /* once for each start */
+    JOURNAL_STARTED,  /* starts */
     JOURNAL_FINISHED, /* outcome */
     JOURNAL_FORGOTTEN,
     JOURNAL_KINDS
@@ -33,7 +33,7 @@ struct journal_record {
     struct digest order, release, bundle;
     const char *spec;
     size_t spec_len;
-    uint32_t starts; /* of STARTED: 1, more in a journal that was written anew */
+    uint32_t starts; /* how often it was begun and neither ended nor was stopped in good order */
     struct outcome outcome;
 };
 

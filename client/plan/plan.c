@@ -78,10 +78,10 @@ static void put_off(struct plan_job *j, enum plan_job_state state, const struct 
     j->failures++;
 }
 
-static void take(struct plan *p, const struct plan_event *ev)
+void plan_add(struct plan *p, const struct plan_event *ev)
 {
+    assert(ev->job < PLAN_JOBS_MAX && p->jobs[ev->job].state == PLAN_NONE);
     struct plan_job *j = &p->jobs[ev->job];
-    assert(j->state == PLAN_NONE);
     *j = (struct plan_job){.state = PLAN_QUEUED, .since_ms = ev->now_ms};
     if (ev->job >= p->used)
         p->used = ev->job + 1;
@@ -138,7 +138,6 @@ static void on_job(struct plan *p, struct plan_job *j, const struct plan_event *
     case PLAN_FETCHED:
         if (j->state == PLAN_FETCHING) {
             plan_move(j, PLAN_READY, ev->now_ms);
-            j->failures = 0;
             j->seconds = ev->seconds;
             j->memory_bytes = ev->memory_bytes;
         }
@@ -148,7 +147,7 @@ static void on_job(struct plan *p, struct plan_job *j, const struct plan_event *
             put_off(j, PLAN_QUEUED, ev);
         break;
     case PLAN_START_PUT_OFF:
-        plan_move(j, PLAN_READY, ev->now_ms);
+        put_off(j, PLAN_QUEUED, ev);
         j->not_before_ms = ev->now_ms + START_AGAIN_MS;
         break;
     case PLAN_ENDED:
@@ -186,6 +185,11 @@ static void space_renewals(struct plan *p, int64_t now_ms)
             j->renew_ms = now_ms + (left / 2 > RENEW_AGAIN_MS ? left / 2 : RENEW_AGAIN_MS);
         }
     }
+}
+
+bool plan_may_refresh(const struct plan *p, int64_t now_ms)
+{
+    return p->refreshed_ms == 0 || now_ms - p->refreshed_ms > REFRESH_APART_MS;
 }
 
 static void contacted(struct plan *p, const struct plan_event *ev)
@@ -256,8 +260,7 @@ void plan_step(struct plan *p, const struct plan_event *ev, struct plan_actions 
         break;
     case PLAN_LEASED:
     case PLAN_RESTORED:
-        assert(ev->job < PLAN_JOBS_MAX);
-        take(p, ev);
+        plan_add(p, ev);
         break;
     case PLAN_CONTACTED:
         contacted(p, ev);
@@ -268,6 +271,9 @@ void plan_step(struct plan *p, const struct plan_event *ev, struct plan_actions 
     case PLAN_REFRESHED:
     case PLAN_REFRESH_FAILED:
         refreshed(p, ev);
+        break;
+    case PLAN_DOUBTED:
+        p->refresh_wanted = p->refresh_wanted || plan_may_refresh(p, ev->now_ms);
         break;
     case PLAN_PAUSE:
     case PLAN_RESUME:

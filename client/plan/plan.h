@@ -83,7 +83,7 @@ enum plan_event_kind {
     PLAN_FETCHED,        /* job, seconds, memory_bytes */
     PLAN_FETCH_FAILED,   /* job, err, retry_after_ms: worth trying again */
     PLAN_ENDED,          /* job, uploads, ran_ms: it has an outcome, of a run or for want of one */
-    PLAN_START_PUT_OFF,  /* job: could not start for a reason that passes */
+    PLAN_START_PUT_OFF,  /* job: could not start for a reason that may pass; its files are looked at again */
     PLAN_UPLOADED,       /* job */
     PLAN_UPLOAD_FAILED,  /* job, err, retry_after_ms */
     PLAN_ACKED,          /* job, err: ERR_OK and most words forget it, ERR_BUSY, ERR_MISSING do not */
@@ -93,6 +93,7 @@ enum plan_event_kind {
     PLAN_CONTACT_FAILED, /* err, retry_after_ms */
     PLAN_REFRESHED,
     PLAN_REFRESH_FAILED, /* err, retry_after_ms */
+    PLAN_DOUBTED,        /* something signed did not check: maybe by newer keys than we know */
     PLAN_PAUSE,          /* until_ms, 0: until resumed */
     PLAN_RESUME,
     PLAN_FINISH,
@@ -147,11 +148,16 @@ struct plan_actions {
 void plan_init(struct plan *p, const struct plan_settings *settings);
 void plan_step(struct plan *p, const struct plan_event *event, struct plan_actions *ret);
 
+/* PLAN_LEASED and PLAN_RESTORED without deciding anything: for a start, when much is to be told first. */
+void plan_add(struct plan *p, const struct plan_event *event);
+
 /* A free place; PLAN_JOBS_MAX when there is none. */
 uint32_t plan_place(const struct plan *p);
 uint32_t plan_count(const struct plan *p, enum plan_job_state state);
 /* Asks for a later deadline with the next contact. */
 bool plan_wants_renewal(const struct plan_job *j, int64_t now_ms);
+/* A doubt is worth asking the project about: it was not asked a moment ago. */
+bool plan_may_refresh(const struct plan *p, int64_t now_ms);
 const char *plan_job_state_name(enum plan_job_state s);
 
 #endif

@@ -1,0 +1,455 @@
+/* main.c - dugnad-client: the daemon of a computer that lends itself to a project, and its few commands */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/conf.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "client/act.h"
+#include "client/control.h"
+#include "client/host.h"
+#include "client/join.h"
+#include "client/loop.h"
+#include "client/project.h"
+#include "client/settings.h"
+#include "run/run.h"
+#include "wire/error_msg.h"
+
+enum { PATH_ROOM = 4096, WORDS_MAX = 4 };
+
+/* What stands on the command line, and the places that follow from it. */
+struct call {
+    const char *command, *words[WORDS_MAX];
+    int word_count;
+    const char *data, *token_file, *nickname, *team;
+    bool json, help;
+    char folder[PATH_ROOM - 64], conf[PATH_ROOM], project[PATH_ROOM], control[PATH_ROOM], lock[PATH_ROOM];
+    struct settings settings;
+};
+
+static const char usage[] =
+    "dugnad-client: lends this computer to a project\n"
+    "\n"
+    "Usage: dugnad-client COMMAND [--data DIR]\n"
+    "\n"
+    "  join LINK         become a host of the project whose join link this is\n"
+    "  run               work, until told to stop\n"
+    "  status [--json]   what the daemon does, and why\n"
+    "  pause [DURATION]  stop working for a while such as 2h, or until resumed\n"
+    "  resume            go on, also after finish\n"
+    "  finish            let what runs come to its end, take nothing new, then end the daemon\n"
+    "  leave             give back what is unfinished and be a host no more\n"
+    "  doctor [--json]   what works on this computer, and what to do about the rest\n"
+    "  version, help\n"
+    "\n"
+    "  --data DIR        where everything is kept; default: DUGNAD_CLIENT_DATA, /var/lib/dugnad of root,\n"
+    "                    ~/.local/share/dugnad of others. Its client.conf holds every option, with words on "
+    "each\n"
+    "\n"
+    "Of join:\n"
+    "  --volunteer-token-file FILE  you have joined with another computer: its token, one line\n"
+    "  --nickname NAME, --team NAME\n"
+    "\n"
+    "Exit status: 0 done, 2 wrong use, 3 not allowed, 4 not there, 5 in conflict, 6 over a limit, 7 busy or "
+    "full,\n"
+    "8 not reachable, 9 not to be trusted, 10 not possible here, 11 timed out, 12 the machine failed.\n";
+
+/* --- the command line */
+
+static const char **option_place(struct call *c, const char *name)
+{
+    return str_eq(name, "--data")                   ? &c->data
+           : str_eq(name, "--volunteer-token-file") ? &c->token_file
+           : str_eq(name, "--nickname")             ? &c->nickname
+           : str_eq(name, "--team")                 ? &c->team
+                                                    : NULL;
+}
+
+static enum err read_option(struct call *c, int argc, char **argv, int *i)
+{
+    char name[64];
+    const char *equals = strchr(argv[*i], '=');
+    snprintf(name, sizeof name, "%.*s", (int)(equals ? equals - argv[*i] : 60), argv[*i]);
+    if (str_eq(name, "--json") && !equals) {
+        c->json = true;
+        return ERR_OK;
+    }
+    if ((str_eq(name, "--help") || str_eq(name, "-h")) && !equals) {
+        c->help = true;
+        return ERR_OK;
+    }
+    const char **place = option_place(c, name);
+    if (!place)
+        return err_set(ERR_INVALID, "there is no option %s: dugnad-client help", name);
+    if (!equals && *i + 1 >= argc)
+        return err_set(ERR_INVALID, "%s needs a value", name);
+    *place = equals ? equals + 1 : argv[++*i];
+    return ERR_OK;
+}
+
+static enum err read_words(struct call *c, int argc, char **argv)
+{
+    enum err e = ERR_OK;
+    for (int i = 1; i < argc && e == ERR_OK; i++) {
+        if (argv[i][0] == '-')
+            e = read_option(c, argc, argv, &i);
+        else if (!c->command)
+            c->command = argv[i];
+        else if (c->word_count < WORDS_MAX)
+            c->words[c->word_count++] = argv[i];
+        else
+            e = err_set(ERR_INVALID, "too many words: dugnad-client help");
+    }
+    return e;
+}
+
+static enum err find_folder(struct call *c)
+{
+    const char *given = c->data ? c->data : getenv("DUGNAD_CLIENT_DATA"), *home = getenv("HOME");
+    int n;
+    if (given && *given)
+        n = snprintf(c->folder, sizeof c->folder, "%s", given);
+    else if (geteuid() == 0)
+        n = snprintf(c->folder, sizeof c->folder, "/var/lib/dugnad");
+    else if (home && *home)
+        n = snprintf(c->folder, sizeof c->folder, "%s/.local/share/dugnad", home);
+    else
+        return err_set(ERR_INVALID, "HOME is not set: say where to keep things with --data");
+    if (n < 0 || (size_t)n >= sizeof c->folder)
+        return err_set(ERR_LIMIT, "the path of the data folder is too long");
+    snprintf(c->conf, sizeof c->conf, "%s/client.conf", c->folder);
+    snprintf(c->project, sizeof c->project, "%s/project.json", c->folder);
+    snprintf(c->control, sizeof c->control, "%s/control", c->folder);
+    snprintf(c->lock, sizeof c->lock, "%s/lock", c->folder);
+    return ERR_OK;
+}
+
+/* Makes the folder where it is missing, reads its settings. */
+static enum err open_folder(struct call *c)
+{
+    enum log_level level;
+    enum err e = file_make_folders(c->folder, 0700);
+    if (e == ERR_OK)
+        e = settings_load(c->conf, &c->settings);
+    if (e == ERR_OK)
+        e = log_level_parse(c->settings.log_level, &level);
+    if (e == ERR_OK)
+        log_setup(level, c->settings.log_json);
+    return e;
+}
+
+static enum err take_lock(struct call *c, int *ret_fd)
+{
+    enum err e = file_lock(c->lock, ret_fd);
+    if (e == ERR_CONFLICT)
+        return err_set(e, "a daemon is running for %s already: dugnad-client status", c->folder);
+    return e;
+}
+
+/* --- commands */
+
+static enum err read_token(const char *path, char *ret, size_t room)
+{
+    BUF_AUTO struct buf text = {0};
+    struct token token;
+    enum err e = file_read(path, 4096, &text);
+    if (e != ERR_OK)
+        return e;
+    snprintf(ret, room, "%.*s", (int)strcspn(buf_text(&text), " \t\r\n"), buf_text(&text));
+    if (token_parse(ret, &token) != ERR_OK || token.kind != TOKEN_VOLUNTEER)
+        return err_set(ERR_AUTH, "%s holds no volunteer's token: it should be one line such as dgv_7_...",
+                       path);
+    return ERR_OK;
+}
+
+static enum err cmd_join(struct call *c)
+{
+    char token[TOKEN_TEXT_BYTES] = "";
+    struct project *p = calloc(1, sizeof *p);
+    struct join join = {.link = c->words[0], .nickname = c->nickname, .team = c->team};
+    int lock = -1;
+    if (!p)
+        return err_set(ERR_NOMEM, "out of memory");
+    enum err e = c->word_count == 1 ? open_folder(c) : err_set(ERR_INVALID, "usage: dugnad-client join LINK");
+    if (e == ERR_OK)
+        e = take_lock(c, &lock);
+    if (e == ERR_OK && c->token_file && (e = read_token(c->token_file, token, sizeof token)) == ERR_OK)
+        join.volunteer_token = token;
+    if (e == ERR_OK)
+        e = join_project(&join, c->project, c->folder, &c->settings, p);
+    if (e == ERR_OK) {
+        printf("Joined %s as host %s of volunteer %s.\n", p->trust.root.project, p->host, p->volunteer);
+        if (*p->volunteer_token)
+            printf("The volunteer's token, for your other computers, is volunteer_token in %s.\n",
+                   c->project);
+        printf("Next: dugnad-client run\n");
+    }
+    explicit_bzero(token, sizeof token);
+    project_done(p);
+    free(p);
+    if (lock >= 0)
+        close(lock);
+    return e;
+}
+
+/* Without a sandbox nothing is run: better to say so at once than to fetch work for nothing. */
+static enum err check_sandbox(void)
+{
+    struct run_layer layers[RUN_LAYERS_MAX];
+    uint32_t n = run_layers(layers);
+    for (uint32_t i = 0; i < n; i++)
+        if (layers[i].needed && !layers[i].works)
+            return err_set(
+                ERR_UNSUPPORTED,
+                "programs cannot be locked in on this computer, so none is run: %s does not work. %s",
+                layers[i].name, layers[i].remedy);
+    return ERR_OK;
+}
+
+/* The daemon; leaving: only to say goodbye. */
+static enum err serve(struct call *c, bool leaving)
+{
+    struct project *p = calloc(1, sizeof *p);
+    struct act *a = NULL;
+    int lock = -1;
+    if (!p)
+        return err_set(ERR_NOMEM, "out of memory");
+    enum err e = open_folder(c);
+    if (e == ERR_OK)
+        e = take_lock(c, &lock);
+    if (e == ERR_OK)
+        e = project_load(c->project, p);
+    if (e == ERR_OK && !leaving)
+        e = check_sandbox();
+    if (e == ERR_OK)
+        e = act_open(c->folder, &c->settings, p, &a);
+    if (e == ERR_OK) {
+        log_event(LOG_INFO, "begin", "version", DUGNAD_VERSION, "project", p->trust.root.project, "url",
+                  p->url, "host", p->host, NULL);
+        if (leaving)
+            act_leave(a);
+        e = loop_run(a, leaving ? NULL : c->control);
+    }
+    bool left = a && act_has_left(a);
+    act_close(a);
+    if (e == ERR_OK && left && unlink(c->project) != 0)
+        e = err_set_errno(ERR_IO, "cannot remove %s", c->project);
+    if (e == ERR_OK && left)
+        log_event(LOG_INFO, "left", "project", p->trust.root.project, NULL);
+    if (e == ERR_OK && leaving && !left)
+        e = err_set(ERR_UNREACHABLE,
+                    "%s could not be told: try again later, or remove %s; what is out ends at its deadline",
+                    p->url, c->project);
+    project_done(p);
+    free(p);
+    if (lock >= 0)
+        close(lock);
+    return e;
+}
+
+static enum err cmd_run(struct call *c)
+{
+    return serve(c, false);
+}
+
+static void print_status(const struct json *s)
+{
+    const struct json *running = json_field(s, "running");
+    printf("%s\n", json_text(json_field(s, "sentence")));
+    for (size_t i = 0; i < json_count(running); i++) {
+        const struct json *r = json_at(running, i);
+        char cpu[32], memory[32];
+        str_from_duration_ms(json_int(json_field(r, "cpu_ms"), 0), cpu, sizeof cpu);
+        str_from_bytes((uint64_t)json_int(json_field(r, "memory_bytes"), 0), memory, sizeof memory);
+        printf("  %-16s %-20s %s of CPU, %s%s\n", json_text(json_field(r, "attempt")),
+               json_text(json_field(r, "app")), cpu, memory,
+               json_is_set(json_field(r, "paused")) ? ", paused" : "");
+    }
+    printf("Since its start %lld units ended well, %lld did not; %lld are to be reported.\n",
+           (long long)json_int(json_field(s, "ended_ok"), 0),
+           (long long)json_int(json_field(s, "ended_bad"), 0),
+           (long long)json_int(json_field(s, "to_report"), 0));
+}
+
+/* Asks the daemon and shows its status. */
+static enum err ask(struct call *c, const char *line)
+{
+    BUF_AUTO struct buf reply = {0};
+    JSON_AUTO struct json_doc *doc = NULL;
+    enum err e = control_ask(c->control, line, &reply);
+    if (e == ERR_OK)
+        e = json_parse(buf_text(&reply), reply.len, JSON_BODY_BYTES_MAX, &doc);
+    if (e != ERR_OK)
+        return e;
+    if (json_field(json_root(doc), "error"))
+        return error_from_reply(400, buf_text(&reply), reply.len);
+    if (c->json)
+        printf("%s\n", buf_text(&reply));
+    else
+        print_status(json_root(doc));
+    return ERR_OK;
+}
+
+static enum err cmd_status(struct call *c)
+{
+    return ask(c, "{\"command\":\"status\"}");
+}
+
+static enum err cmd_pause(struct call *c)
+{
+    char line[96];
+    int64_t ms = 0;
+    enum err e = c->word_count > 0 ? str_to_duration_ms(c->words[0], &ms) : ERR_OK;
+    if (e != ERR_OK)
+        return e;
+    snprintf(line, sizeof line, "{\"command\":\"pause\",\"for_ms\":%lld}", (long long)ms);
+    return ask(c, line);
+}
+
+static enum err cmd_resume(struct call *c)
+{
+    return ask(c, "{\"command\":\"resume\"}");
+}
+
+static enum err cmd_finish(struct call *c)
+{
+    return ask(c, "{\"command\":\"finish\"}");
+}
+
+static enum err cmd_leave(struct call *c)
+{
+    enum err e = ask(c, "{\"command\":\"leave\"}");
+    if (e != ERR_MISSING)
+        return e;
+    e = serve(c, true);
+    if (e == ERR_OK)
+        printf("Left.\n");
+    return e;
+}
+
+static enum err write_doctor(const struct run_layer *layers, uint32_t count, struct host *h)
+{
+    BUF_AUTO struct buf out = {0};
+    struct json_out o;
+    json_out_init(&o, &out);
+    json_out_object(&o, NULL);
+    json_out_array(&o, "sandbox");
+    for (uint32_t i = 0; i < count; i++) {
+        json_out_object(&o, NULL);
+        json_out_string(&o, "name", layers[i].name);
+        json_out_bool(&o, "works", layers[i].works);
+        json_out_bool(&o, "needed", layers[i].needed);
+        json_out_string(&o, "remedy", layers[i].remedy);
+        json_out_close(&o);
+    }
+    json_out_close(&o);
+    struct host_facts facts;
+    host_facts_of(h, &facts);
+    host_facts_write(&o, "host", &facts);
+    json_out_close(&o);
+    enum err e = json_out_end(&o);
+    if (e == ERR_OK)
+        printf("%s\n", buf_text(&out));
+    return e;
+}
+
+static void print_doctor(const struct run_layer *layers, uint32_t count, const struct host *h)
+{
+    char memory[32], disk[32];
+    str_from_bytes(h->memory_bytes, memory, sizeof memory);
+    str_from_bytes(h->disk_bytes, disk, sizeof disk);
+    printf("%s: %s\n%u of %u cores, %s of memory and %s of disk may be used; one core does %.2f of the "
+           "reference "
+           "machine's work\n\nWhat locks programs in:\n",
+           h->os, h->cpu, h->cores, h->cores_built_in, memory, disk, h->speed);
+    for (uint32_t i = 0; i < count; i++)
+        printf("  %-24s %s%s%s\n", layers[i].name,
+               layers[i].works    ? "works"
+               : layers[i].needed ? "DOES NOT WORK, and nothing runs without it"
+                                  : "does not work",
+               *layers[i].remedy ? ": " : "", layers[i].remedy);
+}
+
+static enum err cmd_doctor(struct call *c)
+{
+    struct run_layer layers[RUN_LAYERS_MAX];
+    uint32_t count = run_layers(layers);
+    struct host *h = calloc(1, sizeof *h);
+    if (!h)
+        return err_set(ERR_NOMEM, "out of memory");
+    enum err e = open_folder(c);
+    if (e == ERR_OK)
+        e = host_read(&c->settings, c->folder, h);
+    if (e == ERR_OK && c->json)
+        e = write_doctor(layers, count, h);
+    else if (e == ERR_OK)
+        print_doctor(layers, count, h);
+    free(h);
+    if (e == ERR_OK && !c->json)
+        printf("%s",
+               file_exists(c->project) ? "" : "\nIt has not joined a project: dugnad-client join LINK\n");
+    return e == ERR_OK ? check_sandbox() : e;
+}
+
+static enum err cmd_version(struct call *c)
+{
+    printf(c->json ? "{\"version\":\"%s\"}\n" : "dugnad-client %s\n", DUGNAD_VERSION);
+    return ERR_OK;
+}
+
+static enum err cmd_help(struct call *c)
+{
+    (void)c;
+    fputs(usage, stdout);
+    return ERR_OK;
+}
+
+static const struct command {
+    const char *name;
+    enum err (*run)(struct call *c);
+    int words_max;
+} commands[] = {{"join", cmd_join, 1},   {"run", cmd_run, 0},       {"status", cmd_status, 0},
+                {"pause", cmd_pause, 1}, {"resume", cmd_resume, 0}, {"finish", cmd_finish, 0},
+                {"leave", cmd_leave, 0}, {"doctor", cmd_doctor, 0}, {"version", cmd_version, 0},
+                {"help", cmd_help, 1}};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static enum err dispatch(struct call *c)
+{
+    const char *names[COMMANDS];
+    for (size_t i = 0; i < COMMANDS; i++) {
+        names[i] = commands[i].name;
+        if (!str_eq(commands[i].name, c->command))
+            continue;
+        if (c->word_count > commands[i].words_max)
+            return err_set(ERR_INVALID, "%s does not take '%s': dugnad-client help", c->command,
+                           c->words[commands[i].words_max]);
+        enum err e = find_folder(c);
+        return e == ERR_OK ? commands[i].run(c) : e;
+    }
+    const char *near = str_nearest(c->command, names, COMMANDS);
+    return err_set(ERR_INVALID, "there is no command '%s'%s%s: dugnad-client help", c->command,
+                   near ? ", did you mean " : "", near ? near : "");
+}
+
+int main(int argc, char **argv)
+{
+    struct call *c = calloc(1, sizeof *c);
+    if (!c)
+        return err_exit(ERR_NOMEM);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    enum err e = read_words(c, argc, argv);
+    if (e == ERR_OK && (c->help || !c->command))
+        c->command = "help";
+    if (e == ERR_OK)
+        e = dispatch(c);
+    if (e != ERR_OK)
+        fprintf(stderr, "dugnad-client: %s\n", err_text());
+    free(c);
+    return err_exit(e);
+}

@@ -1,0 +1,29 @@
+/* settings.h - DATA/client.conf */
+#ifndef CLIENT_SETTINGS_H
+#define CLIENT_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/conf.h"
+
+struct settings {
+    int64_t cores;         /* 0: all */
+    uint64_t memory_bytes; /* 0: half of the machine's */
+    uint64_t disk_bytes;
+    int64_t work_buffer_ms, report_wait_ms, heartbeat_ms, refresh_ms;
+    uint64_t download_bytes_s, upload_bytes_s; /* 0: no limit */
+    char proxy[256];
+    bool idle_priority;
+    char log_level[8];
+    bool log_json;
+};
+
+extern const struct conf_option settings_table[];
+extern const size_t settings_count;
+
+/* The file's values over the defaults; a missing file is written with every option commented out. */
+enum err settings_load(const char *path, struct settings *ret) NODISCARD;
+
+#endif

@@ -1,0 +1,28 @@
+/* slot.h - the scratch folder of one run: DATA/slots/N. Filled, run in, emptied of its outputs, removed. */
+#ifndef CLIENT_SLOT_H
+#define CLIENT_SLOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client/depot.h"
+#include "client/outcome.h"
+#include "client/task.h"
+#include "run/run.h"
+
+struct slot_limits { /* of this host; 0: none */
+    uint64_t memory_bytes, disk_bytes;
+    bool idle;
+};
+
+/* Makes the folder anew with the task's inputs and starts the program in it. ERR_CORRUPT: an input has to be
+ * fetched again. Nothing is left of the folder after a failure. */
+enum err slot_start(const char *folder, struct depot *depot, const struct task *task,
+                    const struct slot_limits *limits, int64_t now_ms, struct run **ret) NODISCARD;
+/* Copies the outputs of a run that ended well into answer_folder, made here, as files "0", "1", ... in the
+ * order of ret->outputs, durably. What is missing, too large or no file gives the outcome "output"; an error
+ * is returned only when this host failed. Frees run. */
+enum err slot_finish(const char *folder, struct run *run, const struct task *task, const char *answer_folder,
+                     struct arena *a, struct outcome *ret) NODISCARD;
+
+#endif
