@@ -9,8 +9,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "client/control.h"
-#include "client/notify.h"
 
 enum { FDS_MAX = ACT_FDS_MAX + CONTROL_FDS_MAX + 1 };
 
