@@ -1,5 +1,6 @@
-// Talking to the server: one place for requests, errors, the session and the stream of live numbers.
-let csrf = '';
+// Talking to the server: one place for requests, errors, the session and the stream of live numbers. See API.md.
+let csrf = '', role = '';
+const ROLES = ['viewer', 'scientist', 'operator'];
 
 export class ApiError extends Error {
   constructor(status, code, message) {
@@ -17,49 +18,71 @@ async function failure(reply) {
   return new ApiError(reply.status, code, message);
 }
 
-export async function request(method, path, body) {
-  const headers = {};
-  if (body !== undefined) headers['Content-Type'] = 'application/json';
-  if (method !== 'GET') headers['X-CSRF-Token'] = csrf;
-  let reply;
+async function send(method, path, headers, body) {
+  if (method !== 'GET' && method !== 'HEAD') headers['X-CSRF-Token'] = csrf;
   try {
-    reply = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), credentials: 'same-origin' });
+    return await fetch(path, { method, headers, body, credentials: 'same-origin' });
   } catch {
     throw new ApiError(0, 'unreachable', 'the server does not answer: check that it runs and that the network is up');
   }
+}
+
+async function result(reply) {
+  if (reply.status === 401) dispatchEvent(new Event('dugnad-out')); // the session has ended: back to the login page
   if (!reply.ok) throw await failure(reply);
   const text = await reply.text();
   return text ? JSON.parse(text) : null;
+}
+
+async function request(method, path, body) {
+  const json = body === undefined ? [{}] : [{ 'Content-Type': 'application/json' }, JSON.stringify(body)];
+  return result(await send(method, path, ...json));
 }
 
 export const get = (path) => request('GET', path);
 export const post = (path, body = {}) => request('POST', path, body);
 export const patch = (path, body) => request('PATCH', path, body);
 export const remove = (path) => request('DELETE', path);
+export const postLines = async (path, list) => result(await send('POST', path, { 'Content-Type': 'application/x-ndjson' }, list.map((x) => `${JSON.stringify(x)}\n`).join('')));
 
-export async function session() {
-  try {
-    const s = await get('/v1/session');
-    csrf = s.csrf;
-    return s;
-  } catch (e) {
-    if (e.status === 401) return null;
-    throw e;
-  }
-}
+// May who is logged in do what a `least` (viewer, scientist, operator) may? The server decides; this only hides what it would refuse.
+export const may = (least) => ROLES.indexOf(role) >= ROLES.indexOf(least);
 
-export async function login(body) {
-  const s = await post('/v1/session', body);
-  csrf = s.csrf;
+function entered(s) {
+  ({ csrf, role } = s);
   return s;
 }
 
-// One stream of live numbers for the whole page; the browser reconnects and resumes by Last-Event-ID.
+// The session, or null where there is none.
+export async function session() {
+  const reply = await send('GET', '/v1/session', {});
+  if (reply.status === 401) return null;
+  if (!reply.ok) throw await failure(reply);
+  return entered(await reply.json());
+}
+
+export async function login(token) {
+  const reply = await send('POST', '/v1/session', { 'Content-Type': 'application/json' }, JSON.stringify({ token }));
+  if (!reply.ok) throw await failure(reply);
+  return entered(await reply.json());
+}
+
+/* One stream of live numbers for the whole page. The browser reconnects and resumes by itself, but for an answer that is an error: then
+ * this asks again, and learns whether the session has ended. */
 export function live(onStats, onDown) {
-  const source = new EventSource('/v1/events');
-  source.addEventListener('stats', (e) => onStats(JSON.parse(e.data)));
-  source.onerror = () => onDown();
-  return () => source.close();
+  let source, timer;
+  const start = () => {
+    source = new EventSource('/v1/events');
+    source.addEventListener('stats', (e) => onStats(JSON.parse(e.data)));
+    source.onerror = () => {
+      onDown();
+      if (source.readyState !== EventSource.CLOSED) return;
+      timer = setTimeout(start, 3000 + 4000 * Math.random());
+      session().then((s) => { if (!s) dispatchEvent(new Event('dugnad-out')); }, () => {});
+    };
+  };
+  start();
+  return () => { clearTimeout(timer); source.close(); };
 }
 
 // Uploads a file as a content-addressed blob, resuming where an earlier try ended; returns its digest.
@@ -67,19 +90,16 @@ export async function upload(file, onProgress) {
   const bytes = await file.arrayBuffer();
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
   const digest = [...hash].map((b) => b.toString(16).padStart(2, '0')).join('');
-  const path = `/v1/blobs/${digest}`;
-  const head = await fetch(path, { method: 'HEAD', credentials: 'same-origin' });
-  let offset = head.ok ? bytes.byteLength : Number(head.headers.get('Upload-Offset') || 0);
-  const empty = bytes.byteLength === 0 && !head.ok;
-  while (offset < bytes.byteLength || empty) {
-    const reply = await fetch(path, {
-      method: 'PATCH', credentials: 'same-origin', body: bytes.slice(offset, offset + (4 << 20)),
-      headers: { 'X-CSRF-Token': csrf, 'Upload-Offset': String(offset), 'Upload-Length': String(bytes.byteLength), 'Content-Type': 'application/octet-stream' },
-    });
+  const path = `/v1/blobs/${digest}`, done = { sha256: digest, bytes: bytes.byteLength };
+  const head = await send('HEAD', path, {});
+  if (head.ok) return done;
+  for (let offset = Number(head.headers.get('Upload-Offset') || 0), complete = false; !complete;) {
+    const headers = { 'Upload-Offset': String(offset), 'Upload-Length': String(bytes.byteLength), 'Content-Type': 'application/octet-stream' };
+    const reply = await send('PATCH', path, headers, bytes.slice(offset, offset + (4 << 20)));
     if (!reply.ok) throw await failure(reply);
-    offset = reply.status === 201 ? bytes.byteLength : Number(reply.headers.get('Upload-Offset'));
-    onProgress?.(offset / (bytes.byteLength || 1));
-    if (reply.status === 201) break;
+    complete = reply.status === 201;
+    offset = Number(reply.headers.get('Upload-Offset') || bytes.byteLength);
+    onProgress?.(complete ? 1 : offset / bytes.byteLength);
   }
-  return { sha256: digest, bytes: bytes.byteLength };
+  return done;
 }

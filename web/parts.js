@@ -1,7 +1,7 @@
 // The few parts that every screen is made of.
-import { html, useState, useEffect, useRef, useCallback } from './vendor/preact-htm.js';
+import { html, useState, useEffect, useRef } from './view.js';
 import { get } from './api.js';
-import { ago, time, stateOf } from './format.js';
+import { ago, failing, time, stateOf } from './format.js';
 
 export function State({ word, text }) {
   const { tone, icon } = stateOf(word);
@@ -9,11 +9,16 @@ export function State({ word, text }) {
 }
 
 export function When({ ms }) {
-  return html`<time dateTime=${ms ? new Date(ms).toISOString() : ''} title=${time(ms)}>${ago(ms)}</time>`;
+  return (ms ? html`<time datetime=${new Date(ms).toISOString()} title=${time(ms)}>${ago(ms)}</time>` : html`<span>never</span>`);
 }
 
 export function Card({ label, value, tone, note }) {
   return html`<div class="card"><div class="l">${label}</div><div class="n ${tone || ''}">${value}</div>${note && html`<div class="l">${note}</div>`}</div>`;
+}
+
+// What a program said of a failed attempt. `children` is what stands before the error.
+export function Said({ f, children }) {
+  return html`<article class="card said">${children}<strong class="bad">${failing(f)}</strong>${f.message ? html`: ${f.message}` : ''}${f.stderr ? html`<pre>${f.stderr}</pre>` : ''}</article>`;
 }
 
 export function Failure({ error }) {
@@ -24,8 +29,8 @@ export function Cli({ children }) {
   return html`<p class="cli">The same from a terminal: <code>${children}</code></p>`;
 }
 
-// Loads what `path` gives, again every `every` milliseconds and whenever `path` or `key` changes.
-export function useData(path, every, key) {
+// Loads what `path` gives, again every `every` milliseconds and whenever `path` changes.
+export function useData(path, every) {
   const [data, setData] = useState(null), [error, setError] = useState(null), [turn, setTurn] = useState(0);
   useEffect(() => {
     let live = true, timer;
@@ -40,8 +45,8 @@ export function useData(path, every, key) {
     };
     load();
     return () => { live = false; clearTimeout(timer); };
-  }, [path, every, key, turn]);
-  return { data, error, reload: useCallback(() => setTurn((t) => t + 1), []) };
+  }, [path, every, turn]);
+  return { data, error, reload: () => setTurn(turn + 1) };
 }
 
 export function go(path) {
@@ -70,38 +75,50 @@ function download(name, type, text) {
 }
 
 function csv(columns, rows) {
-  const cell = (v) => { const t = String(v ?? ''); return /[",\n]/.test(t) ? `"${t.replace(/"/g, '""')}"` : t; };
+  // A spreadsheet would run a text that starts like a formula.
+  const cell = (v) => { const t = String(v ?? '').replace(/^[=+@\t\r]|^-(?!\d)/, "'$&"); return /[",\n]/.test(t) ? `"${t.replace(/"/g, '""')}"` : t; };
   return [columns.map((c) => c.label), ...rows.map((r) => columns.map((c) => (c.raw ? c.raw(r) : r[c.key])))].map((r) => r.map(cell).join(',')).join('\r\n');
 }
 
-/* A table over a keyset-paged list. columns: {key, label, num, wrap, show(row), raw(row)}. The page's cursor is in the address.
- * `pick` makes rows selectable by `id(row)`; `bulk(ids, clear)` gives what stands in the bar then. */
-export function Table({ path, columns, empty, name, every = 5000, id, bulk, caption }) {
+/* A table over a keyset-paged list. columns: {key, label, num, wrap, show(row), raw(row)}. The page's cursor is in the address, under
+ * `cursor` where a screen has several tables. `bulk(ids, clear)` makes rows selectable and gives what stands in the bar then. */
+export function Table({ path, columns, empty, name, every = 5000, id, bulk, cursor = 'after' }) {
   const [query, setQuery] = useQuery();
-  const after = query.get('after') || '';
-  const joint = path.includes('?') ? '&' : '?';
+  const after = query.get(cursor) || '', joint = path.includes('?') ? '&' : '?';
   const { data, error, reload } = useData(`${path}${joint}limit=50${after ? `&after=${encodeURIComponent(after)}` : ''}`, every);
   const [picked, setPicked] = useState(new Set());
-  if (error) return html`<${Failure} error=${error} />`;
+  if (error && !data) return html`<${Failure} error=${error} />`;
   if (!data) return html`<p class="empty" role="status">Loading…</p>`;
-  const rows = data.items;
-  const toggle = (key) => { const next = new Set(picked); next.has(key) ? next.delete(key) : next.add(key); setPicked(next); };
+  const rows = data.items, next = data.complete === undefined ? data.next : rows.length === 50 && data.next;
+  const chosen = rows.map(id).filter((r) => picked.has(r));
+  const toggle = (key) => { const list = new Set(picked); list.has(key) ? list.delete(key) : list.add(key); setPicked(list); };
   const clear = () => { setPicked(new Set()); reload(); };
-  return html`
-    ${bulk && picked.size > 0 && html`<div class="row note" role="region" aria-label="Selected"><strong>${picked.size} selected</strong>${bulk([...picked], clear)}<button onClick=${() => setPicked(new Set())}>Clear</button></div>`}
-    <div class="scroll" tabindex="0" role="region" aria-label=${caption || name}>
-    ${rows.length === 0 ? html`<div class="empty">${empty || 'Nothing here yet.'}</div>` : html`<table>
-      <thead><tr>${bulk && html`<th scope="col"><input type="checkbox" aria-label="Select all on this page" checked=${rows.every((r) => picked.has(id(r)))} onChange=${(e) => setPicked(new Set(e.target.checked ? rows.map(id) : []))} /></th>`}
-      ${columns.map((c) => html`<th scope="col" class=${c.num ? 'num' : ''}>${c.label}</th>`)}</tr></thead>
-      <tbody>${rows.map((r) => html`<tr key=${id ? id(r) : r[columns[0].key]}>${bulk && html`<td><input type="checkbox" aria-label=${`Select ${id(r)}`} checked=${picked.has(id(r))} onChange=${() => toggle(id(r))} /></td>`}
-      ${columns.map((c) => html`<td class="${c.num ? 'num' : ''} ${c.wrap ? 'wrap' : ''}">${c.show ? c.show(r) : r[c.key] ?? '–'}</td>`)}</tr>`)}</tbody></table>`}
+  const head = (c) => html`<th scope="col" key=${c.key} class=${c.num ? 'num' : ''}>${c.label}</th>`;
+  const cell = (r) => (c) => html`<td key=${c.key} class="${c.num ? 'num' : ''} ${c.wrap ? 'wrap' : ''}">${c.show ? c.show(r, reload) : r[c.key] ?? '–'}</td>`;
+  return html`${error && html`<${Failure} error=${error} />`}
+    ${bulk && chosen.length > 0 && html`<div class="row note" role="region" aria-label="Selected"><strong>${chosen.length} selected</strong>${bulk(chosen, clear)}<button onClick=${() => setPicked(new Set())}>Clear</button></div>`}
+    <div class="scroll" tabindex="0" role="region" aria-label=${name}>
+    ${rows.length === 0 ? html`<div class="empty">${after ? 'Nothing more.' : empty || 'Nothing here yet.'}</div>` : html`<table>
+      <thead><tr>${bulk && html`<th scope="col"><input type="checkbox" aria-label="Select all on this page" checked=${chosen.length === rows.length} onChange=${(e) => setPicked(new Set(e.target.checked ? rows.map(id) : []))} /></th>`}${columns.map(head)}</tr></thead>
+      <tbody>${rows.map((r) => html`<tr key=${id(r)}>${bulk && html`<td><input type="checkbox" aria-label="Select ${id(r)}" checked=${picked.has(id(r))} onChange=${() => toggle(id(r))} /></td>`}${columns.map(cell(r))}</tr>`)}</tbody></table>`}
     </div>
-    <div class="row" style=${{ marginTop: '.6rem' }}>
-      <button disabled=${!after} onClick=${() => setQuery({ after: '' })}>First page</button>
-      <button disabled=${!data.next} onClick=${() => setQuery({ after: data.next })}>Next page</button>
-      <button onClick=${() => download(`${name}.csv`, 'text/csv', csv(columns, rows))}>CSV</button>
-      <button onClick=${() => download(`${name}.json`, 'application/json', JSON.stringify(rows, null, 2))}>JSON</button>
-    </div>`;
+    ${(rows.length > 0 || after) && html`<div class="row pager">
+      ${(after || next) && html`<button disabled=${!after} onClick=${() => setQuery({ [cursor]: '' })}>First page</button>`}
+      ${(after || next) && html`<button disabled=${!next} onClick=${() => setQuery({ [cursor]: next })}>Next page</button>`}
+      <button onClick=${() => download(`${name}.csv`, 'text/csv', csv(columns.filter((c) => c.label), rows))}>CSV</button>
+      <button onClick=${() => download(`${name}.json`, 'application/json', JSON.stringify(rows, null, 2))}>JSON</button></div>`}`;
+}
+
+// A list box that is a filter in the address; changing it starts from the first page.
+export function Choose({ label, name, options, all, cursor = 'after' }) {
+  const [query, setQuery] = useQuery();
+  return html`<select aria-label=${label} value=${query.get(name) || ''} onChange=${(e) => setQuery({ [name]: e.target.value, [cursor]: '' })}>
+    <option value="">${all}</option>${options.map((o) => html`<option key=${o} value=${o}>${o}</option>`)}</select>`;
+}
+
+// An id that is too long to show whole: its start, and all of it to copy.
+export function Digest({ hex, n = 12 }) {
+  return hex ? html`<span class="mono" title=${hex}>${hex.slice(0, n)}</span>` : '–';
 }
 
 // A dialog that asks before something is destroyed: the word must be typed.
@@ -114,15 +131,15 @@ export function Confirm({ title, children, word, danger, onDone, onYes }) {
     try { await onYes(); onDone(true); } catch (x) { setError(x); setBusy(false); }
   };
   return html`<dialog ref=${box} onClose=${() => onDone(false)} aria-labelledby="confirm-title"><form onSubmit=${yes}>
-    <h2 id="confirm-title" style=${{ marginTop: 0 }}>${title}</h2>${children}
+    <h2 id="confirm-title">${title}</h2>${children}
     ${word && html`<label for="confirm-word">Type <strong>${word}</strong> to go on</label><input id="confirm-word" autocomplete="off" value=${typed} onInput=${(e) => setTyped(e.target.value)} />`}
     ${error && html`<${Failure} error=${error} />`}
-    <div class="row" style=${{ marginTop: '1rem' }}><button type="submit" class=${danger ? 'danger' : 'main'} disabled=${busy || (word && typed !== word)}>${title}</button>
+    <div class="row pager"><button type="submit" class=${danger ? 'danger' : 'main'} disabled=${busy || (word && typed !== word)}>${title}</button>
     <button type="button" onClick=${() => box.current.close()}>Keep things as they are</button></div></form></dialog>`;
 }
 
-// A button that asks first (confirm: what to say) or acts at once; failures are shown beside it.
-export function Action({ label, run, confirm, word, danger, main, after }) {
+// A button that asks first (confirm: what to say under the title) or acts at once; failures are shown beside it.
+export function Action({ label, title = label, run, confirm, word, danger, main, after }) {
   const [asking, setAsking] = useState(false), [error, setError] = useState(null), [busy, setBusy] = useState(false);
   const act = async () => { await run(); after?.(); };
   const click = async () => {
@@ -133,30 +150,10 @@ export function Action({ label, run, confirm, word, danger, main, after }) {
   };
   return html`<button class=${danger ? 'danger' : main ? 'main' : ''} disabled=${busy} onClick=${click}>${label}</button>
     ${error && html`<span class="bad" role="alert">${error.message}</span>`}
-    ${asking && html`<${Confirm} title=${label} word=${word} danger=${danger} onYes=${act} onDone=${() => setAsking(false)}>${confirm}<//>`}`;
-}
-
-// A time series. series: [{label, values, stroke}], times in seconds.
-export function Plot({ title, times, series, format }) {
-  const box = useRef(null);
-  useEffect(() => {
-    if (!box.current || !window.uPlot || !times || times.length < 2) return undefined;
-    const style = getComputedStyle(document.documentElement), of = (v) => style.getPropertyValue(v).trim();
-    const axis = { stroke: of('--soft'), grid: { stroke: of('--line'), width: 1 }, ticks: { stroke: of('--line') } };
-    const plot = new window.uPlot({
-      width: Math.max(200, box.current.clientWidth), height: 150, cursor: { y: false }, legend: { live: false },
-      series: [{}, ...series.map((s) => ({ label: s.label, stroke: of(s.stroke), width: 2, spanGaps: true }))],
-      axes: [axis, { ...axis, size: 60, values: (u, v) => v.map((x) => (format ? format(x) : x.toLocaleString('en'))) }],
-      scales: { y: { range: (u, lo, hi) => [Math.min(0, lo), hi > 0 ? hi * 1.1 : 1] } },
-    }, [times, ...series.map((s) => s.values)], box.current);
-    return () => plot.destroy();
-  }, [times, series]);
-  const last = series.map((s) => `${s.label} ${format ? format(s.values.at(-1) ?? 0) : s.values.at(-1) ?? '–'}`).join(', ');
-  return html`<figure class="card" style=${{ margin: 0 }}><figcaption class="l">${title}</figcaption>
-    <div ref=${box} role="img" aria-label=${`${title}: now ${last}`}>${(!times || times.length < 2) && html`<p class="l">Not enough history yet.</p>`}</div></figure>`;
+    ${asking && html`<${Confirm} title=${title} word=${word} danger=${danger} onYes=${act} onDone=${() => setAsking(false)}>${confirm}<//>`}`;
 }
 
 export function Progress({ parts, total, label }) {
   const share = (n) => `${total > 0 ? Math.max(0, (100 * n) / total) : 0}%`;
-  return html`<div class="bar" role="img" aria-label=${label}>${parts.map(([tone, n]) => html`<i class=${tone} style=${{ width: share(n) }}></i>`)}</div>`;
+  return html`<div class="bar" role="img" aria-label=${label} title=${label}>${parts.map(([tone, n]) => html`<i key=${tone} class=${tone} style=${{ width: share(n) }} />`)}</div>`;
 }

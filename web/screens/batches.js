@@ -1,123 +1,100 @@
-// Batches: the list, one batch, and a new one from the browser.
-import { html, useState } from '../vendor/preact-htm.js';
-import { get, patch, post, upload } from '../api.js';
-import { Action, Card, Cli, Failure, Progress, State, Table, When, go, useData, useQuery } from '../parts.js';
+// Batches: the list, and one batch.
+import { html, useState } from '../view.js';
+import { may, patch, post } from '../api.js';
+import { Action, Card, Choose, Cli, Failure, Progress, Said, State, Table, When, useData, useQuery } from '../parts.js';
 import { bytes, count, duration, percent } from '../format.js';
 
-const parts = (b) => [['good', b.accepted], ['bad', b.failed], ['warn', b.judging], ['busy', b.leased]];
-const summary = (b) => `${count(b.accepted)} of ${count(b.units)} accepted, ${count(b.failed)} failed`;
+const parts = (b) => [['good', b.accepted], ['bad', b.failed], ['warn', b.judging]];
+const total = (b) => Math.max(b.units, b.units_wanted || 0);
+const summary = (b) => `${count(b.accepted)} of ${count(total(b))} accepted, ${count(b.failed)} failed, ${count(b.judging)} being compared`;
 const act = (ids, verb) => async () => { for (const id of ids) await post(`/v1/batches/${id}/${verb}`); };
 
+// What may be done depends on the state; without a batch (several are selected) all of it may.
 function Actions({ ids, after, batch }) {
-  const n = ids.length > 1 ? `${ids.length} batches` : `batch ${ids[0]}`;
+  if (!may('scientist')) return null;
+  const what = ids.length > 1 ? `${ids.length} batches` : `batch ${ids[0]}`, ended = ['done', 'cancelled'].includes(batch?.state);
+  const warning = html`<p>This stops ${what} for good: units that are not done are given up, and hosts are told to stop theirs. Answers that are in stay.</p>`;
   return html`
-    <${Action} label="Pause" run=${act(ids, 'pause')} after=${after} />
-    <${Action} label="Resume" run=${act(ids, 'resume')} after=${after} />
-    <${Action} label="Retry what failed" run=${act(ids, 'retry')} after=${after} main=${batch?.failed > 0} />
-    <${Action} label="Cancel" danger run=${act(ids, 'cancel')} after=${after} word=${ids.length > 1 ? 'cancel' : ids[0]} confirm=${html`<p>This stops ${n} for good: units that are not done are given up, and hosts are told to stop theirs. Answers that are in stay.</p>`} />`;
+    ${!ended && batch?.state !== 'paused' && html`<${Action} label="Pause" run=${act(ids, 'pause')} after=${after} />`}
+    ${(!batch || batch.state === 'paused') && html`<${Action} label="Resume" run=${act(ids, 'resume')} after=${after} main=${!!batch} />`}
+    ${(!batch || (batch.failed > 0 && batch.state !== 'cancelled')) && html`<${Action} label="Retry what failed" run=${act(ids, 'retry')} after=${after} main=${batch?.state === 'done'} />`}
+    ${!ended && html`<${Action} label="Cancel" title="Cancel ${what}" danger run=${act(ids, 'cancel')} after=${after} word=${ids.length > 1 ? 'cancel' : ids[0]} confirm=${warning} />`}`;
 }
 
 export function Batches() {
   const [query, setQuery] = useQuery();
-  const state = query.get('state') || '', search = query.get('search') || '';
-  const filter = new URLSearchParams({ ...(state && { state }), ...(search && { search }) }).toString();
+  const wanted = new URLSearchParams(['state', 'search'].filter((k) => query.get(k)).map((k) => [k, query.get(k)])).toString();
   const columns = [
     { key: 'batch', label: 'Batch', show: (b) => html`<a href="/admin/batches/${b.batch}">${b.batch}</a>` },
-    { key: 'name', label: 'Name', wrap: true, show: (b) => b.name || '–' },
-    { key: 'app', label: 'App', show: (b) => `${b.app} ${b.version}` },
+    { key: 'name', label: 'Name', wrap: true, show: (b) => (b.name ? html`<a href="/admin/batches/${b.batch}">${b.name}</a>` : '–') },
+    { key: 'app', label: 'App', raw: (b) => `${b.app} ${b.version}`, show: (b) => `${b.app} ${b.version}` },
     { key: 'state', label: 'State', show: (b) => html`<${State} word=${b.state} />` },
-    { key: 'units', label: 'Progress', raw: (b) => b.accepted / b.units, show: (b) => html`<${Progress} parts=${parts(b)} total=${b.units} label=${summary(b)} />` },
-    { key: 'accepted', label: 'Accepted', num: true, show: (b) => `${count(b.accepted)} / ${count(b.units)}` },
+    { key: 'progress', label: 'Progress', raw: (b) => b.accepted / (total(b) || 1), show: (b) => html`<${Progress} parts=${parts(b)} total=${total(b)} label=${summary(b)} />` },
+    { key: 'accepted', label: 'Accepted', num: true, show: (b) => `${count(b.accepted)} / ${count(total(b))}` },
     { key: 'failed', label: 'Failed', num: true, show: (b) => (b.failed ? html`<span class="bad">${count(b.failed)}</span>` : '0') },
+    { key: 'user', label: 'By', show: (b) => b.user_name || `user ${b.user}` },
     { key: 'created_ms', label: 'Submitted', show: (b) => html`<${When} ms=${b.created_ms} />` },
   ];
-  return html`<div class="row"><h1>Batches</h1><a href="/admin/batches/new">Submit a batch</a></div>
-    <div class="row" style=${{ marginBottom: '.7rem' }}><select aria-label="State" value=${state} onChange=${(e) => setQuery({ state: e.target.value, after: '' })}><option value="">every state</option>${['loading', 'running', 'paused', 'done', 'cancelled'].map((s) => html`<option value=${s}>${s}</option>`)}</select>
-    <input type="search" aria-label="Name contains" placeholder="Name contains…" value=${search} onChange=${(e) => setQuery({ search: e.target.value, after: '' })} /></div>
-    <${Table} path=${`/v1/batches${filter ? `?${filter}` : ''}`} columns=${columns} name="batches" id=${(b) => b.batch} bulk=${(ids, clear) => html`<${Actions} ids=${ids} after=${clear} />`}
-      empty=${html`No batch matches. A scientist submits one with <code>dugnad submit --app NAME --array 1-100 -- '{}'</code>.`} />
-    <${Cli}>dugnad list${state ? ` --state ${state}` : ''}<//>`;
-}
-
-function Failures({ batch, reload }) {
-  const { data, error } = useData(`/v1/batches/${batch}/failures`, 10000);
-  if (error) return html`<${Failure} error=${error} />`;
-  if (!data || data.items.length === 0) return html`<p>${data ? 'No attempt has failed.' : 'Loading…'}</p>`;
-  return data.items.map((f) => html`<article class="card" style=${{ marginBottom: '.6rem' }}><strong class="bad">${f.error}${f.exit_code !== undefined && f.exit_code !== null ? ` (status ${f.exit_code})` : ''}</strong>: ${count(f.count)} attempts, for example <a href="/admin/units/${f.unit}">${f.unit}</a> ${f.message || ''}${f.stderr ? html`<pre>${f.stderr}</pre>` : ''}</article>`);
-}
-
-export function Batch({ batch, path }) {
-  const { data: b, error, reload } = useData(`/v1/batches/${batch}`, 3000);
-  const { data: why } = useData(`/v1/batches/${batch}/explain`, 10000);
-  const [query, setQuery] = useQuery();
-  const state = query.get('state') || '';
-  if (error) return html`<h1>Batch ${batch}</h1><${Failure} error=${error} />`;
-  if (!b) return html`<p role="status">Loading…</p>`;
-  const columns = [
-    { key: 'unit', label: 'Unit', show: (u) => html`<a href="/admin/units/${u.unit}">${u.unit}</a>` },
-    { key: 'state', label: 'State', show: (u) => html`<${State} word=${u.state} />` },
-    { key: 'attempts', label: 'Attempts', num: true },
-    { key: 'failure', label: 'Why', wrap: true, show: (u) => u.failure || '' },
-  ];
-  return html`<h1>Batch ${b.batch}${b.name ? `: ${b.name}` : ''} <${State} word=${b.state} /></h1>
-    <p>${b.app} ${b.version}, submitted <${When} ms=${b.created_ms} />${b.finished_ms ? html`, finished <${When} ms=${b.finished_ms} />` : ''}${b.eta_ms ? `, about ${duration(b.eta_ms)} to go` : ''}</p>
-    <${Progress} parts=${parts(b)} total=${b.units} label=${summary(b)} />
-    <div class="cards" style=${{ marginTop: '.8rem' }}>
-      <${Card} label="Accepted" value=${`${count(b.accepted)} / ${count(b.units)}`} note=${percent(b.accepted / b.units)} /><${Card} label="Waiting" value=${count(b.open)} /><${Card} label="Out at hosts" value=${count(b.leased)} />
-      <${Card} label="Failed" value=${count(b.failed)} tone=${b.failed ? 'bad' : ''} /><${Card} label="Attempts per unit" value=${b.accepted ? (b.attempts / b.accepted).toFixed(2) : '–'} /></div>
-    ${why?.text && html`<div class="note">${why.text}</div>`}
-    <div class="row"><${Actions} ids=${[b.batch]} after=${reload} batch=${b} />
-      <${Priority} batch=${b} after=${reload} /></div>
-    <h2>What failed, by reason</h2><${Failures} batch=${batch} />
-    <h2>Units</h2><div class="row" style=${{ marginBottom: '.6rem' }}><select aria-label="State" value=${state} onChange=${(e) => setQuery({ state: e.target.value, after: '' })}><option value="">every state</option>${['open', 'judging', 'accepted', 'failed', 'delivered'].map((s) => html`<option value=${s}>${s}</option>`)}</select></div>
-    <${Table} path=${`/v1/batches/${batch}/units${state ? `?state=${state}` : ''}`} columns=${columns} name=${`batch-${batch}-units`} id=${(u) => u.unit} empty="No unit is in this state." />
-    <${Cli}>dugnad status ${batch}; dugnad retry ${batch} --failed; dugnad results ${batch} -o DIR<//>`;
+  return html`<div class="row"><h1>Batches</h1>${may('scientist') && html`<a class="button" href="/admin/batches/new">Submit a batch</a>`}</div>
+    <div class="row filter"><${Choose} label="State" name="state" all="every state" options=${['loading', 'running', 'paused', 'done', 'cancelled']} />
+    <input type="search" aria-label="Name contains" placeholder="Name contains…" value=${query.get('search') || ''} onChange=${(e) => setQuery({ search: e.target.value, after: '' })} /></div>
+    <${Table} path="/v1/batches${wanted ? `?${wanted}` : ''}" columns=${columns} name="batches" id=${(b) => b.batch} bulk=${may('scientist') && ((ids, clear) => html`<${Actions} ids=${ids} after=${clear} />`)}
+      empty=${wanted ? 'No batch matches.' : html`No batch yet. A scientist submits one here, or with <code>dugnad submit --app NAME --array 1-100 -- '{}'</code>.`} />
+    <${Cli}>dugnad status<//>`;
 }
 
 function Priority({ batch, after }) {
-  const [value, setValue] = useState(batch.priority ?? 0);
-  return html`<span class="row"><label for="priority" style=${{ margin: 0 }}>Priority</label><input id="priority" type="number" style=${{ width: '6rem' }} value=${value} onInput=${(e) => setValue(e.target.value)} />
-    <${Action} label="Set" run=${() => patch(`/v1/batches/${batch.batch}`, { priority: Number(value) })} after=${after} /></span>`;
+  const [value, setValue] = useState(null);
+  if (!may('scientist')) return null;
+  return html`<span class="row"><label for="priority">Priority</label><input id="priority" type="number" class="number" value=${value ?? batch.priority} onInput=${(e) => setValue(e.target.value)} />
+    ${value !== null && html`<${Action} label="Set" run=${() => patch(`/v1/batches/${batch.batch}`, { priority: Number(value) })} after=${() => { setValue(null); after(); }} />`}</span>`;
 }
 
-// Drop files, choose an app, submit: one unit per file.
-export function NewBatch() {
-  const { data: apps, error } = useData('/v1/apps');
-  const [files, setFiles] = useState([]), [busy, setBusy] = useState(''), [problem, setProblem] = useState(null);
+function FailureGroups({ batch }) {
+  const { data, error } = useData(`/v1/batches/${batch}/failures`, 10000);
   if (error) return html`<${Failure} error=${error} />`;
-  const submit = async (e) => {
-    e.preventDefault();
-    const form = new FormData(e.target), app = String(form.get('app'));
-    setProblem(null);
-    try {
-      const units = [];
-      for (const [i, f] of files.entries()) {
-        setBusy(`Uploading ${f.name} (${i + 1} of ${files.length})`);
-        const blob = await upload(f, (p) => setBusy(`Uploading ${f.name} (${i + 1} of ${files.length}): ${percent(p, 0)}`));
-        units.push({ vars: { '': f.name }, inputs: [{ path: f.name, ...blob }] });
-      }
-      setBusy('Submitting');
-      const command = String(form.get('command')).trim();
-      const body = { app, name: String(form.get('name')) || undefined, command: command ? command.split(/\s+/) : [], rules: { min_quorum: Number(form.get('quorum')), target_attempts: Number(form.get('quorum')) } };
-      const [first, last] = [Number(form.get('first')), Number(form.get('last'))];
-      if (files.length === 0) body.array = { first, last };
-      const b = await post('/v1/batches', body);
-      if (units.length) {
-        const reply = await fetch(`/v1/batches/${b.batch}/units?first=0`, { method: 'POST', headers: { 'Content-Type': 'application/x-ndjson', 'X-CSRF-Token': (await get('/v1/session')).csrf }, body: units.map((u) => JSON.stringify(u)).join('\n') + '\n' });
-        if (!reply.ok) throw new Error((await reply.json()).error.message);
-        await post(`/v1/batches/${b.batch}/close`);
-      }
-      go(`/admin/batches/${b.batch}`);
-    } catch (x) { setProblem(x); setBusy(''); }
-  };
-  return html`<h1>Submit a batch</h1>${problem && html`<${Failure} error=${problem} />`}
-    <form onSubmit=${submit} onDragOver=${(e) => e.preventDefault()} onDrop=${(e) => { e.preventDefault(); setFiles([...e.dataTransfer.files]); }}>
-      <label for="app">App</label><select id="app" name="app" required>${(apps?.items || []).map((a) => html`<option value=${a.app}>${a.app} ${a.version}</option>`)}</select>
-      <label for="bname">Name of the batch (optional)</label><input id="bname" name="name" />
-      <label for="files">Files, one unit for each (or drop them on this page)</label><input id="files" type="file" multiple onChange=${(e) => setFiles([...e.target.files])} />
-      ${files.length ? html`<p>${files.length} files, ${bytes(files.reduce((s, f) => s + f.size, 0))}</p>` : html`<div class="row"><span>or numbers from</span><input aria-label="First number" name="first" type="number" value="1" style=${{ width: '7rem' }} /><span>to</span><input aria-label="Last number" name="last" type="number" value="10" style=${{ width: '7rem' }} /></div>`}
-      <label for="command">Words after the program; {} stands for the file's name or the number</label><input id="command" name="command" value="{}" style=${{ width: '100%', maxWidth: '30rem' }} />
-      <label for="quorum">Equal answers wanted from different owners</label><input id="quorum" name="quorum" type="number" min="1" max="8" value="2" style=${{ width: '6rem' }} />
-      <p><button class="main" type="submit" disabled=${!!busy}>Submit</button> <span role="status">${busy}</span></p></form>
-    <${Cli}>dugnad submit --app NAME --glob 'in/*' -- '{}'<//>`;
+  if (!data?.items.length) return html`<p>${data ? 'No attempt has failed.' : 'Loading…'}</p>`;
+  return data.items.map((f, i) => html`<${Said} key=${i} f=${f}><b>${count(f.count)} ×</b> (<a href="/admin/units/${f.unit}">${f.unit}</a>) <//>`);
+}
+
+function Units({ batch }) {
+  const [query] = useQuery(), state = query.get('state') || '';
+  const columns = [
+    { key: 'unit', label: 'Unit', show: (u) => html`<a href="/admin/units/${u.unit}">${u.unit}</a>` },
+    { key: 'state', label: 'State', show: (u) => html`<${State} word=${u.failure ? 'failed' : u.state} />` },
+    { key: 'attempts', label: 'Attempts', num: true }, { key: 'leased', label: 'At hosts', num: true }, { key: 'errors', label: 'Errors', num: true },
+    { key: 'failure', label: 'Why it failed', wrap: true, show: (u) => u.failure || '' },
+  ];
+  return html`<div class="row filter"><h2>Units</h2><${Choose} label="State of units" name="state" all="every state" options=${['open', 'judging', 'accepted', 'failed', 'delivered']} /></div>
+    <${Table} path="/v1/batches/${batch}/units${state ? `?state=${state}` : ''}" columns=${columns} name="batch-${batch}-units" id=${(u) => u.unit} empty=${state ? 'No unit is in this state.' : 'No unit yet.'} />`;
+}
+
+function Answers({ batch }) {
+  const file = (o) => html`<a key=${o.path} href="/v1/blobs/${o.sha256}" download="${batch}-${o.path.split('/').pop()}">${o.path}</a>`;
+  const columns = [
+    { key: 'seq', label: 'No.', num: true }, { key: 'unit', label: 'Unit', show: (r) => html`<a href="/admin/units/${r.unit}">${r.unit}</a>` },
+    { key: 'state', label: 'Outcome', show: (r) => html`<${State} word=${r.state} />` },
+    { key: 'outputs', label: 'Files', wrap: true, raw: (r) => (r.outputs || []).map((o) => `${o.path}=${o.sha256}`).join(' '), show: (r) => (r.outputs ? html`<span class="row">${r.outputs.map(file)}</span>` : r.failure || '–') },
+    { key: 'bytes', label: 'Size', num: true, raw: (r) => (r.outputs || []).reduce((s, o) => s + o.bytes, 0), show: (r) => (r.outputs ? bytes(r.outputs.reduce((s, o) => s + o.bytes, 0)) : '') },
+  ];
+  return html`<h2>Answers, as they were delivered</h2><${Table} path="/v1/batches/${batch}/results" columns=${columns} name="batch-${batch}-answers" id=${(r) => r.seq} cursor="from" every=${10000} empty="None has been delivered yet." />`;
+}
+
+export function Batch({ batch }) {
+  const { data: b, error, reload } = useData(`/v1/batches/${batch}`, 3000);
+  const { data: why } = useData(`/v1/batches/${batch}/explain`, 10000);
+  if (!b) return html`<h1>Batch ${batch}</h1>${error ? html`<${Failure} error=${error} />` : html`<p role="status">Loading…</p>`}`;
+  const ended = ['done', 'cancelled'].includes(b.state);
+  return html`<h1>Batch ${b.batch}${b.name ? `: ${b.name}` : ''} <${State} word=${b.state} /></h1>
+    <p>${b.app} ${b.version}, submitted by ${b.user_name || `user ${b.user}`} <${When} ms=${b.created_ms} />${b.finished_ms ? html`, finished <${When} ms=${b.finished_ms} />` : ''}${!ended && b.eta_ms ? `, about ${duration(b.eta_ms)} to go` : ''}</p>
+    <${Progress} parts=${parts(b)} total=${total(b)} label=${summary(b)} />
+    <div class="cards">
+      <${Card} label="Accepted" value=${count(b.accepted)} note="of ${count(total(b))}, ${percent(b.accepted / (total(b) || 1))}" /><${Card} label="Failed" value=${count(b.failed)} tone=${b.failed ? 'bad' : ''} />
+      <${Card} label="Not done" value=${count(b.open + b.judging)} note=${b.judging ? `${count(b.judging)} being compared` : ''} /><${Card} label="Attempts at hosts" value=${count(b.leased)} note=${b.unsent ? `${count(b.unsent)} wait for a host` : ''} />
+      <${Card} label="Attempts per answer" value=${b.accepted ? (b.attempts / b.accepted).toFixed(2) : '–'} note="${count(b.errors)} errors, ${count(b.invalid)} invalid" /><${Card} label="CPU time given" value=${duration(b.cpu_ms)} /></div>
+    ${why?.text && html`<div class="note">${why.text}</div>`}${error && html`<${Failure} error=${error} />`}
+    <div class="row"><${Actions} ids=${[b.batch]} after=${reload} batch=${b} />${!ended && html`<${Priority} batch=${b} after=${reload} />`}</div>
+    <h2>What failed, by reason</h2><${FailureGroups} batch=${batch} />
+    <${Units} batch=${batch} /><${Answers} batch=${batch} />
+    <${Cli}>dugnad status ${batch}; dugnad explain ${batch}; dugnad failures ${batch}; dugnad results ${batch}<//>`;
 }

@@ -1,0 +1,48 @@
+# embed.cmake: writes the C table of the served files, for server/web_files.c.
+# cmake -DWEB=FOLDER -DOUT=FILE.c "-DFILES=NAME;.." -P embed.cmake; the names are relative to WEB. A copy packed with gzip is made at build time,
+# where that makes a file smaller; without gzip the files are served as they are.
+cmake_minimum_required(VERSION 3.25)
+find_program(gzip gzip)
+
+set(type_js "text/javascript; charset=utf-8")
+set(type_css "text/css; charset=utf-8")
+set(type_html "text/html; charset=utf-8")
+set(type_svg "image/svg+xml")
+
+# Adds the bytes of a file to the text in `ret` as a C array called `name`.
+function(add_array ret name path)
+  file(READ ${path} hex HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+  string(REPEAT "0x..," 20 line)
+  string(REGEX REPLACE "(${line})" "\\1\n" bytes "${bytes}")
+  string(APPEND ${ret} "static const unsigned char ${name}[] = {\n${bytes}};\n")
+  set(${ret} "${${ret}}" PARENT_SCOPE)
+endfunction()
+
+set(arrays)
+set(rows)
+set(number 0)
+list(SORT FILES)
+foreach(name ${FILES})
+  set(path ${WEB}/${name})
+  get_filename_component(ending ${name} LAST_EXT)
+  string(SUBSTRING ${ending} 1 -1 ending)
+  file(SIZE ${path} bytes)
+  file(SHA256 ${path} digest)
+  string(SUBSTRING ${digest} 0 32 etag)
+  add_array(arrays plain_${number} ${path})
+  set(packed "NULL, 0")
+  if(gzip)
+    execute_process(COMMAND ${gzip} -9nc INPUT_FILE ${path} OUTPUT_FILE ${OUT}.gz COMMAND_ERROR_IS_FATAL ANY)
+    file(SIZE ${OUT}.gz packed_bytes)
+    if(packed_bytes LESS bytes)
+      add_array(arrays packed_${number} ${OUT}.gz)
+      set(packed "packed_${number}, sizeof packed_${number}")
+    endif()
+    file(REMOVE ${OUT}.gz)
+  endif()
+  string(APPEND rows "    {\"/web/${name}\", \"${type_${ending}}\", plain_${number}, sizeof plain_${number}, ${packed}, \"${etag}\"},\n")
+  math(EXPR number "${number} + 1")
+endforeach()
+
+file(WRITE ${OUT} "#include \"server/web_files.h\"\n\n${arrays}\nconst struct web_file web_files[] = {\n${rows}};\nconst size_t web_file_count = ${number};\n")
