@@ -196,7 +196,14 @@ enum err api_blob_begin(struct call *c)
         return err_set(ERR_DENIED, "a %s may not upload", role_name(c->who.role));
     TRY(check_allowed(c, u->total));
     upload_holder(c, u->holder);
-    TRY(blob_upload_begin(c->server->blobs, &u->digest, u->holder, u->offset, u->total, &c->upload));
+    enum err e = blob_upload_begin(c->server->blobs, &u->digest, u->holder, u->offset, u->total, &c->upload);
+    if (e == ERR_CONFLICT) {
+        snprintf(u->now_at, sizeof u->now_at, "%" PRIu64,
+                 blob_upload_offset(c->server->blobs, &u->digest, u->holder));
+        c->http->error_header = "Upload-Offset";
+        c->http->error_value = u->now_at;
+    }
+    TRY(e);
     c->http->sink = take_bytes;
     return ERR_OK;
 }

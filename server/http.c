@@ -143,6 +143,8 @@ void http_reply_err(struct http_request *r, enum err e, const char *message, int
                  (long long)((retry_after_ms > 0 ? retry_after_ms : RETRY_DEFAULT_MS) + 999) / 1000);
         http_reply_header(&p, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
     }
+    if (r->error_header)
+        http_reply_header(&p, r->error_header, r->error_value);
     if (e == ERR_AUTH)
         http_reply_header(&p, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
     http_reply(r, &p);

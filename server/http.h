@@ -29,7 +29,8 @@ struct http_request {
     /* Set by begin() for a body that is not to be collected. An error ends the request with this thread's
      * sentence. */
     enum err (*sink)(struct http_request *r, const void *bytes, size_t len);
-    void *state; /* the handler's own */
+    void *state;                            /* the handler's own */
+    const char *error_header, *error_value; /* goes with an error; NULL: none. Live as long as the request */
     void (*drop)(
         struct http_request *r); /* called once when the request is over, in any way; NULL: nothing to do */
     int64_t begun_us;

@@ -1,5 +1,6 @@
 #include "lib/t.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -85,6 +86,7 @@ static void a_bad_work_request_is_refused_with_the_name_of_the_field(void **stat
          "SHA-256"},
         {"{\"held\":[\"1.2.99\"]}", "held[0]"},
         {"{\"want\":{\"seconds\":-1}}", "want.seconds"},
+        {"{\"want\":{\"seconds\":1,\"cached\":[\"x\"]}}", "want.cached[0]"},
         {"{\"leaving\":1}", "leaving"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -92,6 +94,31 @@ static void a_bad_work_request_is_refused_with_the_name_of_the_field(void **stat
         struct work_request r;
         enum err e = work_request_parse(bad[i].body, strlen(bad[i].body), &a, &r);
         assert_true(e == ERR_INVALID || e == ERR_LIMIT);
+        if (!strstr(err_text(), bad[i].says))
+            fail_msg("'%s' does not say '%s'", err_text(), bad[i].says);
+    }
+}
+
+static void a_bad_batch_is_refused_with_what_is_wrong(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rest, *says;
+    } bad[] = {
+        {"\"stdin\":\"../x\"", "stdin '../x'"},
+        {"\"stdin\":\"/etc/passwd\"", "safe relative path"},
+        {"\"stdin\":\"in\",\"array\":{\"first\":0,\"last\":1}", "none of the inputs"},
+        {"\"env\":{\"A=B\":\"x\"}", "env has 'A=B'"},
+        {"\"env\":{\"\":\"x\"}", "env has ''"},
+        {"\"env\":{\"1A\":\"x\"}", "env has '1A'"},
+        {"\"array\":{\"first\":3,\"last\":1}", "array"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ARENA_AUTO struct arena a = {0};
+        struct batch_request r;
+        char body[200];
+        int len = snprintf(body, sizeof body, "{\"app\":\"say\",\"command\":[],%s}", bad[i].rest);
+        assert_err(batch_request_parse(body, (size_t)len, &a, &r), ERR_INVALID);
         if (!strstr(err_text(), bad[i].says))
             fail_msg("'%s' does not say '%s'", err_text(), bad[i].says);
     }
@@ -205,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_work_request_reads_back_as_it_was_written),
         cmocka_unit_test(a_bad_work_request_is_refused_with_the_name_of_the_field),
+        cmocka_unit_test(a_bad_batch_is_refused_with_what_is_wrong),
         cmocka_unit_test(a_work_reply_reads_back),
         cmocka_unit_test(tokens_links_and_errors_read_back),
         cmocka_unit_test(a_batch_reads_back_and_an_answer_does_not_depend_on_the_order_of_its_outputs),

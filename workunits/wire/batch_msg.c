@@ -122,6 +122,15 @@ static enum err policy_read(const struct json *root, struct arena *a, struct bat
     return e == ERR_OK ? text_keep(a, buf_text(&text), &r->policy) : e;
 }
 
+/* The units of an array have no inputs of their own, so what is read must be one of the batch's. */
+static enum err check_stdin(const struct batch_request *r)
+{
+    bool found = !r->has_array || !r->stdin_path;
+    for (uint32_t i = 0; !found && i < r->input_count; i++)
+        found = str_eq(r->inputs[i].path, r->stdin_path);
+    return found ? ERR_OK : err_set(ERR_INVALID, "stdin '%.100s' is none of the inputs", r->stdin_path);
+}
+
 enum err batch_request_parse(const char *body, size_t len, struct arena *a, struct batch_request *ret)
 {
     static const char *const fields[] = {"app", "version",  "name",   "command", "inputs", "stdin", "limits",
@@ -141,14 +150,14 @@ enum err batch_request_parse(const char *body, size_t len, struct arena *a, stru
         (e = words_read(root, "", "command", WU_ARGS_MAX, WU_SPEC_BYTES_MAX, a, &r.command,
                         &r.command_count)) != ERR_OK ||
         (e = file_refs_read(root, "", "inputs", WU_INPUTS_MAX, a, &r.inputs, &r.input_count)) != ERR_OK ||
-        (e = text_read(root, "", "stdin", PATH_BYTES_MAX, false, a, &r.stdin_path)) != ERR_OK ||
+        (e = stdin_read(root, "", a, &r.stdin_path)) != ERR_OK ||
         (e = json_opt_object(root, "", "limits", &limits)) != ERR_OK ||
         (e = limits_read(limits, "limits", &r.limits)) != ERR_OK ||
-        (e = variables_read(root, "", "env", ENV_MAX, a, &r.env, &r.env_count)) != ERR_OK ||
+        (e = env_read(root, "", a, &r.env, &r.env_count)) != ERR_OK ||
         (e = json_opt_i64(root, "", "priority", -1000000, 1000000, 0, &priority)) != ERR_OK ||
         (e = variables_read(root, "", "labels", LABELS_MAX, a, &r.labels, &r.label_count)) != ERR_OK ||
         (e = rules_read(root, &r.rules)) != ERR_OK || (e = policy_read(root, a, &r)) != ERR_OK ||
-        (e = array_read(root, &r)) != ERR_OK)
+        (e = array_read(root, &r)) != ERR_OK || (e = check_stdin(&r)) != ERR_OK)
         return e;
     r.version = (uint32_t)version;
     r.priority = (int32_t)priority;

@@ -70,7 +70,7 @@ enum err order_parse(const char *text, size_t len, struct arena *a, struct order
     JSON_AUTO struct json_doc *doc = NULL;
     struct order r = {0};
     const struct json *limits;
-    const char *app = NULL, *stdin_path = NULL;
+    const char *app = NULL;
     int64_t version = 0;
     enum err e = json_parse(text, len, BATCH_ORDER_BYTES_MAX, &doc);
     if (e != ERR_OK)
@@ -86,11 +86,10 @@ enum err order_parse(const char *text, size_t len, struct arena *a, struct order
         (e = words_read(root, "", "command", WU_ARGS_MAX, WU_SPEC_BYTES_MAX, a, &r.command,
                         &r.command_count)) != ERR_OK ||
         (e = file_refs_read(root, "", "inputs", WU_INPUTS_MAX, a, &r.inputs, &r.input_count)) != ERR_OK ||
-        (e = json_opt_string(root, "", "stdin", PATH_BYTES_MAX, NULL, &stdin_path)) != ERR_OK ||
-        (e = text_keep(a, stdin_path, &r.stdin_path)) != ERR_OK ||
+        (e = stdin_read(root, "", a, &r.stdin_path)) != ERR_OK ||
         (e = json_opt_object(root, "", "limits", &limits)) != ERR_OK ||
         (e = limits_read(limits, "limits", &r.limits)) != ERR_OK ||
-        (e = variables_read(root, "", "env", ENV_MAX, a, &r.env, &r.env_count)) != ERR_OK)
+        (e = env_read(root, "", a, &r.env, &r.env_count)) != ERR_OK)
         return err_prefix(e, "order");
     r.version = (uint32_t)version;
     *ret = r;

@@ -211,6 +211,45 @@ enum err variables_read(const struct json *obj, const char *where, const char *k
     return e;
 }
 
+static bool is_env_name(const char *name)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_",
+                      digits[] = "0123456789";
+    size_t letters_first = strspn(name, letters), len = letters_first;
+    while (name[len] && (strchr(letters, name[len]) || strchr(digits, name[len])))
+        len++;
+    return letters_first > 0 && !name[len];
+}
+
+enum err env_read(const struct json *obj, const char *where, struct arena *a, struct variable **ret,
+                  uint32_t *ret_count)
+{
+    struct variable *vars = NULL;
+    uint32_t count = 0;
+    enum err e = variables_read(obj, where, "env", ENV_MAX, a, &vars, &count);
+    for (uint32_t i = 0; e == ERR_OK && i < count; i++)
+        if (!is_env_name(vars[i].name))
+            e = err_set(ERR_INVALID,
+                        "env has '%.60s': a name is made of letters, digits and _, without a digit first",
+                        vars[i].name);
+    if (e == ERR_OK) {
+        *ret = vars;
+        *ret_count = count;
+    }
+    return e;
+}
+
+enum err stdin_read(const struct json *obj, const char *where, struct arena *a, const char **ret)
+{
+    const char *path = NULL;
+    enum err e = text_read(obj, where, "stdin", PATH_BYTES_MAX, false, a, &path);
+    if (e == ERR_OK && path && !str_is_safe_path(path))
+        e = err_set(ERR_INVALID, "stdin '%.100s' is not a safe relative path: no '..', no leading '/'", path);
+    if (e == ERR_OK)
+        *ret = path;
+    return e;
+}
+
 void variables_write(struct json_out *o, const char *key, const struct variable *vars, uint32_t count)
 {
     json_out_object(o, key);

@@ -10,6 +10,8 @@
 #include "base/ids.h"
 #include "base/json.h"
 
+#define ENV_MAX 64
+
 /* One input or output file. */
 struct file_ref {
     const char *path;
@@ -52,6 +54,11 @@ void words_write(struct json_out *o, const char *key, const char *const *words, 
 enum err variables_read(const struct json *obj, const char *where, const char *key, uint32_t most,
                         struct arena *a, struct variable **ret, uint32_t *ret_count) NODISCARD;
 void variables_write(struct json_out *o, const char *key, const struct variable *vars, uint32_t count);
+/* The field env: names that a program can be given. */
+enum err env_read(const struct json *obj, const char *where, struct arena *a, struct variable **ret,
+                  uint32_t *ret_count) NODISCARD;
+/* The field stdin: a safe relative path; NULL when there is none. */
+enum err stdin_read(const struct json *obj, const char *where, struct arena *a, const char **ret) NODISCARD;
 /* Copies a string into the arena; NULL stays NULL. ERR_NOMEM or ERR_LIMIT when there is no room. */
 enum err text_keep(struct arena *a, const char *text, const char **ret) NODISCARD;
 /* A string field, copied; a missing one that is not needed gives NULL. */

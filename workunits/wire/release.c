@@ -245,7 +245,7 @@ enum err manifest_read(const struct json *obj, struct arena *a, struct manifest 
         (e = json_opt_object(obj, "", "limits", &limits)) != ERR_OK ||
         (e = limits_read(limits, "limits", &m.limits)) != ERR_OK ||
         (e = compare_read(obj, a, &m)) != ERR_OK || (e = needs_read(obj, a, &m)) != ERR_OK ||
-        (e = variables_read(obj, "", "env", ENV_MAX, a, &m.env, &m.env_count)) != ERR_OK ||
+        (e = env_read(obj, "", a, &m.env, &m.env_count)) != ERR_OK ||
         (e = json_opt_real(obj, "", "cost", 0, 1e12, 0, &m.cost)) != ERR_OK ||
         (e = words_read(obj, "", "checkpoint", CHECKPOINTS_MAX, PATH_BYTES_MAX, a, &m.checkpoints,
                         &m.checkpoint_count)) != ERR_OK ||

@@ -13,7 +13,6 @@
 #include "wire/parts.h"
 
 #define PLATFORM_BYTES_MAX 32
-#define ENV_MAX            64
 #define FEATURES_MAX       32
 #define CHECKPOINTS_MAX    32
 

@@ -287,7 +287,8 @@ static enum err want_read(const struct json *root, struct arena *a, struct work_
     if (!r->want.cached)
         return ERR_LIMIT;
     for (size_t i = 0; e == ERR_OK && i < json_count(cached); i++)
-        e = digest_parse(json_text(json_at(cached, i)), &r->want.cached[i]);
+        if ((e = digest_parse(json_text(json_at(cached, i)), &r->want.cached[i])) != ERR_OK)
+            err_prefix(e, "want.cached[%zu]", i);
     r->want.cached_count = (uint32_t)json_count(cached);
     r->want.cores = (uint32_t)cores;
     r->want.units_max = (uint32_t)units;
