@@ -93,7 +93,7 @@ export function Table({ path, columns, empty, name, every = 5000, id, bulk, curs
   const chosen = rows.map(id).filter((r) => picked.has(r));
   const toggle = (key) => { const list = new Set(picked); list.has(key) ? list.delete(key) : list.add(key); setPicked(list); };
   const clear = () => { setPicked(new Set()); reload(); };
-  const head = (c) => html`<th scope="col" key=${c.key} class=${c.num ? 'num' : ''}>${c.label}</th>`;
+  const head = (c) => html`<th scope="col" key=${c.key} class=${c.num ? 'num' : ''}>${c.label || html`<span class="sr">Actions</span>`}</th>`;
   const cell = (r) => (c) => html`<td key=${c.key} class="${c.num ? 'num' : ''} ${c.wrap ? 'wrap' : ''}">${c.show ? c.show(r, reload) : r[c.key] ?? '–'}</td>`;
   return html`${error && html`<${Failure} error=${error} />`}
     ${bulk && chosen.length > 0 && html`<div class="row note" role="region" aria-label="Selected"><strong>${chosen.length} selected</strong>${bulk(chosen, clear)}<button onClick=${() => setPicked(new Set())}>Clear</button></div>`}

@@ -20,7 +20,7 @@ export function Hosts() {
     { key: 'volunteer', label: 'Owner', show: (h) => html`<a href="/admin/hosts?volunteer=${h.volunteer}">${h.volunteer}</a>` },
     { key: 'platform', label: 'Platform' }, { key: 'cores', label: 'Cores', num: true }, { key: 'client', label: 'Client' },
   ];
-  const bulk = (ids, clear) => html`<${Action} label="Ban" title=${ids.length === 1 ? `Ban host ${ids[0]}` : `Ban ${ids.length} hosts`} danger word="ban" confirm=${html`<p>${ids.length} ${ids.length === 1 ? 'host gets' : 'hosts get'} no more work and their open leases end. Accepted answers stay.</p>`} run=${async () => { for (const id of ids) await post(`/v1/hosts/${id}/ban`, { reason: 'banned from the console' }); }} after=${clear} />`;
+  const bulk = (ids, clear) => html`<${Action} label="Ban" title=${ids.length === 1 ? `Ban host ${ids[0]}` : `Ban ${ids.length} hosts`} danger word="ban" confirm=${html`<p>${ids.length} ${ids.length === 1 ? 'host gets' : 'hosts get'} no more work. What is out may still be reported; accepted answers stay.</p>`} run=${async () => { for (const id of ids) await post(`/v1/hosts/${id}/ban`, { reason: 'banned from the console' }); }} after=${clear} />`;
   return html`<h1>Hosts${query.get('volunteer') ? ` of volunteer ${query.get('volunteer')}` : ''}</h1><div class="row filter"><${Choose} label="Which hosts" name="state" all="all" options=${['active', 'gone', 'banned', 'left']} />${query.get('volunteer') && html`<a href="/admin/hosts">of everybody</a>`}</div>
     <${Table} path="/v1/hosts${wanted ? `?${wanted}` : ''}" columns=${columns} name="hosts" id=${(h) => h.host} bulk=${may('operator') && bulk}
       empty=${wanted ? 'No host matches.' : html`No host has joined yet. Volunteers need a join link: ${may('operator') ? html`make one under <a href="/admin/settings">Settings</a>` : 'an operator makes one'}, or with <code>dugnad invitation new</code>.`} />
@@ -31,8 +31,8 @@ function Ban({ h, after }) {
   const [reason, setReason] = useState('');
   if (!may('operator')) return null;
   if (h.banned) return html`<p class="row"><${Action} label="Lift the ban" main run=${() => post(`/v1/hosts/${h.host}/unban`)} after=${after} />${h.ban_reason && html`<span>Banned: ${h.ban_reason}</span>`}</p>`;
-  const preview = html`<p>The host gets no more work. Its ${count(h.leased)} open ${h.leased === 1 ? 'lease ends and is' : 'leases end and are'} given to others; answers of its that wait for comparison are void. Its ${count(h.valid)} valid answers stay.</p>
-    <label for="reason">Why (its owner is told)</label><input id="reason" class="wide" maxlength="200" value=${reason} onInput=${(e) => setReason(e.target.value)} />`;
+  const preview = html`<p>The host gets no more work. What it has out (${count(h.leased)} ${h.leased === 1 ? 'attempt' : 'attempts'}) may still be reported, and is compared like any other. Its ${count(h.valid)} valid answers stay.</p>
+    <label for="reason">Why (kept with the host and in the audit log)</label><input id="reason" class="wide" maxlength="200" value=${reason} onInput=${(e) => setReason(e.target.value)} />`;
   return html`<p class="row"><${Action} label="Ban" title="Ban host ${h.host}" danger word=${h.host} confirm=${preview} run=${() => post(`/v1/hosts/${h.host}/ban`, { reason: reason || 'banned from the console' })} after=${after} /></p>`;
 }
 

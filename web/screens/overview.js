@@ -71,6 +71,6 @@ export function Wall({ stats, down }) {
   const [tone, sign, words] = HEALTH[health];
   const text = down ? 'The server does not answer.' : !stats ? 'Connecting…' : stats.reasons?.length ? stats.reasons.join('; ')
     : `${rate(stats)} validated per second, ${count(stats.hosts_active)} hosts, ${count(stats.units_open)} units waiting`;
-  return html`<main id="main" class="wall ${tone}"><div role="status"><b>${sign} ${stats || down ? words : 'Connecting'}</b><p>${text}</p></div>
+  return html`<main id="main" class="wall ${tone}"><div role="status"><h1>${sign} ${stats || down ? words : 'Connecting'}</h1><p>${text}</p></div>
     <p class="foot"><button onClick=${() => setSound(!sound)} aria-pressed=${sound}>Sound is ${sound ? 'on' : 'off'}</button> <a href="/admin/">${stats?.project || 'Console'}</a></p></main>`;
 }
