@@ -171,7 +171,7 @@ static void on_job(struct plan *p, struct plan_job *j, const struct plan_event *
         set_deadline(j, ev->now_ms, ev->deadline_ms);
         break;
     default:
-        assert(!"an event of a job");
+        assert(false && "an event of a job");
     }
 }
 
