@@ -14,6 +14,9 @@ enum err api_project_stats(struct call *c);
 enum err api_metrics(struct call *c);
 enum err api_whoami(struct call *c);
 
+/* api_web.c */
+enum err api_web(struct call *c);
+
 /* api_host.c */
 enum err api_join(struct call *c);
 enum err api_work(struct call *c);

@@ -25,7 +25,7 @@ static bool match_path(struct http_request *r, const char *pattern, const char *
         }
         bool rest = pattern[1] == '*';
         size_t len = rest ? strlen(at) : strcspn(at, "/");
-        if (len == 0 || n == 2)
+        if ((len == 0 && !rest) || n == 2)
             return false;
         params[n++] = arena_bytes(&r->arena, at, len);
         at += len;

@@ -68,6 +68,11 @@ const struct route routes[] = {
     {"GET", "/v1/stats", ACCESS_VIEWER, SCOPE_READ, 0, false, api_stats, NULL},
     {"GET", "/v1/stats/history", ACCESS_VIEWER, SCOPE_READ, 0, true, api_stats_history, NULL},
     {"GET", "/v1/events", ACCESS_VIEWER, SCOPE_READ, 0, true, api_events, NULL},
+    {"GET", "/", ACCESS_PUBLIC, 0, 0, true, api_web, NULL},
+    {"GET", "/join", ACCESS_PUBLIC, 0, 0, true, api_web, NULL},
+    {"GET", "/admin", ACCESS_PUBLIC, 0, 0, true, api_web, NULL},
+    {"GET", "/admin/**", ACCESS_PUBLIC, 0, 0, true, api_web, NULL},
+    {"GET", "/web/**", ACCESS_PUBLIC, 0, 0, true, api_web, NULL},
     {"GET", "/v1/audit", ACCESS_OPERATOR, SCOPE_READ | SCOPE_ADMIN, 0, false, api_audit, NULL},
 };
 const size_t route_count = sizeof routes / sizeof *routes;
