@@ -75,6 +75,13 @@ enum err api_stats_history(struct call *c);
 enum err api_events(struct call *c);
 enum err api_audit(struct call *c);
 
+/* api_console.c */
+enum err api_failures(struct call *c);
+enum err api_validation(struct call *c);
+enum err api_disputes(struct call *c);
+enum err api_volunteers(struct call *c);
+enum err api_health(struct call *c);
+
 /* api_session.c */
 enum err api_session_get(struct call *c);
 enum err api_session_post(struct call *c);
@@ -94,7 +101,9 @@ void api_id(struct json_out *o, const char *key, uint64_t id); /* numbers as tex
  */
 enum err api_outputs_write(struct call *c, struct json_out *o, uint32_t batch, const struct digest *answer,
                            bool data) NODISCARD;
-void api_batch_write(struct json_out *o, const struct store_batch *b);
+void api_batch_write(struct call *c, struct json_out *o, const struct store_batch *b);
+/* The name of a user, nothing where there is none. */
+void api_user_name(struct call *c, struct json_out *o, const char *key, uint64_t id);
 /* The body as one JSON object, its document freed by the caller. */
 enum err api_body(struct call *c, struct json_doc **ret_doc) NODISCARD;
 /* A new secret: its text as a token of id, and what is stored of it. */

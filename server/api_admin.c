@@ -8,6 +8,8 @@
 #include "server/api.h"
 #include "server/try.h"
 
+enum { ACTIVE_MS = 3600000 };
+
 /* --- hosts --- */
 
 static void host_write(struct json_out *o, const struct store_host *h)
@@ -41,19 +43,39 @@ static void host_write(struct json_out *o, const struct store_host *h)
     json_out_close(o);
 }
 
-enum err api_hosts(struct call *c)
+/* "active" (called within the hour), "gone", "banned", "left" */
+static bool is_host_in(const struct store_host *h, const char *state, int64_t now_ms)
+{
+    bool late = now_ms - h->seen_ms >= ACTIVE_MS;
+    if (!state || !*state)
+        return true;
+    return str_eq(state, h->left ? "left" : h->banned ? "banned" : late ? "gone" : "active");
+}
+
+static enum err host_state(const struct call *c, const char **ret)
 {
     const char *banned = http_query(c->http, "banned");
+    bool only_banned = false;
+    *ret = http_query(c->http, "state");
+    if (banned)
+        TRY(str_to_bool(banned, &only_banned));
+    if (only_banned)
+        *ret = "banned";
+    return ERR_OK;
+}
+
+enum err api_hosts(struct call *c)
+{
+    const char *state;
     struct store_host *list;
     uint32_t limit, count, shown = 0, pages = 0;
     uint64_t after, volunteer;
-    bool only_banned = false;
+    int64_t now_ms = clock_wall_ms();
     struct json_out o;
     BUF_AUTO struct buf body = {0};
     TRY(api_page(c, &limit, &after));
     TRY(call_number(c, "volunteer", 0, INT64_MAX, &volunteer));
-    if (banned)
-        TRY(str_to_bool(banned, &only_banned));
+    TRY(host_state(c, &state));
     json_out_init(&o, &body);
     json_out_object(&o, NULL);
     json_out_array(&o, "items");
@@ -62,7 +84,7 @@ enum err api_hosts(struct call *c)
                       : store_host_list(c->store, &c->http->arena, after, limit, &list, &count));
         for (uint32_t i = 0; i < count && shown < limit; i++) {
             after = list[i].id;
-            if (only_banned && !list[i].banned)
+            if (!is_host_in(&list[i], state, now_ms))
                 continue;
             host_write(&o, &list[i]);
             shown++;
@@ -191,6 +213,7 @@ enum err api_audit(struct call *c)
             api_id(&o, "user", list[i].user_id);
         else
             json_out_null(&o, "user");
+        api_user_name(c, &o, "user_name", list[i].user_id);
         json_out_string(&o, "action", list[i].action);
         json_out_string(&o, "subject", list[i].subject);
         if (list[i].detail.len)

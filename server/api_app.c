@@ -121,6 +121,13 @@ enum err api_release_retire(struct call *c)
 
 /* --- listing --- */
 
+static void title_write(struct json_out *o, const struct store_release *r)
+{
+    JSON_AUTO struct json_doc *doc = NULL;
+    if (json_parse(r->manifest.data, r->manifest.len, ENVELOPE_BYTES_MAX, &doc) == ERR_OK)
+        json_out_value(o, "title", json_field(json_root(doc), "title"));
+}
+
 static void release_write(struct json_out *o, const struct store_release *r, bool whole)
 {
     json_out_object(o, NULL);
@@ -134,6 +141,7 @@ static void release_write(struct json_out *o, const struct store_release *r, boo
     json_out_bool(o, "retired", r->retired);
     json_out_i64(o, "created_ms", r->created_ms);
     api_id(o, "user", r->user_id);
+    title_write(o, r);
     if (whole && r->manifest.len)
         json_out_raw(o, "manifest", r->manifest.data, r->manifest.len);
     json_out_close(o);

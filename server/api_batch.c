@@ -239,7 +239,7 @@ static enum err reply_batch(struct call *c, uint32_t id, int status)
     struct json_out o;
     TRY(store_batch_get(c->store, &c->http->arena, id, &b));
     json_out_init(&o, &body);
-    api_batch_write(&o, &b);
+    api_batch_write(c, &o, &b);
     enum err e = json_out_end(&o);
     if (e != ERR_OK) {
         buf_done(&body);

@@ -12,14 +12,23 @@ enum { WAIT_S_MAX = 60, FAILURES_MAX = 200, RESULT_BYTES_MAX = 4 << 20 };
 
 /* --- lists and one --- */
 
-static bool is_wanted(const struct store_batch *b, const char *state, const char *app)
+struct wanted {
+    const char *state, *app, *search;
+};
+
+static bool is_wanted(const struct store_batch *b, const struct wanted *w)
 {
-    return (!state || str_eq(state, store_batch_state(b))) && (!app || str_eq(app, b->app));
+    char id[24];
+    snprintf(id, sizeof id, "%u", b->id);
+    return (!w->state || !*w->state || str_eq(w->state, store_batch_state(b))) &&
+           (!w->app || str_eq(w->app, b->app)) &&
+           (!w->search || !*w->search || strcasestr(b->name, w->search) || str_eq(id, w->search));
 }
 
 enum err api_batches(struct call *c)
 {
-    const char *state = http_query(c->http, "state"), *app = http_query(c->http, "app");
+    const struct wanted wanted = {http_query(c->http, "state"), http_query(c->http, "app"),
+                                  http_query(c->http, "search")};
     struct store_batch *list;
     uint32_t limit, count, shown = 0;
     uint64_t after, user = c->who.role == ROLE_SCIENTIST ? c->who.id : 0;
@@ -37,8 +46,8 @@ enum err api_batches(struct call *c)
         uint32_t i;
         for (i = 0; i < count && shown < limit; i++) {
             after = list[i].id;
-            if (is_wanted(&list[i], state, app)) {
-                api_batch_write(&o, &list[i]);
+            if (is_wanted(&list[i], &wanted)) {
+                api_batch_write(c, &o, &list[i]);
                 shown++;
             }
         }
@@ -59,7 +68,7 @@ enum err api_batch_get(struct call *c)
     BUF_AUTO struct buf body = {0};
     TRY(api_find_batch(c, &b));
     json_out_init(&o, &body);
-    api_batch_write(&o, &b);
+    api_batch_write(c, &o, &b);
     TRY(json_out_end(&o));
     return call_reply(c, 200, &body);
 }

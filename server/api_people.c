@@ -153,12 +153,14 @@ enum err api_user_patch(struct call *c)
 
 /* --- tokens --- */
 
-static void token_write(struct json_out *o, const struct store_token *t, const char *secret)
+static void token_write(struct call *c, struct json_out *o, const struct store_token *t, const char *secret)
 {
     json_out_object(o, NULL);
     api_id(o, "id", t->id);
     json_out_string(o, "role", role_name(t->role));
     api_id(o, "owner", t->owner_id);
+    if (t->role >= ROLE_VIEWER)
+        api_user_name(c, o, "owner_name", t->owner_id);
     json_out_string(o, "name", t->name);
     json_out_string(o, "scope", t->scope);
     json_out_i64(o, "created_ms", t->created_ms);
@@ -192,7 +194,7 @@ enum err api_tokens(struct call *c)
             after = list[i].id;
             if (list[i].role < ROLE_VIEWER || (!all && list[i].owner_id != c->who.id))
                 continue;
-            token_write(&o, &list[i], NULL);
+            token_write(c, &o, &list[i], NULL);
             shown++;
         }
     } while (count == STORE_PAGE_MAX && shown < limit && ++pages < 50);
@@ -236,7 +238,7 @@ static enum err reply_token(struct call *c, uint64_t id, const char *text, int s
     BUF_AUTO struct buf body = {0};
     TRY(store_token_get(c->store, &c->http->arena, id, &t));
     json_out_init(&o, &body);
-    token_write(&o, &t, text);
+    token_write(c, &o, &t, text);
     TRY(json_out_end(&o));
     return call_reply(c, status, &body);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/rand.h"
 #include "base/str.h"
 #include "server/api.h"
@@ -22,6 +23,13 @@ void api_id(struct json_out *o, const char *key, uint64_t id)
     char text[24];
     snprintf(text, sizeof text, "%" PRIu64, id);
     json_out_string(o, key, text);
+}
+
+void api_user_name(struct call *c, struct json_out *o, const char *key, uint64_t id)
+{
+    struct store_user u;
+    if (id != 0 && store_user_get(c->store, &c->http->arena, id, &u) == ERR_OK)
+        json_out_string(o, key, u.name);
 }
 
 enum err api_body(struct call *c, struct json_doc **ret_doc)
@@ -81,7 +89,7 @@ static void count_write(struct json_out *o, const struct batch_counts *n)
 #undef X
 }
 
-void api_batch_write(struct json_out *o, const struct store_batch *b)
+void api_batch_write(struct call *c, struct json_out *o, const struct store_batch *b)
 {
     json_out_object(o, NULL);
     api_id(o, "batch", b->id);
@@ -89,6 +97,7 @@ void api_batch_write(struct json_out *o, const struct store_batch *b)
     json_out_string(o, "app", b->app);
     json_out_i64(o, "version", b->version);
     api_id(o, "user", b->user_id);
+    api_user_name(c, o, "user_name", b->user_id);
     json_out_string(o, "state", store_batch_state(b));
     json_out_i64(o, "priority", b->priority);
     if (b->labels.len)
@@ -102,6 +111,10 @@ void api_batch_write(struct json_out *o, const struct store_batch *b)
         json_out_i64(o, "finished_ms", b->finished_ms);
     else
         json_out_null(o, "finished_ms");
+    if (b->finished_ms == 0 && b->counts.accepted > 0 && b->counts.open > 0) /* at the rate so far */
+        json_out_i64(o, "eta_ms",
+                     (int64_t)((double)(clock_wall_ms() - b->created_ms) / (double)b->counts.accepted *
+                               (double)b->counts.open));
     json_out_close(o);
 }
 

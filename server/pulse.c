@@ -24,6 +24,13 @@ enum {
     ENGINE_LATE_MS = 10000,
     STALLED_MS = 15 * 60000,
     ACTIVE_MS = 3600000,
+    DAY_MS = 86400000,
+    VERSIONS_MAX = 32,
+};
+
+struct version {
+    char client[48];
+    int64_t hosts;
 };
 
 struct state {
@@ -50,15 +57,42 @@ struct pulse {
         int64_t at_ms, accepted;
     } recent[RATE_SAMPLES];
     uint32_t recent_count;
+    struct version versions[VERSIONS_MAX]; /* beyond them, hosts of still other versions are not counted */
+    uint32_t version_count;
+    uint64_t engine_us;
+    double engine_share;
     struct http_stream *listeners[PULSE_LISTENERS_MAX];
     uint32_t listener_count;
 };
 
 /* --- sampling --- */
 
+static void count_version(struct version *list, uint32_t *count, const char *client)
+{
+    uint32_t i = 0;
+    while (i < *count && strncmp(list[i].client, client, sizeof list[i].client - 1) != 0)
+        i++;
+    if (i == VERSIONS_MAX)
+        return;
+    if (i == *count) {
+        list[i] = (struct version){.hosts = 0};
+        snprintf(list[i].client, sizeof list[i].client, "%s", client);
+        ++*count;
+    }
+    list[i].hosts++;
+}
+
+static int most_hosts_first(const void *a, const void *b)
+{
+    const struct version *x = a, *y = b;
+    return (x->hosts < y->hosts) - (x->hosts > y->hosts);
+}
+
 /* A count of who called lately: all hosts are looked at, so not often. */
 static enum err count_hosts(struct pulse *p, int64_t now_ms, int64_t *ret)
 {
+    struct version versions[VERSIONS_MAX];
+    uint32_t version_count = 0;
     struct store_host *list;
     uint32_t count;
     uint64_t after = 0;
@@ -68,11 +102,18 @@ static enum err count_hosts(struct pulse *p, int64_t now_ms, int64_t *ret)
         TRY(store_host_list(p->config.store, &a, after, STORE_PAGE_MAX, &list, &count));
         for (uint32_t i = 0; i < count; i++) {
             active += !list[i].left && now_ms - list[i].seen_ms < ACTIVE_MS;
+            if (!list[i].left && now_ms - list[i].seen_ms < DAY_MS)
+                count_version(versions, &version_count, list[i].client);
             after = list[i].id;
         }
         if (count < STORE_PAGE_MAX)
             break;
     }
+    qsort(versions, version_count, sizeof *versions, most_hosts_first);
+    pthread_mutex_lock(&p->lock);
+    memcpy(p->versions, versions, version_count * sizeof *versions);
+    p->version_count = version_count;
+    pthread_mutex_unlock(&p->lock);
     *ret = active;
     return ERR_OK;
 }
@@ -219,6 +260,17 @@ static void push(struct pulse *p)
         }
 }
 
+/* Under the lock. */
+static void look_at_engine(struct pulse *p, int64_t now_ms)
+{
+    struct engine_stats stats;
+    engine_thread_stats(p->config.engine, &stats);
+    int64_t span_us = (now_ms - p->state.time_ms) * 1000;
+    if (p->state.time_ms > 0 && span_us > 0)
+        p->engine_share = (double)(stats.turn_us - p->engine_us) / (double)span_us;
+    p->engine_us = stats.turn_us;
+}
+
 static void beat(void *ctx)
 {
     struct pulse *p = ctx;
@@ -232,6 +284,7 @@ static void beat(void *ctx)
     pthread_mutex_lock(&p->lock);
     s.validated_per_s = rate(p, &s);
     s.error_share = error_share(p, &s);
+    look_at_engine(p, s.time_ms);
     p->state = s;
     keep_minute(p, &s);
     push(p);
@@ -337,4 +390,24 @@ enum err pulse_listen(struct pulse *p, struct http_request *request)
         http_stream_close(s);
     pthread_mutex_unlock(&p->lock);
     return e;
+}
+
+double pulse_engine_share(struct pulse *p)
+{
+    pthread_mutex_lock(&p->lock);
+    double share = p->engine_share;
+    pthread_mutex_unlock(&p->lock);
+    return share;
+}
+
+void pulse_versions(struct pulse *p, struct json_out *o)
+{
+    pthread_mutex_lock(&p->lock);
+    for (uint32_t i = 0; i < p->version_count; i++) {
+        json_out_object(o, NULL);
+        json_out_string(o, "client", p->versions[i].client);
+        json_out_i64(o, "hosts", p->versions[i].hosts);
+        json_out_close(o);
+    }
+    pthread_mutex_unlock(&p->lock);
 }

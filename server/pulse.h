@@ -38,5 +38,9 @@ enum err pulse_listen(struct pulse *p, struct http_request *request) NODISCARD;
 /* What keeps the server from being ready, or from being well, as the items of an open list of texts; false
  * when there is something. */
 bool pulse_reasons(struct pulse *p, struct json_out *o);
+/* How much of the last seconds the engine's thread was at work, 0..1. */
+double pulse_engine_share(struct pulse *p);
+/* Client versions of the hosts that called within a day, as the items of an open list, most hosts first. */
+void pulse_versions(struct pulse *p, struct json_out *o);
 
 #endif
