@@ -67,11 +67,15 @@ export async function login(token) {
   return entered(await reply.json());
 }
 
-/* One stream of live numbers for the whole page. The browser reconnects and resumes by itself, but for an answer that is an error: then
- * this asks again, and learns whether the session has ended. */
+/* One stream of live numbers for the page, while it is seen: a browser has six connections to a server, and a page that is hidden or kept
+ * for going back would hold one of them. The browser reconnects and resumes by itself, but for an answer that is an error: then this asks
+ * again, and learns whether the session has ended. */
 export function live(onStats, onDown) {
   let source, timer;
+  const stop = () => { clearTimeout(timer); source?.close(); };
   const start = () => {
+    stop();
+    if (document.hidden) return;
     source = new EventSource('/v1/events');
     source.addEventListener('stats', (e) => onStats(JSON.parse(e.data)));
     source.onerror = () => {
@@ -82,7 +86,15 @@ export function live(onStats, onDown) {
     };
   };
   start();
-  return () => { clearTimeout(timer); source.close(); };
+  document.addEventListener('visibilitychange', start);
+  addEventListener('pagehide', stop);
+  addEventListener('pageshow', start);
+  return () => {
+    document.removeEventListener('visibilitychange', start);
+    removeEventListener('pagehide', stop);
+    removeEventListener('pageshow', start);
+    stop();
+  };
 }
 
 // Uploads a file as a content-addressed blob, resuming where an earlier try ended; returns its digest.

@@ -18,7 +18,7 @@ export function Card({ label, value, tone, note }) {
 
 // What a program said of a failed attempt. `children` is what stands before the error.
 export function Said({ f, children }) {
-  return html`<article class="card said">${children}<strong class="bad">${failing(f)}</strong>${f.message ? html`: ${f.message}` : ''}${f.stderr ? html`<pre>${f.stderr}</pre>` : ''}</article>`;
+  return html`<article class="card said">${children}<strong class="bad">${failing(f)}</strong>${f.message ? html`: ${f.message}` : ''}${f.stderr ? html`<pre>${f.stderr.trim()}</pre>` : ''}</article>`;
 }
 
 export function Failure({ error }) {

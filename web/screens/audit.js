@@ -3,7 +3,7 @@ import { html } from '../view.js';
 import { Cli, Digest, Table, When } from '../parts.js';
 
 const who = (a) => a.user_name || (a.user ? `user ${a.user}` : 'the server');
-const detail = (a) => (a.detail === undefined || a.detail === null ? '' : typeof a.detail === 'string' ? a.detail : JSON.stringify(a.detail));
+const detail = (a) => (a.detail === undefined || a.detail === null ? '' : typeof a.detail === 'string' ? a.detail : JSON.stringify(a.detail)).replace(/^{}$/, '');
 
 export function Audit() {
   const columns = [

@@ -39,7 +39,7 @@ export function Batches() {
     <div class="row filter"><${Choose} label="State" name="state" all="every state" options=${['loading', 'running', 'paused', 'done', 'cancelled']} />
     <input type="search" aria-label="Name contains" placeholder="Name contains…" value=${query.get('search') || ''} onChange=${(e) => setQuery({ search: e.target.value, after: '' })} /></div>
     <${Table} path="/v1/batches${wanted ? `?${wanted}` : ''}" columns=${columns} name="batches" id=${(b) => b.batch} bulk=${may('scientist') && ((ids, clear) => html`<${Actions} ids=${ids} after=${clear} />`)}
-      empty=${wanted ? 'No batch matches.' : html`No batch yet. A scientist submits one here, or with <code>dugnad submit --app NAME --array 1-100 -- '{}'</code>.`} />
+      empty=${wanted ? 'No batch matches.' : html`No batch yet. A scientist submits one here, or with <code>dugnad submit APP --array 1..100 -- '{}'</code>.`} />
     <${Cli}>dugnad status<//>`;
 }
 

@@ -70,7 +70,7 @@ export function NewBatch() {
   const drop = (e) => { e.preventDefault(); setOver(false); setFiles([...e.dataTransfer.files]); };
   return html`<h1>Submit a batch</h1>
     <form onSubmit=${submit} class="form">
-      <label for="app">App</label><select id="app" name="app">${apps.map((a) => html`<option key=${a.app} value="${a.app} ${a.version}">${a.app} ${a.version}${a.title ? `: ${a.title}` : ''}</option>`)}</select>
+      <label for="which">App</label><select id="which" name="app">${apps.map((a) => html`<option key=${a.app} value="${a.app} ${a.version}">${a.app} ${a.version}${a.title ? `: ${a.title}` : ''}</option>`)}</select>
       <label for="bname">Name of the batch, for people (optional)</label><input id="bname" name="bname" maxlength="128" class="wide" />
       <div class="drop ${over ? 'over' : ''}" onDragOver=${drag(true)} onDragLeave=${drag(false)} onDrop=${drop}>
         <label for="files">Input files, one unit for each: choose them, or drop them here</label><input id="files" type="file" multiple onChange=${(e) => setFiles([...e.target.files])} />
@@ -81,5 +81,5 @@ export function NewBatch() {
       <${Price} units=${units} quorum=${Number(quorum)} />
       ${problem && html`<${Failure} error=${problem} />`}
       <p class="row"><button class="main" type="submit" disabled=${!!busy || !(units > 0)}>Submit</button> <span role="status">${busy}</span></p></form>
-    <${Cli}>${files.length ? "dugnad submit --app NAME --glob 'in/*' -- '{}'" : `dugnad submit --app NAME --array ${first}-${last} -- '{}'`}<//>`;
+    <${Cli}>${files.length ? "dugnad submit APP --glob 'in/*' -- '{}'" : `dugnad submit APP --array ${first}..${last} -- '{}'`}<//>`;
 }

@@ -27,7 +27,7 @@ function Attempt({ a, canonical }) {
   return html`<tr><td>${a.attempt}${canonical && html` <span title="The canonical answer: the one that is kept">★</span>`}</td><td><${State} word=${a.state} /></td>
     <td>${a.host ? html`<a href="/admin/hosts/${a.host}">${a.host}</a>` : '–'}</td><td>${a.sent_ms ? html`<${When} ms=${a.sent_ms} />` : '–'}</td>
     <td>${a.ended_ms ? duration(a.ended_ms - a.sent_ms) : a.deadline_ms ? html`due <${When} ms=${a.deadline_ms} />` : '–'}</td><td>${use || '–'}</td><td><${Digest} hex=${a.answer} /></td></tr>
-    ${a.error && html`<tr><td /><td class="below" colspan="6"><strong class="bad">${failing(a)}</strong>${a.message ? `: ${a.message}` : ''}${a.stderr ? html`<pre>${a.stderr}</pre>` : ''}</td></tr>`}`;
+    ${a.error && html`<tr><td /><td class="below" colspan="6"><strong class="bad">${failing(a)}</strong>${a.message ? `: ${a.message}` : ''}${a.stderr ? html`<pre>${a.stderr.trim()}</pre>` : ''}</td></tr>`}`;
 }
 
 function Attempts({ unit }) {
