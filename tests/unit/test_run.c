@@ -178,6 +178,33 @@ static void a_paused_program_uses_no_cpu_and_goes_on_after_it(void **state)
     assert_int_equal(out.end, RUN_END_STOPPED);
 }
 
+static void what_the_caller_has_open_is_not_held_by_the_sandbox(void **state)
+{
+    (void)state;
+    const char *argv[] = {"bin/probe", "sleep", NULL};
+    struct run_spec spec = {.app_folder = app, .work_folder = work, .argv = argv, .limits = roomy};
+    struct run_outcome out;
+    struct run *run;
+    char path[128];
+    int lock = -1, again = -1;
+    bool ended = false;
+    snprintf(path, sizeof path, "%s/lock", place);
+    assert_ok(file_lock(path, &lock));
+    assert_ok(run_start(&spec, clock_mono_ms(), &run));
+    while (!ended && run_usage(run)->processes == 0) {
+        clock_sleep_ms(10);
+        run_poll(run, clock_mono_ms(), &ended);
+    }
+    close(lock); /* as when the caller dies */
+    assert_ok(file_lock(path, &again));
+    close(again);
+    run_stop(run);
+    while (!ended)
+        run_poll(run, clock_mono_ms(), &ended);
+    run_finish(run, &out);
+    assert_int_equal(out.end, RUN_END_STOPPED);
+}
+
 static void outputs_that_are_links_or_devices_are_not_taken(void **state)
 {
     (void)state;
@@ -262,6 +289,8 @@ int main(void)
                                         drop_place),
         cmocka_unit_test_setup_teardown(a_missing_program_is_a_failed_launch, make_place, drop_place),
         cmocka_unit_test_setup_teardown(a_paused_program_uses_no_cpu_and_goes_on_after_it, make_place,
+                                        drop_place),
+        cmocka_unit_test_setup_teardown(what_the_caller_has_open_is_not_held_by_the_sandbox, make_place,
                                         drop_place),
         cmocka_unit_test_setup_teardown(outputs_that_are_links_or_devices_are_not_taken, make_place,
                                         drop_place),

@@ -190,6 +190,7 @@ enum err run_start(const struct run_spec *s, int64_t now_ms, struct run **ret_ru
         close_all(&o);
         return e;
     }
+    plan.caller = getpid();
     plan.app_path = s->app_folder ? w.app : NULL;
     plan.work_path = w.work;
     plan.stdin_fd = o.in;

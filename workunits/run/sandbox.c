@@ -121,6 +121,14 @@ static void set_stage(const struct sandbox_plan *p)
         fail(p, "tmp");
 }
 
+/* It may have died before the signal was asked for. */
+static void die_with_caller(const struct sandbox_plan *p)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != p->caller)
+        _exit(124);
+}
+
 static void leave_caller(const struct sandbox_plan *p)
 {
     if (setsid() < 0)
@@ -137,7 +145,7 @@ static void leave_caller(const struct sandbox_plan *p)
             fail(p, "leave root");
     }
     prctl(PR_SET_DUMPABLE, 1); /* or /proc/self would be root's after the change of user */
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    die_with_caller(p);        /* once more: forgotten with the change of user */
     unsigned long uid = (unsigned long)geteuid(), gid = (unsigned long)getegid();
     if (unshare(CLONE_NEWUSER) != 0)
         fail(p, "user namespace");
@@ -274,8 +282,29 @@ static _Noreturn void be_first(const struct sandbox_plan *p)
     _exit(write(p->status_fd, &s, sizeof s) == (ssize_t)sizeof s ? 0 : 122);
 }
 
+/* The sandbox's own two processes never exec: without this they would hold the caller's locks and listening
+ * sockets, also for a moment after the caller's death, when its successor wants them. */
+static void close_others(const struct sandbox_plan *p)
+{
+    int keep[] = {p->stdin_fd, p->stdout_fd, p->stderr_fd, p->status_fd};
+    unsigned from = 3;
+    for (;;) {
+        unsigned next = ~0u;
+        for (size_t i = 0; i < sizeof keep / sizeof *keep; i++)
+            if ((unsigned)keep[i] >= from && (unsigned)keep[i] < next)
+                next = (unsigned)keep[i];
+        if (next > from && syscall(SYS_close_range, from, next == ~0u ? next : next - 1, 0) != 0)
+            fail(p, "close the caller's files");
+        if (next == ~0u)
+            return;
+        from = next + 1;
+    }
+}
+
 _Noreturn void sandbox_child(const struct sandbox_plan *p)
 {
+    die_with_caller(p);
+    close_others(p);
     leave_caller(p);
     pid_t first = fork();
     if (first < 0)

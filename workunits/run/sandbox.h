@@ -7,11 +7,13 @@
 #include <linux/filter.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "run/run.h"
 
 struct sandbox_plan {
+    pid_t caller;                     /* who dies, takes the sandbox along */
     const char *app_path, *work_path; /* absolute; app_path NULL: none */
     int stdin_fd, stdout_fd, stderr_fd;
     int status_fd; /* struct sandbox_status is written here by the namespace's first process */
