@@ -40,7 +40,7 @@ static enum err host_from_facts(struct arena *a, const struct host_facts *f, str
     *ret = (struct store_host){.nickname = "",
                                .platform = f->platform,
                                .os = f->os ? f->os : "",
-                               .cpu = "",
+                               .cpu = f->cpu ? f->cpu : "",
                                .client = f->client ? f->client : "",
                                .hr_class = f->app_class ? f->app_class : "",
                                .cores = f->cores,
@@ -282,7 +282,8 @@ static enum err work_put(struct call *c)
     c->request.done = work_done;
     c->request.done_ctx = c;
     enum err e = engine_thread_put(c->server->thread, &c->request);
-    c->retry_after_ms = c->request.retry_after_ms;
+    if (e != ERR_OK) /* else the call is the engine's, or answered and gone */
+        c->retry_after_ms = c->request.retry_after_ms;
     return e;
 }
 

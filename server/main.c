@@ -5,6 +5,7 @@
 
 #include "base/str.h"
 #include "server/init.h"
+#include "server/login.h"
 #include "server/serve.h"
 
 #define DATA_DEFAULT "/var/lib/dugnad-server"
@@ -14,6 +15,7 @@ static const char usage[] =
     "\n"
     "  init --name NAME     make a project in the data folder; prints the join link\n"
     "  serve                run it; SIGTERM stops it\n"
+    "  login-link           print a link that opens the console once, within 15 minutes\n"
     "  settings             print what can be set, as in server.conf\n"
     "  version\n"
     "\n"
@@ -97,6 +99,18 @@ static enum err run_serve(const char *data, int argc, char **argv)
     return e == ERR_OK ? serve(data, &s) : e;
 }
 
+static enum err run_login_link(const char *data)
+{
+    struct settings s;
+    BUF_AUTO struct buf link = {0};
+    enum err e = serve_settings(data, &s);
+    if (e == ERR_OK)
+        e = login_link(data, &s, &link);
+    if (e == ERR_OK)
+        puts(buf_text(&link));
+    return e;
+}
+
 static enum err run_settings(void)
 {
     BUF_AUTO struct buf text = {0};
@@ -112,6 +126,8 @@ static enum err run(const char *data, const char *command, int argc, char **argv
         return run_init(data, argc, argv);
     if (str_eq(command, "serve"))
         return run_serve(data, argc, argv);
+    if (str_eq(command, "login-link"))
+        return run_login_link(data);
     if (str_eq(command, "settings"))
         return run_settings();
     if (str_eq(command, "version") || str_eq(command, "--version")) {
