@@ -5,6 +5,7 @@
 
 #include "base/str.h"
 #include "server/api.h"
+#include "server/hook.h"
 #include "server/try.h"
 #include "wire/batch_msg.h"
 #include "wire/order.h"
@@ -171,6 +172,8 @@ static enum err fill_texts(struct call *c, struct making *m, struct store_batch 
     TRY(keep_text(a, &labels, &b->labels));
     b->policy.data = m->q.policy ? m->q.policy : "";
     b->policy.len = (uint32_t)strlen(b->policy.data);
+    char hook[HOOK_URL_BYTES]; /* wrong now is better than never called */
+    TRY(hook_url(b->policy.data, b->policy.len, hook));
     b->request = (struct text){.data = buf_text(&c->http->body), .len = (uint32_t)c->http->body.len};
     for (uint32_t i = 0; i < m->manifest.needs_feature_count; i++)
         TRY(buf_printf(&words, "%s%s", i ? " " : "", m->manifest.needs_features[i]));

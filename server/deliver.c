@@ -3,25 +3,32 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/rand.h"
-#include "base/str.h"
 #include "server/fetch.h"
+#include "server/hook.h"
 #include "server/ticker.h"
 #include "server/try.h"
 
-enum { PAGE = 50, LOOK_EVERY_MS = 5000, DROP_SLICE = 500, HOOK_TIMEOUT_MS = 10000, URL_BYTES = 1024 };
-#define HOOK_BASE_MS 5000ll
-#define HOOK_CAP_MS  3600000ll
-#define HOOK_TRIES   100 /* about three days */
+enum {
+    PAGE = 50,
+    LOOK_EVERY_MS = 5000,
+    DROP_SLICE = 500,
+    HOOK_TIMEOUT_MS = 10000,
+    HOOK_TRIES_MIN = 10, /* before it is given up: the server itself may have been down for days */
+    HOOKS_ROUND_MS = 30000
+};
+#define RETRY_DEFAULT_MS 5000ll
+#define RETRY_CAP_MS     3600000ll
+#define HOOK_KEPT_MS     (3ll * 86400000)
 
 struct deliver {
     struct deliver_config config;
     struct ticker *ticker;
+    uint64_t hooks_after; /* the last one that was tried: the round ended there */
 };
 
 static enum err tell(struct deliver *d, struct arena *a, uint64_t id, bool done, int64_t due_ms)
@@ -29,6 +36,13 @@ static enum err tell(struct deliver *d, struct arena *a, uint64_t id, bool done,
     struct engine_request r = {.kind = ENGINE_OUTBOX, .arena = a};
     r.u.outbox = (struct engine_outbox){.id = id, .done = done, .due_ms = due_ms};
     return engine_thread_do(d->config.engine, &r);
+}
+
+static enum err put_off(struct deliver *d, struct arena *a, const struct store_outbox *o)
+{
+    int64_t most_ms = o->tries < 20 ? d->config.retry_ms << o->tries : RETRY_CAP_MS;
+    most_ms = most_ms < RETRY_CAP_MS ? most_ms : RETRY_CAP_MS;
+    return tell(d, a, o->id, false, clock_wall_ms() + 1 + (int64_t)(rand_u64() % (uint64_t)most_ms));
 }
 
 /* --- a purged batch's files --- */
@@ -42,31 +56,27 @@ static enum err drop_all(struct deliver *d, const char *holder)
 }
 
 /* Answers ("b7") and inputs ("i7"). */
-static enum err purge(struct deliver *d, struct arena *a, const struct store_outbox *o)
+static enum err drop_files(struct deliver *d, uint64_t batch)
 {
     char holder[32];
-    snprintf(holder, sizeof holder, "b%" PRIu64, o->subject);
+    snprintf(holder, sizeof holder, "b%" PRIu64, batch);
     TRY(drop_all(d, holder));
     holder[0] = 'i';
-    TRY(drop_all(d, holder));
-    return tell(d, a, o->id, true, 0);
+    return drop_all(d, holder);
+}
+
+static enum err purge(struct deliver *d, struct arena *a, const struct store_outbox *o)
+{
+    enum err e = drop_files(d, o->subject);
+    if (e == ERR_OK)
+        return tell(d, a, o->id, true, 0);
+    if (ticker_stops(d->ticker))
+        return ERR_OK;
+    log_event(LOG_WARN, "purge-failed", "batch", log_i64((long long)o->subject), "err", err_text(), NULL);
+    return put_off(d, a, o);
 }
 
 /* --- web hooks --- */
-
-/* {"webhook":URL} in the batch's policy; "" where there is none. */
-static enum err hook_url(const struct store_batch *b, char ret[URL_BYTES])
-{
-    JSON_AUTO struct json_doc *doc = NULL;
-    const char *url;
-    ret[0] = '\0';
-    if (!b->policy.len)
-        return ERR_OK;
-    TRY(json_parse(b->policy.data, b->policy.len, JSON_BODY_SMALL_BYTES_MAX, &doc));
-    TRY(json_opt_string(json_root(doc), "policy", "webhook", URL_BYTES - 1, "", &url));
-    snprintf(ret, URL_BYTES, "%s", url);
-    return ERR_OK;
-}
 
 static enum err hook_body(const struct store_batch *b, struct buf *out)
 {
@@ -85,39 +95,56 @@ static enum err hook_body(const struct store_batch *b, struct buf *out)
     return json_out_end(&o);
 }
 
-static enum err send_hook(const char *url, const struct buf *body)
+static enum err send_hook(const char *url, const char *body, size_t len)
 {
     struct fetch_request request = {.method = "POST",
                                     .url = url,
                                     .headers = {"Content-Type: application/json"},
-                                    .body = body->data,
-                                    .body_bytes = body->len,
-                                    .reply_bytes_max = 4096,
+                                    .body = body,
+                                    .body_bytes = len,
+                                    .reply_bytes_max = 65536,
                                     .timeout_ms = HOOK_TIMEOUT_MS};
     struct fetch_reply reply = {0};
-    TRY(fetch_http(&request, &reply));
+    enum err e = fetch_http(&request, &reply);
     int status = reply.status;
+    if (e != ERR_OK && e != ERR_LIMIT) /* a long answer is an answer */
+        return e;
     fetch_reply_done(&reply);
     return status >= 200 && status < 300 ? ERR_OK
                                          : err_set(ERR_UNREACHABLE, "the web hook answered %d", status);
 }
 
+/* ERR_UNREACHABLE and the like: again later. ERR_INVALID: never. ERR_OK also when nothing is to be told. */
+static enum err try_hook(const struct store_batch *b, const struct store_outbox *o)
+{
+    char url[HOOK_URL_BYTES];
+    BUF_AUTO struct buf body = {0};
+    TRY(hook_url(b->policy.data, b->policy.len, url));
+    if (!url[0] || b->finished_ms == 0) /* retried since: it is told of when it finishes again */
+        return ERR_OK;
+    if (o->body.len > 0)
+        return send_hook(url, o->body.data, o->body.len);
+    TRY(hook_body(b, &body));
+    return send_hook(url, body.data, body.len);
+}
+
+static bool is_hopeless(const struct store_batch *b, const struct store_outbox *o, enum err e)
+{
+    return e == ERR_INVALID ||
+           (o->tries + 1 >= HOOK_TRIES_MIN && clock_wall_ms() - b->finished_ms > HOOK_KEPT_MS);
+}
+
 static enum err hook(struct deliver *d, struct arena *a, const struct store_outbox *o)
 {
     struct store_batch b;
-    char url[URL_BYTES];
-    BUF_AUTO struct buf body = {0};
-    TRY(store_batch_get(d->config.store, a, (uint32_t)o->subject, &b));
-    TRY(hook_url(&b, url));
-    if (!url[0])
+    enum err e = store_batch_get(d->config.store, a, (uint32_t)o->subject, &b);
+    if (e == ERR_MISSING)
         return tell(d, a, o->id, true, 0);
-    TRY(hook_body(&b, &body));
-    enum err e = send_hook(url, &body);
-    if (e != ERR_OK && o->tries < HOOK_TRIES) {
-        int64_t most_ms = o->tries < 10 ? HOOK_BASE_MS << o->tries : HOOK_CAP_MS;
-        most_ms = most_ms < HOOK_CAP_MS ? most_ms : HOOK_CAP_MS;
+    TRY(e);
+    e = try_hook(&b, o);
+    if (e != ERR_OK && !is_hopeless(&b, o, e)) {
         log_event(LOG_INFO, "hook-failed", "batch", log_i64(b.id), "err", err_text(), NULL);
-        return tell(d, a, o->id, false, clock_wall_ms() + (int64_t)(rand_u64() % (uint64_t)most_ms) + 1000);
+        return put_off(d, a, o);
     }
     if (e != ERR_OK)
         log_event(LOG_WARN, "hook-given-up", "batch", log_i64(b.id), "err", err_text(), NULL);
@@ -126,36 +153,43 @@ static enum err hook(struct deliver *d, struct arena *a, const struct store_outb
 
 /* --- the thread --- */
 
-static enum err handle_due(struct deliver *d, enum outbox_kind kind,
+/* What is due after *after, in order, until until_ms; *after is 0 again at the end of the list. */
+static enum err handle_due(struct deliver *d, enum outbox_kind kind, uint64_t *after, int64_t until_ms,
                            enum err (*handle)(struct deliver *d, struct arena *a,
                                               const struct store_outbox *o))
 {
     struct arena ARENA_AUTO list_arena = {0};
     struct store_outbox *list;
     uint32_t count;
-    uint64_t after = 0;
     do {
-        TRY(store_outbox_list(d->config.store, &list_arena, kind, clock_wall_ms(), after, PAGE, &list,
+        TRY(store_outbox_list(d->config.store, &list_arena, kind, clock_wall_ms(), *after, PAGE, &list,
                               &count));
-        for (uint32_t i = 0; i < count && !ticker_stops(d->ticker); i++) {
+        for (uint32_t i = 0; i < count; i++) {
             struct arena ARENA_AUTO a = {0};
-            after = list[i].id;
+            if (ticker_stops(d->ticker) || clock_mono_ms() >= until_ms)
+                return ERR_OK;
+            *after = list[i].id;
             if (handle(d, &a, &list[i]) != ERR_OK)
                 log_event(LOG_WARN, "deliver-failed", "outbox", log_i64((long long)list[i].id), "err",
                           err_text(), NULL);
         }
         arena_reset(&list_arena);
-    } while (count == PAGE && !ticker_stops(d->ticker));
+    } while (count == PAGE);
+    *after = 0;
     return ERR_OK;
 }
 
 static void look(void *ctx)
 {
-    enum err e = handle_due(ctx, OUTBOX_PURGE_FILES, purge);
+    struct deliver *d = ctx;
+    uint64_t files_after = 0;
+    enum err e = handle_due(d, OUTBOX_PURGE_FILES, &files_after, INT64_MAX, purge);
     if (e == ERR_OK)
-        e = handle_due(ctx, OUTBOX_WEBHOOK, hook);
+        e = handle_due(d, OUTBOX_WEBHOOK, &d->hooks_after, clock_mono_ms() + HOOKS_ROUND_MS, hook);
     if (e != ERR_OK)
         log_event(LOG_WARN, "deliver-failed", "err", err_text(), NULL);
+    if (d->hooks_after != 0 && !ticker_stops(d->ticker))
+        ticker_wake(d->ticker);
 }
 
 enum err deliver_start(const struct deliver_config *config, struct deliver **ret_deliver)
@@ -164,6 +198,7 @@ enum err deliver_start(const struct deliver_config *config, struct deliver **ret
     if (!d)
         return err_set(ERR_NOMEM, "no memory for deliveries");
     d->config = *config;
+    d->config.retry_ms = config->retry_ms ? config->retry_ms : RETRY_DEFAULT_MS;
     enum err e = ticker_start(look, d, LOOK_EVERY_MS, &d->ticker);
     if (e != ERR_OK) {
         free(d);

@@ -1,5 +1,10 @@
 /* deliver.h - tells the outside world, as the outbox says: a batch's web hook; and lets a purged batch's
- * files go. A thread of its own. */
+ * files go. A thread of its own.
+ *
+ * A hook is posted at least once after its batch has finished, and again with full-jitter back-off (5 s to
+ * 1 h) until a 2xx comes back; it is given up when three days have passed. Each post has 10 s. No more than
+ * half a minute is spent on hooks before files get their turn again, and hooks take turns among themselves.
+ */
 #ifndef SERVER_DELIVER_H
 #define SERVER_DELIVER_H
 
@@ -13,10 +18,12 @@ struct deliver_config {
     struct store *store; /* a reader, this thread's alone until deliver_stop() */
     struct engine_thread *engine;
     struct blobs *blobs;
+    int64_t retry_ms; /* [5000] the longest first back-off, doubled each time; 0 means the default */
 };
 
 enum err deliver_start(const struct deliver_config *config, struct deliver **ret_deliver) NODISCARD;
 void deliver_wake(struct deliver *d); /* there is something new in the outbox; any thread, quick */
-void deliver_stop(struct deliver *d); /* NULL is fine */
+/* Waits for the post that is under way, 10 s at most; NULL is fine. */
+void deliver_stop(struct deliver *d);
 
 #endif

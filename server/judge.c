@@ -1,6 +1,5 @@
 #include "server/judge.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,17 +8,21 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/rand.h"
+#include "base/str.h"
 #include "server/judge_numeric.h"
 #include "server/judge_validator.h"
 #include "server/ticker.h"
 #include "server/try.h"
 
-enum { PAGE = 50, LOOK_EVERY_MS = 5000, TRIES_MAX = 5, NUMERIC_BYTES_MAX = 64 << 20 };
-#define RETRY_BASE_MS 2000ll
+enum { PAGE = 50, LOOK_EVERY_MS = 5000, TRIES_MAX = 5, NUMERIC_BYTES_MAX = 64 << 20, FOLDER_ROOM = 3800 };
+#define RETRY_DEFAULT_MS 2000ll
+#define RETRY_CAP_MS     600000ll
+#define CPU_DEFAULT_MS   60000ll
+#define WALL_DEFAULT_MS  120000ll
 
 struct judge {
     struct judge_config config;
-    char folder[3900];
+    char folder[FOLDER_ROOM];
     struct ticker *ticker;
     atomic_bool stop;
 };
@@ -35,106 +38,154 @@ struct bench { /* one unit on the judge's bench */
     struct judge_answer answers[ATTEMPTS_MAX];
 };
 
+static enum err same_file(const struct bench *b, const struct file_ref *p, const struct file_ref *q,
+                          bool *ret)
+{
+    BUF_AUTO struct buf p_bytes = {.bytes_max = NUMERIC_BYTES_MAX},
+                        q_bytes = {.bytes_max = NUMERIC_BYTES_MAX};
+    *ret = digest_eq(&p->sha256, &q->sha256);
+    if (*ret || p->bytes >= NUMERIC_BYTES_MAX || q->bytes >= NUMERIC_BYTES_MAX)
+        return ERR_OK;
+    TRY(judge_answer_read(&b->from, p, NUMERIC_BYTES_MAX, &p_bytes));
+    TRY(judge_answer_read(&b->from, q, NUMERIC_BYTES_MAX, &q_bytes));
+    *ret = judge_numeric_same(buf_text(&p_bytes), p_bytes.len, buf_text(&q_bytes), q_bytes.len,
+                              b->app.compare_abs, b->app.compare_rel);
+    return ERR_OK;
+}
+
 static enum err same_numbers(const struct bench *b, const struct judge_answer *x,
                              const struct judge_answer *y, bool *ret)
 {
     *ret = x->count == y->count;
-    for (uint32_t i = 0; *ret && i < x->count; i++) {
-        const struct file_ref *p = &x->files[i], *q = &y->files[i];
-        BUF_AUTO struct buf p_bytes = {0}, q_bytes = {0};
-        *ret = strcmp(p->path, q->path) == 0;
-        if (!*ret || digest_eq(&p->sha256, &q->sha256))
-            continue;
-        buf_init(&p_bytes, NUMERIC_BYTES_MAX);
-        buf_init(&q_bytes, NUMERIC_BYTES_MAX);
-        if (p->bytes >= NUMERIC_BYTES_MAX || q->bytes >= NUMERIC_BYTES_MAX) {
-            *ret = false; /* too long to be compared as numbers: only equal bytes would do */
-            break;
-        }
-        TRY(judge_answer_read(&b->from, p, NUMERIC_BYTES_MAX, &p_bytes));
-        TRY(judge_answer_read(&b->from, q, NUMERIC_BYTES_MAX, &q_bytes));
-        *ret = judge_numeric_same(buf_text(&p_bytes), p_bytes.len, buf_text(&q_bytes), q_bytes.len,
-                                  b->app.compare_abs, b->app.compare_rel);
-    }
+    for (uint32_t i = 0; *ret && i < x->count; i++)
+        *ret = strcmp(x->files[i].path, y->files[i].path) == 0;
+    for (uint32_t i = 0; *ret && i < x->count; i++)
+        TRY(same_file(b, &x->files[i], &y->files[i], ret));
     return ERR_OK;
 }
 
 static enum err compare(const struct bench *b, uint32_t x, uint32_t y, enum judge_verdict *ret)
 {
     const struct judge_answer *p = &b->answers[x], *q = &b->answers[y];
-    if (digest_eq(&p->digest, &q->digest) && b->app.compare != COMPARE_VALIDATOR) {
-        *ret = JUDGE_SAME;
-        return ERR_OK;
+    const struct judge_config *c = &b->judge->config;
+    bool same = false;
+    if (b->app.compare == COMPARE_VALIDATOR) {
+        const struct judge_validator v = {b->judge->folder, c->blobs, c->validator_cpu_ms,
+                                          c->validator_wall_ms};
+        return judge_validate(&v, &b->from, &b->app, &b->bundle, p, q, ret);
     }
-    if (b->app.compare == COMPARE_NUMERIC) {
-        bool same;
+    if (b->app.compare == COMPARE_NUMERIC)
         TRY(same_numbers(b, p, q, &same));
-        *ret = same ? JUDGE_SAME : JUDGE_DIFFERENT;
-        return ERR_OK;
-    }
-    const struct judge_validator v = {b->judge->folder, b->judge->config.blobs, &b->judge->stop};
-    return judge_validate(&v, &b->from, &b->app, &b->bundle, p, q, ret);
+    *ret = same ? JUDGE_SAME : JUDGE_DIFFERENT;
+    return ERR_OK;
 }
 
 /* --- grouping a unit's answers --- */
 
-static bool is_answer(const struct attempt *a)
+/* Groups are numbered as their heads are: group g + 1 has heads[g] for its representative. */
+struct grouping {
+    uint32_t *groups; /* of each attempt */
+    uint32_t heads[ATTEMPTS_MAX], head_count;
+};
+
+static void spoil(struct grouping *g, uint32_t head)
 {
-    return (a->state == ATTEMPT_REPORTED || a->state == ATTEMPT_VALID || a->state == ATTEMPT_INVALID) &&
-           !digest_is_zero(&a->answer);
+    uint32_t was = g->groups[head];
+    for (uint32_t i = 0; i < ATTEMPTS_MAX; i++)
+        if (g->groups[i] == was)
+            g->groups[i] = WU_GROUP_UNUSABLE;
 }
 
-/* Puts attempt i into the group of the first representative it equals, or into a new one. */
-static enum err place(struct bench *b, uint32_t i, uint32_t *groups, uint32_t *heads, uint32_t *head_count)
+/* The group of one that has the same digest. */
+static bool join_equal(const struct bench *b, struct grouping *g, uint32_t i)
 {
-    for (uint32_t g = 0; g < *head_count; g++) {
-        enum judge_verdict verdict;
-        if (groups[heads[g]] == WU_GROUP_UNUSABLE)
-            continue;
-        TRY(compare(b, heads[g], i, &verdict));
-        if (verdict == JUDGE_SAME) {
-            groups[i] = g + 1;
-            return ERR_OK;
+    for (uint32_t k = 0; k < b->unit.wu.attempt_count; k++) {
+        if (g->groups[k] != WU_GROUP_NONE && digest_eq(&b->answers[k].digest, &b->answers[i].digest)) {
+            g->groups[i] = g->groups[k];
+            return true;
         }
-        if (verdict == JUDGE_UNUSABLE_B) {
-            groups[i] = WU_GROUP_UNUSABLE;
-            return ERR_OK;
-        }
-        if (verdict == JUDGE_UNUSABLE_A)
-            for (uint32_t k = 0, was = groups[heads[g]]; k < ATTEMPTS_MAX; k++)
-                if (groups[k] == was)
-                    groups[k] = WU_GROUP_UNUSABLE;
     }
-    heads[(*head_count)++] = i;
-    groups[i] = *head_count;
+    return false;
+}
+
+static void open_group(struct grouping *g, uint32_t i)
+{
+    g->heads[g->head_count++] = i;
+    g->groups[i] = g->head_count;
+}
+
+/* Into the group of the first representative it equals, or into a new one. */
+static enum err place(const struct bench *b, struct grouping *g, uint32_t i)
+{
+    bool is_late = b->unit.wu.canonical >= 0;
+    uint32_t asked =
+        is_late ? 1 : g->head_count; /* what is not the canonical answer is wrong: no need to ask how */
+    for (uint32_t h = 0; h < asked; h++) {
+        enum judge_verdict verdict;
+        if (g->groups[g->heads[h]] == WU_GROUP_UNUSABLE)
+            continue;
+        TRY(compare(b, g->heads[h], i, &verdict));
+        if (verdict == JUDGE_UNUSABLE_A && is_late)
+            return err_set(ERR_INVALID, "the validator calls the accepted answer unusable");
+        if (verdict == JUDGE_UNUSABLE_A)
+            spoil(g, g->heads[h]);
+        if (verdict == JUDGE_SAME || verdict == JUDGE_UNUSABLE_B) {
+            g->groups[i] = verdict == JUDGE_SAME ? h + 1 : WU_GROUP_UNUSABLE;
+            return ERR_OK;
+        }
+    }
+    open_group(g, i);
     return ERR_OK;
+}
+
+static enum err load(struct bench *b, uint32_t i, struct engine_judged *ret)
+{
+    const struct digest *answer = &b->unit.wu.attempts[i].answer;
+    ret->answers[i] = *answer;
+    return judge_answer_load(&b->from, answer, &b->answers[i]);
 }
 
 static enum err group(struct bench *b, struct engine_judged *ret)
 {
     const struct wu *wu = &b->unit.wu;
-    uint32_t heads[ATTEMPTS_MAX], head_count = 0;
-    for (uint32_t i = 0; i < wu->attempt_count; i++) {
-        if (!is_answer(&wu->attempts[i]))
-            continue;
-        TRY(judge_answer_load(&b->from, &wu->attempts[i].answer, &b->answers[i]));
-        ret->answers[i] = wu->attempts[i].answer;
+    struct grouping g = {.groups = ret->groups};
+    if (wu->canonical >= 0) {
+        TRY(load(b, (uint32_t)wu->canonical, ret));
+        open_group(&g, (uint32_t)wu->canonical);
     }
-    /* The canonical answer is what the others are held against. */
-    if (wu->canonical >= 0)
-        TRY(place(b, (uint32_t)wu->canonical, ret->groups, heads, &head_count));
-    for (uint32_t i = 0; i < wu->attempt_count; i++)
-        if (is_answer(&wu->attempts[i]) && (int32_t)i != wu->canonical)
-            TRY(place(b, i, ret->groups, heads, &head_count));
+    for (uint32_t i = 0; i < wu->attempt_count; i++) {
+        if (wu->attempts[i].state != ATTEMPT_REPORTED)
+            continue;
+        TRY(load(b, i, ret));
+        if (b->answers[i].clashes)
+            g.groups[i] = WU_GROUP_UNUSABLE;
+        else if (!join_equal(b, &g, i))
+            TRY(place(b, &g, i));
+    }
     return ERR_OK;
+}
+
+/* All platforms of a version compare in the same way; a validator has to be one that runs here. */
+static const struct batch_release *choose_release(const struct store_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->release_count; i++)
+        if (str_eq(batch->releases[i].platform, platform_here()))
+            return &batch->releases[i];
+    return &batch->releases[0];
 }
 
 static enum err load_app(struct bench *b, const struct store_batch *batch)
 {
     struct store_release r;
-    TRY(store_release_get(b->from.store, b->from.arena, &batch->releases[0].release, &r));
+    const struct batch_release *release = choose_release(batch);
+    TRY(store_release_get(b->from.store, b->from.arena, &release->release, &r));
     b->bundle = r.bundle;
-    return manifest_parse(r.manifest.data, r.manifest.len, b->from.arena, &b->app);
+    TRY(manifest_parse(r.manifest.data, r.manifest.len, b->from.arena, &b->app));
+    if (b->app.compare == COMPARE_VALIDATOR && !str_eq(release->platform, platform_here()))
+        return err_set(ERR_UNSUPPORTED,
+                       "the validator of app %s has no release for %s, where this server runs", batch->app,
+                       platform_here());
+    return ERR_OK;
 }
 
 static enum err judge_unit(struct judge *j, struct arena *a, wu_id id, struct engine_judged *ret)
@@ -143,7 +194,7 @@ static enum err judge_unit(struct judge *j, struct arena *a, wu_id id, struct en
     struct bench *b = arena_alloc(a, sizeof *b);
     TRY(b ? ERR_OK : ERR_NOMEM);
     b->judge = j;
-    b->from = (struct judge_source){j->config.store, j->config.blobs, a, wu_id_batch(id)};
+    b->from = (struct judge_source){j->config.store, j->config.blobs, a, wu_id_batch(id), &j->stop};
     TRY(store_unit_get(j->config.store, a, id, &b->unit));
     TRY(store_batch_get(j->config.store, a, wu_id_batch(id), &batch));
     TRY(load_app(b, &batch));
@@ -158,14 +209,20 @@ static enum err tell(struct judge *j, struct arena *a, struct engine_request *r)
     return engine_thread_do(j->config.engine, r);
 }
 
-/* Trying again helps where something was missing or busy for a while; after some tries the unit fails with a
- * reason. */
+/* This machine cannot: neither the answers nor the validator can help it. */
+static bool is_ours(enum err e)
+{
+    return e == ERR_BUSY || e == ERR_FULL || e == ERR_NOMEM || e == ERR_IO || e == ERR_UNREACHABLE ||
+           e == ERR_TIMEOUT || e == ERR_UNSUPPORTED;
+}
+
 static enum err put_off(struct judge *j, struct arena *a, const struct store_outbox *o)
 {
     struct engine_request r = {.kind = ENGINE_OUTBOX};
-    int64_t most_ms = RETRY_BASE_MS << o->tries;
+    int64_t most_ms = o->tries < 20 ? j->config.retry_ms << o->tries : RETRY_CAP_MS;
+    most_ms = most_ms < RETRY_CAP_MS ? most_ms : RETRY_CAP_MS;
     r.u.outbox = (struct engine_outbox){
-        .id = o->id, .due_ms = clock_wall_ms() + (int64_t)(rand_u64() % (uint64_t)most_ms) + 100};
+        .id = o->id, .due_ms = clock_wall_ms() + 1 + (int64_t)(rand_u64() % (uint64_t)most_ms)};
     return tell(j, a, &r);
 }
 
@@ -181,9 +238,9 @@ static enum err handle(struct judge *j, struct arena *a, const struct store_outb
     if (atomic_load(&j->stop))
         return ERR_BUSY;
     if (e != ERR_OK) {
-        log_event(LOG_WARN, "judge-failed", "wu", unit, "try", log_i64(o->tries + 1), "err", err_text(),
-                  NULL);
-        if (o->tries + 1 < TRIES_MAX)
+        log_event(is_ours(e) ? LOG_ERROR : LOG_WARN, "judge-failed", "wu", unit, "try", log_i64(o->tries + 1),
+                  "err", err_text(), NULL);
+        if (is_ours(e) || o->tries + 1 < TRIES_MAX)
             return put_off(j, a, o);
         *q = (struct engine_judged){.unit = o->subject, .outbox_id = o->id, .error = ATTEMPT_ERROR_OTHER};
     }
@@ -222,12 +279,17 @@ static void look(void *ctx)
 
 enum err judge_start(const struct judge_config *config, struct judge **ret_judge)
 {
+    if (strlen(config->folder) >= FOLDER_ROOM)
+        return err_set(ERR_LIMIT, "the path of the judge's folder is too long: %.100s...", config->folder);
     TRY(file_remove_tree(config->folder));
     TRY(file_make_folders(config->folder, 0755));
     struct judge *j = calloc(1, sizeof *j);
     if (!j)
         return err_set(ERR_NOMEM, "no memory for the judge");
     j->config = *config;
+    j->config.retry_ms = config->retry_ms ? config->retry_ms : RETRY_DEFAULT_MS;
+    j->config.validator_cpu_ms = config->validator_cpu_ms ? config->validator_cpu_ms : CPU_DEFAULT_MS;
+    j->config.validator_wall_ms = config->validator_wall_ms ? config->validator_wall_ms : WALL_DEFAULT_MS;
     snprintf(j->folder, sizeof j->folder, "%s", config->folder);
     enum err e = ticker_start(look, j, LOOK_EVERY_MS, &j->ticker);
     if (e != ERR_OK) {

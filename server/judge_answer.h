@@ -2,6 +2,9 @@
 #ifndef SERVER_JUDGE_ANSWER_H
 #define SERVER_JUDGE_ANSWER_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
+
 #include "server/blob.h"
 #include "server/store.h"
 #include "wire/parts.h"
@@ -11,6 +14,8 @@ struct judge_answer {
     struct digest digest;
     struct file_ref *files; /* by path */
     uint32_t count;
+    uint64_t bytes; /* of all files */
+    bool clashes;   /* a file stands where another one's folder has to be: it cannot be laid out */
 };
 
 struct judge_source {
@@ -18,16 +23,19 @@ struct judge_source {
     const struct blobs *blobs;
     struct arena *arena;
     uint32_t batch;
+    const atomic_bool *stop; /* ends what takes long, as ERR_BUSY */
 };
 
 /* The manifest of an answer. ERR_MISSING when it is not there. */
 enum err judge_answer_load(const struct judge_source *from, const struct digest *digest,
                            struct judge_answer *ret) NODISCARD;
-/* One output's bytes, at most bytes_max. */
+/* One output's bytes, added to out; ERR_LIMIT over bytes_max, ERR_MISSING when the blob is not there. */
 enum err judge_answer_read(const struct judge_source *from, const struct file_ref *file, size_t bytes_max,
                            struct buf *out) NODISCARD;
-/* All outputs as files below `folder`, which is made. */
+/* All outputs as files below `folder`, which is made. Not of one that clashes. */
 enum err judge_answer_unpack(const struct judge_source *from, const struct judge_answer *answer,
                              const char *folder) NODISCARD;
+/* ERR_BUSY when the server stops. */
+enum err judge_answer_go_on(const struct judge_source *from) NODISCARD;
 
 #endif

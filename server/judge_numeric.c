@@ -1,10 +1,15 @@
 #include "server/judge_numeric.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORD_MAX = 64 }; /* a longer word is no number */
+#include "base/str.h"
+
+enum {
+    WORD_MAX = 400
+}; /* a longer word is no number: the largest double printed with %f has 316 characters */
 
 struct cursor {
     const char *at, *end;
@@ -18,6 +23,14 @@ static bool is_blank(char c)
 static bool is_mark(char c)
 {
     return c != '\0' && strchr(",;:=()[]{}\"", c);
+}
+
+static bool is_text(const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (((unsigned char)bytes[i] < ' ' && !is_blank(bytes[i])) || bytes[i] == 0x7f)
+            return false;
+    return str_is_utf8(bytes, len);
 }
 
 /* The next word, or a mark on its own; length 0 at the end. */
@@ -43,7 +56,8 @@ static bool is_number(const char *word, size_t len, double *ret)
     if (strpbrk(text, "xXpP")) /* hexadecimal: only the same text is the same */
         return false;
     *ret = strtod(text, &end);
-    return end == text + len;
+    bool written_so = strpbrk(text, "iI"); /* "inf": else it is too large for a double */
+    return end == text + len && (!isinf(*ret) || written_so);
 }
 
 static bool same_word(const char *a, size_t a_len, const char *b, size_t b_len, double abs, double rel)
@@ -62,6 +76,11 @@ static bool same_word(const char *a, size_t a_len, const char *b, size_t b_len, 
 
 bool judge_numeric_same(const char *a, size_t a_len, const char *b, size_t b_len, double abs, double rel)
 {
+    assert(abs >= 0 && rel >= 0);
+    if (a_len == b_len && (a_len == 0 || memcmp(a, b, a_len) == 0))
+        return true;
+    if (!is_text(a, a_len) || !is_text(b, b_len))
+        return false;
     struct cursor ca = {a, a + a_len}, cb = {b, b + b_len};
     for (;;) {
         const char *wa, *wb;

@@ -3,8 +3,7 @@
 #ifndef SERVER_JUDGE_VALIDATOR_H
 #define SERVER_JUDGE_VALIDATOR_H
 
-#include <stdatomic.h>
-#include <stdbool.h>
+#include <stdint.h>
 
 #include "server/judge_answer.h"
 
@@ -13,11 +12,13 @@ enum judge_verdict { JUDGE_SAME, JUDGE_DIFFERENT, JUDGE_UNUSABLE_A, JUDGE_UNUSAB
 struct judge_validator {
     const char *folder; /* holds bundles/ and work/ */
     const struct blobs *blobs;
-    const atomic_bool *stop; /* ends what runs, as ERR_BUSY */
+    int64_t cpu_ms, wall_ms; /* of one comparison */
 };
 
-/* ERR_INVALID when the program does not keep to its contract (it crashed, ran over a limit, said nothing
- * sensible). */
+/* Beside those two limits: 512 MiB of memory, no network, the size of both answers and 256 MiB of disk.
+ * ERR_INVALID when the program does not keep to its contract (it crashed, ran over a limit, said nothing
+ * sensible); ERR_UNSUPPORTED when no sandbox works here; ERR_BUSY as from->stop says. Neither answer
+ * clashes. */
 enum err judge_validate(const struct judge_validator *v, const struct judge_source *from,
                         const struct manifest *app, const struct digest *bundle, const struct judge_answer *a,
                         const struct judge_answer *b, enum judge_verdict *ret) NODISCARD;

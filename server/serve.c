@@ -115,8 +115,9 @@ static enum err start_threads(struct server *s)
     const struct settings *c = &s->settings;
     char path[PATH_ROOM];
     TRY(file_join(path, sizeof path, s->data, "judge"));
-    struct judge_config judge = {s->judge_store, s->thread, s->blobs, path};
-    struct deliver_config deliver = {s->deliver_store, s->thread, s->blobs};
+    struct judge_config judge = {
+        .store = s->judge_store, .engine = s->thread, .blobs = s->blobs, .folder = path};
+    struct deliver_config deliver = {.store = s->deliver_store, .engine = s->thread, .blobs = s->blobs};
     TRY(auth_new(s->store, &s->auth));
     TRY(rate_new(c->token_rate, c->token_rate * BURST_S, &s->token_rate));
     TRY(rate_new(c->address_rate, c->address_rate * BURST_S, &s->address_rate));
