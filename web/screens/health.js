@@ -26,5 +26,5 @@ export function Health() {
     <div class="cards">${(h.utilisation || []).map((u) => html`<${Card} key=${u.name} label=${u.name} value=${percent(u.share, 0)} tone=${tone(u.share)} note=${u.note} />`)}
       <${Card} label="Memory of the server" value=${bytes(h.memory_bytes)} /><${Card} label="Database" value=${bytes(h.database_bytes)} /><${Card} label="Disk free" value=${bytes(h.disk_free_bytes)} /><${Card} label="Running for" value=${duration(h.up_ms)} note="version ${h.server}" /></div>
     <h2>Versions of clients</h2><${Versions} list=${h.versions || []} />
-    <${Cli}>dugnad-server --data FOLDER doctor<//>`;
+    <${Cli}>dugnad stats<//>`;
 }
