@@ -139,13 +139,16 @@ static enum err do_now(struct pg *p, const char *sql, const char *what)
     return link_settle(p, NULL);
 }
 
-/* Within a transaction that writes, other servers wait here until it ends: one of them changes the schema. */
+/* Within a transaction that writes, other servers wait here until it ends: one of them changes the schema.
+ * That may take longer than anything else a lock is waited for. */
 static enum err pg_version(struct db *db, uint32_t *ret_version)
 {
     struct pg *p = of(db);
     int64_t there, version = 0;
-    if (db->in_transaction && !p->reader)
+    if (db->in_transaction && !p->reader) {
+        TRY(do_now(p, "SET LOCAL lock_timeout='10min'", "schema"));
         TRY(do_now(p, "SELECT pg_advisory_xact_lock(7236825117342)", "schema"));
+    }
     TRY(link_ready(p));
     /* Not to_regclass(): within a transaction it may still say what was true before the wait. */
     TRY(link_say(p,

@@ -360,7 +360,7 @@ static enum err use_wal(struct sqlite *s)
     /* SQLite does not wait by itself when two connections want the change of mode at once. */
     int64_t give_up_ms = clock_mono_ms() + BUSY_MS;
     int rc;
-    while ((rc = sqlite3_step(st)) == SQLITE_BUSY && clock_mono_ms() < give_up_ms) {
+    while (((rc = sqlite3_step(st)) & 0xff) == SQLITE_BUSY && clock_mono_ms() < give_up_ms) {
         sqlite3_reset(st);
         clock_sleep_ms(10);
     }
