@@ -119,6 +119,7 @@ static inline uint64_t live_lease(struct live *w, struct engine_attempt *ret)
                                            .memory_bytes = 8ull << 30,
                                            .disk_bytes = 8ull << 30};
     assert_ok(live_ask(w, &join));
+    *ret = (struct engine_attempt){0};
     for (int64_t end_ms = clock_mono_ms() + LIVE_WAIT_MS; clock_mono_ms() < end_ms; clock_sleep_ms(3)) {
         struct engine_request r = {.kind = ENGINE_WORK};
         r.u.work.host_id = join.u.join.ret_host_id;
