@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "server/api.h"
 #include "server/try.h"
+#include "wire/order.h"
 
 /* "bytes=A-" or "bytes=A-B"; anything else gets the whole, as RFC 9110 allows. */
 static enum err parse_range(const char *range, uint64_t bytes, uint64_t *ret_from, uint64_t *ret_len,
@@ -125,6 +126,19 @@ struct upload {
     char now_at[24]; /* for the reply */
 };
 
+/* What all outputs of one attempt may have together, and so each of them. */
+static enum err output_bytes_max(struct call *c, const struct store_batch *b, struct arena *a, uint64_t *ret)
+{
+    struct text text;
+    struct order order;
+    TRY(store_order_get(c->store, a, &b->order_digest, &text));
+    TRY(order_parse(text.data, text.len, a, &order));
+    *ret = c->server->settings.unit_output_max;
+    if (order.limits.output_bytes && order.limits.output_bytes < *ret)
+        *ret = order.limits.output_bytes;
+    return ERR_OK;
+}
+
 /* A host uploads for an attempt it has, within what its batch allows. */
 static enum err check_attempt(struct call *c, uint64_t total)
 {
@@ -134,6 +148,7 @@ static enum err check_attempt(struct call *c, uint64_t total)
     uint32_t attempt;
     struct store_unit u;
     struct store_batch b;
+    uint64_t most;
     if (!name)
         return err_set(ERR_INVALID, "a host's upload names its attempt: ?attempt=BATCH.INDEX.ATTEMPT");
     TRY(attempt_id_parse(name, &unit, &attempt));
@@ -143,13 +158,19 @@ static enum err check_attempt(struct call *c, uint64_t total)
     TRY(e);
     if (attempt >= u.wu.attempt_count || u.wu.attempts[attempt].host_id != c->who.id)
         return err_set(ERR_DENIED, "attempt %.60s is not this host's", name);
+    enum attempt_state state = u.wu.attempts[attempt].state;
+    if (state != ATTEMPT_LEASED && state != ATTEMPT_EXPIRED)
+        return err_set(ERR_STALE, "attempt %.60s is %s: no output of it is wanted any more", name,
+                       attempt_state_name(state));
     TRY(store_batch_get(c->store, &a, wu_id_batch(unit), &b));
     if (b.purged)
         return err_set(ERR_STALE, "batch %u is purged: its answers are not wanted any more", b.id);
-    return total <= c->server->settings.unit_output_max
-               ? ERR_OK
-               : err_set(ERR_LIMIT, "an output has at most %" PRIu64 " bytes here",
-                         c->server->settings.unit_output_max);
+    TRY(output_bytes_max(c, &b, &a, &most));
+    return total <= most ? ERR_OK
+                         : err_set(ERR_LIMIT,
+                                   "the outputs of an attempt of batch %u have at most %" PRIu64
+                                   " bytes, this one has %" PRIu64,
+                                   b.id, most, total);
 }
 
 static enum err check_quota(struct call *c, uint64_t total)

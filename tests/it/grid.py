@@ -425,13 +425,16 @@ class Grid:
 
     # --- batches
 
-    def submit(self, app, array=None, lines=None, command=("{}",), api=None, quorum=2, deadline_ms=600000, limits=None, **rules):
+    def submit(self, app, array=None, lines=None, command=("{}",), api=None, quorum=2, deadline_ms=600000, limits=None, priority=0,
+               **rules):
         """A batch over HTTPS: array: how many units, counted from 0; lines: one unit for each word."""
         api = api or self.api
         rules = {"min_quorum": quorum, "target_attempts": quorum, "deadline_ms": deadline_ms, **rules}
         body = dict(app=app, command=list(command), rules=rules)
         if limits:
             body["limits"] = limits
+        if priority:
+            body["priority"] = priority
         if lines is None:
             body["array"] = dict(first=0, last=array - 1)
         batch = api.post("/v1/batches", body, key=os.urandom(8).hex())["batch"]

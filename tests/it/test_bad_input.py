@@ -449,6 +449,18 @@ def test_a_host_uploads_only_for_what_it_works_on(world):
     over.refused(413, "limit")
 
 
+@pytest.mark.changes_something
+def test_a_host_uploads_no_more_than_the_batch_allows_and_not_after_the_end(world):
+    batch = world.submit("say", array=1, limits=dict(output_bytes=10000), priority=1)
+    host = world.host("uploads")
+    (attempt,) = host.take_all(1)
+    for size, status in ((10001, 413), (10000, 201)):
+        assert patch(host.api, 0, b"u" * size, size, digest(b"u" * size), f"?attempt={attempt}").status == status
+    host.report(Host.answer(attempt, "0\n"))
+    patch(host.api, 0, b"v" * 5000, 5000, digest(b"v" * 5000), f"?attempt={attempt}").refused(409, "stale")
+    world.api.post(f"/v1/batches/{batch}/cancel")
+
+
 def test_a_host_reads_no_file_of_others_by_name(world):
     """Files are named by digests; what a host may read is what its work needs, and its own word for it is not enough."""
     reply = world.bo.api.ask("GET", f"/v1/blobs/{digest(b'nobody knows this')}")
