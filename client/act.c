@@ -200,17 +200,13 @@ static void give_up(struct act *a, uint32_t place, const char *word)
     act_settle(a, place, &x);
 }
 
-static void pause_all(struct act *a, bool on)
+static void hold(struct act *a, uint32_t place, bool on)
 {
-    int64_t now_ms = clock_mono_ms();
-    for (uint32_t i = 0; i < PLAN_JOBS_MAX; i++) {
-        if (!a->jobs[i] || !a->jobs[i]->run)
-            continue;
-        if (on)
-            run_pause(a->jobs[i]->run, now_ms);
-        else
-            run_resume(a->jobs[i]->run, now_ms);
-    }
+    struct run *run = a->jobs[place]->run;
+    if (run && on)
+        run_pause(run, clock_mono_ms());
+    else if (run)
+        run_resume(run, clock_mono_ms());
 }
 
 static void do_action(struct act *a, const struct plan_action *action)
@@ -239,10 +235,10 @@ static void do_action(struct act *a, const struct plan_action *action)
         forget(a, action->job);
         break;
     case PLAN_DO_PAUSE:
-        pause_all(a, true);
+        hold(a, action->job, true);
         break;
     case PLAN_DO_CONTINUE:
-        pause_all(a, false);
+        hold(a, action->job, false);
         break;
     case PLAN_DO_UPLOAD:
         act_upload(a, action->job);
@@ -335,7 +331,8 @@ static enum err open_parts(struct act *a)
         return e;
     net_set_rate(a->net, a->settings->download_bytes_s, a->settings->upload_bytes_s);
     init_plan(a);
-    return act_restore(a);
+    e = act_policy_init(a);
+    return e == ERR_OK ? act_restore(a) : e;
 }
 
 enum err act_open(const char *folder, const struct settings *settings, struct project *project,
@@ -369,6 +366,7 @@ void act_close(struct act *a)
     for (uint32_t i = 0; i < PLAN_JOBS_MAX; i++)
         if (a->jobs[i])
             act_drop_job(a, i);
+    sense_free(a->sense);
     net_free(a->net);
     depot_close(a->depot);
     journal_close(a->journal);
@@ -379,6 +377,7 @@ void act_close(struct act *a)
 void act_turn(struct act *a)
 {
     act_poll_runs(a);
+    act_policy_look(a);
     if (a->look_again)
         act_fetch_again(a);
     if (clock_mono_ms() >= a->wake_ms)
@@ -392,6 +391,8 @@ int act_wait_ms(const struct act *a)
     int64_t now_ms = clock_mono_ms(), until = a->wake_ms;
     if (a->run_poll_ms < until)
         until = a->run_poll_ms;
+    if (a->sense_due_ms < until)
+        until = a->sense_due_ms;
     if (until == INT64_MAX)
         return -1;
     int64_t wait = until > now_ms ? until - now_ms : 0;

@@ -6,6 +6,8 @@
 #include "client/depot.h"
 #include "client/journal.h"
 #include "client/outcome.h"
+#include "client/plan/policy.h"
+#include "client/sense.h"
 #include "client/slot.h"
 #include "client/task.h"
 
@@ -67,6 +69,13 @@ struct act {
     struct job *jobs[PLAN_JOBS_MAX];
     struct plan_event events[ACT_EVENTS_MAX];
     uint32_t event_first, event_count;
+    struct sense *sense;
+    struct policy_settings policy_settings;
+    struct policy policy;
+    struct policy_sample sample;
+    struct policy_verdict verdict;
+    int64_t sense_due_ms;
+    int64_t ended_cpu_ms; /* of runs that are over */
     bool stepping, exit, host_told, look_again;
     int64_t wake_ms, run_poll_ms;
     struct contact contact;
@@ -96,6 +105,10 @@ struct transfer *act_transfer_new(struct act *a, uint32_t place);
 void act_transfer_end(struct act *a, struct transfer *t); /* frees; the request has ended or is cancelled */
 void act_release_holds(struct act *a, struct job *j);
 void act_log_job(const struct act *a, uint32_t place, const char *event, const char *detail);
+
+/* --- act_policy.c: looks at the PC when that is due, and tells the plan what may work */
+enum err act_policy_init(struct act *a) NODISCARD;
+void act_policy_look(struct act *a);
 
 /* --- act_fetch.c, act_run.c, act_upload.c, act_contact.c, act_restore.c */
 void act_fetch(struct act *a, uint32_t place);

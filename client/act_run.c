@@ -99,6 +99,7 @@ static void ended(struct act *a, uint32_t place)
     struct outcome x;
     struct task task = {0};
     int64_t ran_ms = run_usage(j->run)->wall_ms;
+    a->ended_cpu_ms += run_usage(j->run)->cpu_ms;
     bool wanted = a->plan.jobs[place].state == PLAN_RUNNING;
     slot_folder(a, j->slot, folder);
     act_answer_folder(a, &j->ids.id, answer);

@@ -33,6 +33,7 @@ static const char *state_word(const struct act *a, const struct counts *c)
     const struct plan *p = &a->plan;
     return p->mode == PLAN_LEAVING     ? "leaving"
            : p->paused                 ? "paused"
+           : p->cores_now == 0         ? "waiting_for_owner"
            : p->mode == PLAN_FINISHING ? "finishing"
            : c->running > 0            ? "running"
            : c->fetching > 0           ? "fetching"
@@ -73,13 +74,18 @@ static void sentence(const struct act *a, const struct counts *c, int64_t now_ms
         snprintf(ret, TEXT_ROOM, "Paused by the owner%s%s; %u work units wait.",
                  p->pause_until_ms ? " for another " : " until resumed", when,
                  c->waiting + c->running + c->fetching);
+    } else if (p->cores_now == 0) {
+        char why[160];
+        policy_text(&a->policy, &a->verdict, &a->sample, why, sizeof why);
+        snprintf(ret, TEXT_ROOM, "Stands still: %s; %u work units wait.", why,
+                 c->waiting + c->running + c->fetching);
     } else if (p->mode == PLAN_FINISHING) {
         snprintf(ret, TEXT_ROOM, "Finishing: %u work units run and %u are to be reported, then it ends.",
                  c->running, c->reporting);
     } else if (c->running > 0) {
         snprintf(ret, TEXT_ROOM, "Running %u work unit%s for %s on %u core%s; %u more in the house.",
-                 c->running, c->running == 1 ? "" : "s", name, p->settings.cores,
-                 p->settings.cores == 1 ? "" : "s", c->waiting + c->fetching);
+                 c->running, c->running == 1 ? "" : "s", name, p->cores_now, p->cores_now == 1 ? "" : "s",
+                 c->waiting + c->fetching);
     } else if (c->fetching > 0) {
         snprintf(ret, TEXT_ROOM, "Fetching the files of %u work units for %s.", c->fetching, name);
     } else {
@@ -131,6 +137,9 @@ enum err act_status(struct act *a, struct buf *out)
     json_out_string(&o, "volunteer", a->project->volunteer);
     json_out_string(&o, "version", DUGNAD_VERSION);
     json_out_u64(&o, "cores", a->host.cores);
+    json_out_u64(&o, "cores_now", a->plan.cores_now);
+    json_out_bool(&o, "in_use", a->verdict.in_use);
+    json_out_string(&o, "stopped_by", policy_reason_word(a->verdict.reason));
     json_out_u64(&o, "memory_bytes", a->host.memory_bytes);
     write_running(a, &o);
     json_out_u64(&o, "waiting", c.waiting);

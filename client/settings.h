@@ -16,6 +16,13 @@ struct settings {
     uint64_t download_bytes_s, upload_bytes_s; /* 0: no limit */
     char proxy[256];
     bool idle_priority;
+    /* When it may work: plan/policy.h. */
+    double cores_in_use, cores_away, load_in_use, load_away;
+    int64_t away_after_ms, grace_ms;
+    bool on_battery;
+    uint64_t memory_free_min;
+    double temperature_max_c;
+    char schedule[512], exclusive[512];
     char log_level[8];
     bool log_json;
 };

@@ -24,7 +24,7 @@ const char *plan_job_state_name(enum plan_job_state s)
 
 void plan_init(struct plan *p, const struct plan_settings *settings)
 {
-    *p = (struct plan){.settings = *settings};
+    *p = (struct plan){.settings = *settings, .cores_now = settings->cores};
     assert(settings->cores > 0);
 }
 
@@ -63,6 +63,7 @@ void plan_move(struct plan_job *j, enum plan_job_state state, int64_t now_ms)
     j->state = state;
     j->since_ms = now_ms;
     j->not_before_ms = 0;
+    j->held = false;
 }
 
 static int64_t wait_until(const struct plan_event *ev, uint32_t failures)
@@ -274,6 +275,9 @@ void plan_step(struct plan *p, const struct plan_event *ev, struct plan_actions 
         break;
     case PLAN_DOUBTED:
         p->refresh_wanted = p->refresh_wanted || plan_may_refresh(p, ev->now_ms);
+        break;
+    case PLAN_POLICY:
+        p->cores_now = ev->cores < p->settings.cores ? ev->cores : p->settings.cores;
         break;
     case PLAN_PAUSE:
     case PLAN_RESUME:

@@ -40,6 +40,7 @@ struct plan_job {
     double seconds;        /* expected of a run; 0: not known */
     uint64_t memory_bytes; /* its limit; 0: none said */
     bool give_back;        /* when it has ended, it is forgotten instead of reported */
+    bool held;             /* its run stands still for now */
 };
 
 struct plan_settings {
@@ -64,7 +65,8 @@ struct plan {
     enum plan_mode mode;
     bool paused;
     int64_t pause_until_ms; /* 0: until resumed */
-    bool contacting, refreshing, runs_paused;
+    uint32_t cores_now;     /* that may work: policy.h */
+    bool contacting, refreshing;
     bool saying_goodbye, left;     /* the contact under way says leaving; the server knows */
     int64_t contacted_ms;          /* the last contact that worked; 0: none yet */
     int64_t ask_ms;                /* the server does not want to be asked for work earlier */
@@ -94,6 +96,7 @@ enum plan_event_kind {
     PLAN_REFRESHED,
     PLAN_REFRESH_FAILED, /* err, retry_after_ms */
     PLAN_DOUBTED,        /* something signed did not check: maybe by newer keys than we know */
+    PLAN_POLICY,         /* cores: that may work now; 0: none */
     PLAN_PAUSE,          /* until_ms, 0: until resumed */
     PLAN_RESUME,
     PLAN_FINISH,
@@ -105,7 +108,7 @@ struct plan_event {
     enum plan_event_kind kind;
     int64_t now_ms;
     uint64_t random; /* 64 random bits, for back-off */
-    uint32_t job;
+    uint32_t job, cores;
     enum err err;
     int64_t retry_after_ms; /* 0: none said */
     int64_t deadline_ms, next_contact_ms, until_ms, ran_ms;
@@ -123,8 +126,8 @@ enum plan_action_kind {
     PLAN_DO_GIVE_UP,  /* job: write down the outcome `word` instead of running it, before a DO_CONTACT of the
                          same step; whatever is under way for it is dropped, no event follows */
     PLAN_DO_FORGET,   /* job: drop all of it; its place is free */
-    PLAN_DO_PAUSE,    /* all runs */
-    PLAN_DO_CONTINUE, /* all runs */
+    PLAN_DO_PAUSE,    /* job: its run stands still */
+    PLAN_DO_CONTINUE, /* job */
     PLAN_DO_UPLOAD,   /* job */
     PLAN_DO_EXIT,
     PLAN_ACTION_KINDS

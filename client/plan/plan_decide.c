@@ -82,14 +82,23 @@ static void wind_down(struct plan *p, int64_t now_ms, struct plan_actions *out)
     }
 }
 
-static void pause_runs(struct plan *p, int64_t now_ms, struct plan_actions *out)
+/* The runs that began first go on; those beyond the cores that may work stand still. */
+static void hold_runs(struct plan *p, int64_t now_ms, struct plan_actions *out)
 {
     if (p->paused && p->pause_until_ms > 0 && due(out, p->pause_until_ms, now_ms))
         p->paused = false;
-    if (p->paused == p->runs_paused || !has_room(out))
-        return;
-    p->runs_paused = p->paused;
-    add(out, p->paused ? PLAN_DO_PAUSE : PLAN_DO_CONTINUE, 0);
+    uint32_t left = p->paused ? 0 : p->cores_now;
+    for (uint32_t i = 0; i < p->used && has_room(out); i++) {
+        struct plan_job *j = &p->jobs[i];
+        if (j->state != PLAN_RUNNING)
+            continue;
+        bool hold = left == 0;
+        left -= !hold;
+        if (hold == j->held)
+            continue;
+        j->held = hold;
+        add(out, hold ? PLAN_DO_PAUSE : PLAN_DO_CONTINUE, i);
+    }
 }
 
 static void fetch(struct plan *p, int64_t now_ms, struct plan_actions *out)
@@ -136,7 +145,7 @@ static void run(struct plan *p, int64_t now_ms, struct plan_actions *out)
     for (i = 0; i < p->used; i++)
         if (p->jobs[i].state == PLAN_RUNNING || p->jobs[i].state == PLAN_STOPPING)
             memory += p->jobs[i].memory_bytes;
-    while (running < p->settings.cores && has_room(out) &&
+    while (running < p->cores_now && has_room(out) &&
            (i = next_run(p, now_ms, memory, out)) < PLAN_JOBS_MAX) {
         plan_move(&p->jobs[i], PLAN_RUNNING, now_ms);
         memory += p->jobs[i].memory_bytes;
@@ -201,7 +210,7 @@ static void want(const struct plan *p, const struct stock *s, struct plan_action
     double buffer = (double)p->settings.cores * (double)p->settings.buffer_ms / 1000;
     uint32_t idle = s->active < p->settings.cores ? p->settings.cores - s->active : 0;
     uint32_t room = PLAN_JOBS_MAX - s->total;
-    if (p->mode != PLAN_WORKING || p->paused || room == 0)
+    if (p->mode != PLAN_WORKING || p->paused || p->cores_now == 0 || room == 0)
         return;
     double seconds = buffer > s->seconds ? buffer - s->seconds : 0;
     if (idle == 0 && seconds < WANT_SHARE * buffer)
@@ -273,10 +282,10 @@ void plan_decide(struct plan *p, int64_t now_ms, struct plan_actions *out)
 {
     out->wake_ms = INT64_MAX;
     drop_unwanted(p, now_ms, out);
-    pause_runs(p, now_ms, out);
+    hold_runs(p, now_ms, out);
     if (p->mode != PLAN_WORKING)
         wind_down(p, now_ms, out);
-    if (p->mode == PLAN_WORKING && !p->paused) {
+    if (p->mode == PLAN_WORKING && !p->paused && p->cores_now > 0) {
         fetch(p, now_ms, out);
         run(p, now_ms, out);
     }

@@ -1,0 +1,20 @@
+/* sense.h - samples of the PC for policy.h: who uses it, what else it does, what it runs on. Reads only what
+ * anybody may read; what it cannot tell it says it does not know. */
+#ifndef CLIENT_SENSE_H
+#define CLIENT_SENSE_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "client/plan/policy.h"
+
+struct sense;
+
+/* exclusive: names of programs, separated by blanks; "" for none. */
+enum err sense_new(const char *exclusive, struct sense **ret_sense) NODISCARD;
+void sense_free(struct sense *s); /* NULL is fine */
+/* own_cpu_ms: processor time that our work has used since any fixed moment. What changes slowly is looked at
+ * every ten seconds only. ret->exclusive lives until the next call. */
+void sense_take(struct sense *s, int64_t own_cpu_ms, struct policy_sample *ret);
+
+#endif
