@@ -134,5 +134,7 @@ void policy_text(const struct policy *p, const struct policy_verdict *v, const s
     else if (v->reason == POLICY_LOAD)
         snprintf(ret, room, "other programs use %.0f %% of the processor", m->others_load * 100);
     else
-        snprintf(ret, room, "%s%s", because(m, v->reason), v->reason == POLICY_EXCLUSIVE ? " runs" : "");
+        snprintf(ret, room, "%s%s",
+                 because(m, v->in_use && v->reason == POLICY_NONE ? POLICY_IN_USE : v->reason),
+                 v->reason == POLICY_EXCLUSIVE ? " runs" : "");
 }
