@@ -72,6 +72,7 @@ void host_facts_of(struct host *h, struct host_facts *ret)
 {
     *ret = (struct host_facts){.platform = platform_here(),
                                .os = h->os,
+                               .cpu = *h->cpu ? h->cpu : NULL,
                                .client = DUGNAD_VERSION,
                                .app_class = *h->app_class ? h->app_class : NULL,
                                .cores = h->cores,

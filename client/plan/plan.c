@@ -149,7 +149,8 @@ static void on_job(struct plan *p, struct plan_job *j, const struct plan_event *
         break;
     case PLAN_START_PUT_OFF:
         put_off(j, PLAN_QUEUED, ev);
-        j->not_before_ms = ev->now_ms + START_AGAIN_MS;
+        if (ev->err != ERR_CORRUPT && ev->err != ERR_MISSING) /* of those the cure is to fetch it again */
+            j->not_before_ms = ev->now_ms + START_AGAIN_MS;
         break;
     case PLAN_ENDED:
         ended(p, j, ev);

@@ -85,7 +85,7 @@ enum plan_event_kind {
     PLAN_FETCHED,        /* job, seconds, memory_bytes */
     PLAN_FETCH_FAILED,   /* job, err, retry_after_ms: worth trying again */
     PLAN_ENDED,          /* job, uploads, ran_ms: it has an outcome, of a run or for want of one */
-    PLAN_START_PUT_OFF,  /* job: could not start for a reason that may pass; its files are looked at again */
+    PLAN_START_PUT_OFF,  /* job, err: could not start for a reason that may pass; its files are looked at again */
     PLAN_UPLOADED,       /* job */
     PLAN_UPLOAD_FAILED,  /* job, err, retry_after_ms */
     PLAN_ACKED,          /* job, err: ERR_OK and most words forget it, ERR_BUSY, ERR_MISSING do not */
