@@ -11,23 +11,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/json.h"
 #include "base/log.h"
-#include "base/str.h"
+#include "client/control_wish.h"
 #include "wire/error_msg.h"
 
-enum {
-    CALLERS_MAX = CONTROL_FDS_MAX - 1,
-    LINE_MAX_BYTES = 1024,
-    ANSWER_MAX_BYTES = 256 << 10,
-    PATIENCE_S = 10
-};
-#define PAUSE_MS_MAX (366ll * 86400 * 1000)
-
+enum { CALLERS_MAX = CONTROL_FDS_MAX - 1, ANSWER_MAX_BYTES = 256 << 10, PATIENCE_S = 10 };
 struct caller {
     int fd; /* 0: free; never the standard input here */
     size_t len;
-    char line[LINE_MAX_BYTES];
+    char line[CONTROL_LINE_BYTES];
 };
 
 struct control {
@@ -102,28 +94,20 @@ uint32_t control_fds(const struct control *c, int ret[CONTROL_FDS_MAX])
 
 static enum err obey(struct act *a, const char *line, size_t len, struct buf *out)
 {
-    static const char *const fields[] = {"command", "for_ms"};
-    JSON_AUTO struct json_doc *doc = NULL;
-    const char *command;
-    int64_t for_ms;
-    enum err e;
-    if ((e = json_parse(line, len, LINE_MAX_BYTES, &doc)) != ERR_OK ||
-        (e = json_only(json_root(doc), "", fields, 2)) != ERR_OK ||
-        (e = json_get_string(json_root(doc), "", "command", 32, &command)) != ERR_OK ||
-        (e = json_opt_i64(json_root(doc), "", "for_ms", 0, PAUSE_MS_MAX, 0, &for_ms)) != ERR_OK)
+    struct control_wish w;
+    enum err e = control_wish_parse(line, len, &w);
+    if (e != ERR_OK)
         return e;
-    if (!str_eq(command, "status"))
-        log_event(LOG_INFO, "owner", "command", command, NULL);
-    if (str_eq(command, "pause"))
-        act_pause(a, for_ms);
-    else if (str_eq(command, "resume"))
+    if (w.command != CONTROL_STATUS)
+        log_event(LOG_INFO, "owner", "command", control_command_name(w.command), NULL);
+    if (w.command == CONTROL_PAUSE)
+        act_pause(a, w.for_ms);
+    else if (w.command == CONTROL_RESUME)
         act_resume(a);
-    else if (str_eq(command, "finish"))
+    else if (w.command == CONTROL_FINISH)
         act_finish(a);
-    else if (str_eq(command, "leave"))
+    else if (w.command == CONTROL_LEAVE)
         act_leave(a);
-    else if (!str_eq(command, "status"))
-        return err_set(ERR_INVALID, "'%.30s' is no command: status, pause, resume, finish, leave", command);
     return act_status(a, out);
 }
 

@@ -53,7 +53,7 @@ void outcome_write(struct json_out *o, const char *key, const struct outcome *x)
 
 static enum err opt_number(const struct json *obj, const char *key, bool *ret_has, int64_t *ret)
 {
-    *ret_has = json_is_set(json_field(obj, key));
+    *ret_has = json_field(obj, key) != NULL;
     return *ret_has ? json_get_i64(obj, "outcome", key, INT64_MIN, INT64_MAX, ret) : ERR_OK;
 }
 
@@ -75,7 +75,7 @@ enum err outcome_read(const struct json *obj, struct arena *a, struct outcome *r
         (e = json_get_i64(obj, where, "memory_bytes", 0, INT64_MAX, &memory)) != ERR_OK)
         return e;
     x.memory_bytes = (uint64_t)memory;
-    x.has_release = json_is_set(json_field(obj, "release"));
+    x.has_release = json_field(obj, "release") != NULL;
     if (x.has_release && (e = digest_read(obj, where, "release", &x.release)) != ERR_OK)
         return e;
     *ret = x;

@@ -154,12 +154,12 @@ const struct conf_option settings_table[] = {
      .fallback = "no",
      .help = "Each line of the log is a JSON object."},
 };
-const size_t settings_count = sizeof settings_table / sizeof *settings_table;
+const size_t settings_table_count = sizeof settings_table / sizeof *settings_table;
 
 static enum err write_defaults(const char *path)
 {
     BUF_AUTO struct buf text = {0};
-    enum err e = conf_print_defaults(settings_table, settings_count, &text);
+    enum err e = conf_print_defaults(settings_table, settings_table_count, &text);
     if (e == ERR_OK)
         e = file_create_atomic(path, buf_text(&text), text.len, 0644);
     return e == ERR_CONFLICT ? ERR_OK : e;
@@ -167,6 +167,7 @@ static enum err write_defaults(const char *path)
 
 enum err settings_load(const char *path, struct settings *ret)
 {
-    conf_defaults(settings_table, settings_count, ret);
-    return file_exists(path) ? conf_load(settings_table, settings_count, path, ret) : write_defaults(path);
+    conf_defaults(settings_table, settings_table_count, ret);
+    return file_exists(path) ? conf_load(settings_table, settings_table_count, path, ret)
+                             : write_defaults(path);
 }

@@ -28,7 +28,7 @@ struct settings {
 };
 
 extern const struct conf_option settings_table[];
-extern const size_t settings_count;
+extern const size_t settings_table_count;
 
 /* The file's values over the defaults; a missing file is written with every option commented out. */
 enum err settings_load(const char *path, struct settings *ret) NODISCARD;
