@@ -79,19 +79,20 @@ struct plan {
 };
 
 enum plan_event_kind {
-    PLAN_TICK,           /* nothing but time */
-    PLAN_LEASED,         /* job: a free place; deadline_ms; also of one that a restart interrupted */
-    PLAN_RESTORED,       /* job: a free place; it has its outcome from before a restart; uploads */
-    PLAN_FETCHED,        /* job, seconds, memory_bytes */
-    PLAN_FETCH_FAILED,   /* job, err, retry_after_ms: worth trying again */
-    PLAN_ENDED,          /* job, uploads, ran_ms: it has an outcome, of a run or for want of one */
-    PLAN_START_PUT_OFF,  /* job, err: could not start for a reason that may pass; its files are looked at again */
-    PLAN_UPLOADED,       /* job */
-    PLAN_UPLOAD_FAILED,  /* job, err, retry_after_ms */
-    PLAN_ACKED,          /* job, err: ERR_OK and most words forget it, ERR_BUSY, ERR_MISSING do not */
-    PLAN_RECALLED,       /* job */
-    PLAN_RENEWED,        /* job, deadline_ms */
-    PLAN_CONTACTED,      /* next_contact_ms; told after all else that was in the reply */
+    PLAN_TICK,          /* nothing but time */
+    PLAN_LEASED,        /* job: a free place; deadline_ms; also of one that a restart interrupted */
+    PLAN_RESTORED,      /* job: a free place; it has its outcome from before a restart; uploads */
+    PLAN_FETCHED,       /* job, seconds, memory_bytes */
+    PLAN_FETCH_FAILED,  /* job, err, retry_after_ms: worth trying again */
+    PLAN_ENDED,         /* job, uploads, ran_ms: it has an outcome, of a run or for want of one */
+    PLAN_START_PUT_OFF, /* job, err: could not start for a reason that may pass; its files are looked at again
+                         */
+    PLAN_UPLOADED,      /* job */
+    PLAN_UPLOAD_FAILED, /* job, err, retry_after_ms */
+    PLAN_ACKED,         /* job, err: ERR_OK and most words forget it, ERR_BUSY, ERR_MISSING do not */
+    PLAN_RECALLED,      /* job */
+    PLAN_RENEWED,       /* job, deadline_ms */
+    PLAN_CONTACTED,     /* next_contact_ms; told after all else that was in the reply */
     PLAN_CONTACT_FAILED, /* err, retry_after_ms */
     PLAN_REFRESHED,
     PLAN_REFRESH_FAILED, /* err, retry_after_ms */
