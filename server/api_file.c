@@ -173,6 +173,21 @@ static enum err check_attempt(struct call *c, uint64_t total)
                                    b.id, most, total);
 }
 
+/* What a host has uploaded and not reported yet is bounded too: it is nobody's until then. */
+static enum err check_host_room(const struct call *c, uint64_t more)
+{
+    char holder[BLOB_HOLDER_BYTES_MAX + 1];
+    uint64_t held;
+    upload_holder(c, holder);
+    TRY(blobs_held(c->server->blobs, holder, &held));
+    return held + more <= c->server->settings.host_bytes
+               ? ERR_OK
+               : err_set(ERR_LIMIT,
+                         "this host has uploaded %" PRIu64 " bytes it has not reported, and may have %" PRIu64
+                         ": report first",
+                         held, c->server->settings.host_bytes);
+}
+
 static enum err check_quota(struct call *c, uint64_t total)
 {
     struct arena ARENA_AUTO a = {0};
@@ -188,7 +203,7 @@ static enum err check_quota(struct call *c, uint64_t total)
 }
 
 /* Before a byte of the body is taken. A quick read by keys, so it may be done on the connection's thread. */
-static enum err check_allowed(struct call *c, uint64_t total)
+static enum err check_allowed(struct call *c, uint64_t offset, uint64_t total)
 {
     struct server *s = c->server;
     pthread_mutex_lock(&s->upload_lock);
@@ -196,7 +211,7 @@ static enum err check_allowed(struct call *c, uint64_t total)
     enum err e = c->who.role == ROLE_HOST ? check_attempt(c, total) : check_quota(c, total);
     c->store = NULL;
     pthread_mutex_unlock(&s->upload_lock);
-    return e;
+    return e == ERR_OK && c->who.role == ROLE_HOST ? check_host_room(c, total - offset) : e;
 }
 
 static enum err take_bytes(struct http_request *r, const void *bytes, size_t len)
@@ -215,7 +230,7 @@ enum err api_blob_begin(struct call *c)
     TRY(header_number(c, "Upload-Length", &u->total));
     if (c->who.role < ROLE_SCIENTIST && c->who.role != ROLE_HOST)
         return err_set(ERR_DENIED, "a %s may not upload", role_name(c->who.role));
-    TRY(check_allowed(c, u->total));
+    TRY(check_allowed(c, u->offset < u->total ? u->offset : u->total, u->total));
     upload_holder(c, u->holder);
     enum err e = blob_upload_begin(c->server->blobs, &u->digest, u->holder, u->offset, u->total, &c->upload);
     if (e == ERR_CONFLICT) {

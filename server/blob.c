@@ -62,7 +62,7 @@ static void part_path(const struct blobs *b, const struct digest *blob, const ch
 {
     char hex[DIGEST_TEXT_BYTES];
     digest_text(blob, hex);
-    snprintf(ret, PATH_ROOM, "%s/uploads/%s-%s", b->folder, hex, holder);
+    snprintf(ret, PATH_ROOM, "%s/uploads/%s/%s", b->folder, holder, hex);
 }
 
 static enum err check_holder(const char *holder)
@@ -278,6 +278,28 @@ enum err blobs_drop(struct blobs *b, const char *holder, uint32_t limit, bool *r
     return e;
 }
 
+static enum err add_bytes(void *ctx, const struct file_entry *entry)
+{
+    if (S_ISREG(entry->mode))
+        *(uint64_t *)ctx += entry->bytes;
+    return ERR_OK;
+}
+
+enum err blobs_held(const struct blobs *b, const char *holder, uint64_t *ret_bytes)
+{
+    static const char *const folders[] = {"holds", "uploads"};
+    char folder[PATH_ROOM];
+    uint64_t bytes = 0;
+    TRY(check_holder(holder));
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        snprintf(folder, sizeof folder, "%s/%s/%s", b->folder, folders[i], holder);
+        if (file_exists(folder))
+            TRY(file_walk(folder, add_bytes, &bytes));
+    }
+    *ret_bytes = bytes;
+    return ERR_OK;
+}
+
 /* --- uploads --- */
 
 uint64_t blob_upload_offset(const struct blobs *b, const struct digest *blob, const char *holder)
@@ -342,6 +364,8 @@ static enum err upload_open(struct blob_upload *u)
 {
     char path[PATH_ROOM];
     struct stat st;
+    snprintf(path, sizeof path, "%s/uploads/%s", u->blobs->folder, u->holder);
+    TRY(file_make_folders(path, 0700));
     part_path(u->blobs, &u->blob, u->holder, path);
     u->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (u->fd < 0)

@@ -37,6 +37,8 @@ enum err blob_hold(struct blobs *b, const struct digest *blob, const char *holde
 enum err blobs_sync(struct blobs *b, const char *holder) NODISCARD;
 /* Drops all a holder holds, at most `limit` at once; *ret_more: call again. What nobody holds is removed. */
 enum err blobs_drop(struct blobs *b, const char *holder, uint32_t limit, bool *ret_more) NODISCARD;
+/* Bytes that a holder has here, broken-off uploads included. Looks at each of them: for holders of few. */
+enum err blobs_held(const struct blobs *b, const char *holder, uint64_t *ret_bytes) NODISCARD;
 /* Drops one; ERR_MISSING when the holder does not hold it. */
 enum err blob_drop(struct blobs *b, const struct digest *blob, const char *holder) NODISCARD;
 

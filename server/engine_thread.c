@@ -95,6 +95,15 @@ static void answer(struct engine_thread *t, struct engine_request **turn, uint32
         turn[i]->done(turn[i], turn[i]->done_ctx);
 }
 
+/* Something that goes on in slices, with ticks: the first one is not to wait. */
+static bool begins_job(struct engine_request *const *turn, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (turn[i]->kind == ENGINE_BATCH || turn[i]->kind == ENGINE_BATCH_DO)
+            return true;
+    return false;
+}
+
 static void *run(void *arg)
 {
     struct engine_thread *t = arg;
@@ -122,6 +131,8 @@ static void *run(void *arg)
             tick_at_ms = more ? 0 : clock_mono_ms() + t->config.tick_ms;
             arena_reset(&arena);
         }
+        if (begins_job(turn, n))
+            tick_at_ms = 0;
         answer(t, turn, n, clock_mono_us() - begun_us);
     }
     free(turn);

@@ -319,7 +319,7 @@ static enum err step(struct engine *e, struct batch_mem *b, struct unit_mem *u, 
     TRY(history(e, u, b, ev));
     if (fact && fact->used) {
         TRY(used(e, u, ev->attempt, fact));
-        d.reports = 1;
+        d.reports = ev->kind == WU_EV_REPORT;
         d.cpu_ms = fact->cpu_ms;
         d.wall_ms = fact->wall_ms;
         d.output_bytes = (int64_t)fact->output_bytes;

@@ -71,7 +71,7 @@ static enum err report(struct engine *e, struct engine_request *r, struct host_m
                              .wall_ms = p->wall_ms,
                              .memory_bytes = p->memory_bytes,
                              .output_bytes = p->output_bytes,
-                             .used = p->error == ATTEMPT_ERROR_NONE};
+                             .used = p->error == ATTEMPT_ERROR_NONE || p->cpu_ms > 0 || p->wall_ms > 0};
     TRY(unit_apply(e, u, &ev, &fact, &step));
     if (step == ERR_STALE && is_repeated(&u->wu, p, h->h.id))
         return ack(r, p, ERR_OK, NULL);
@@ -225,7 +225,8 @@ static int64_t next_contact_ms(const struct engine *e, enum engine_reason reason
     if (reason == ENGINE_REASON_BANNED || reason == ENGINE_REASON_VERSION ||
         idle_ms > e->config.contact_idle_ms)
         return e->config.contact_idle_ms;
-    return idle_ms > IDLE_MS_MIN ? idle_ms : IDLE_MS_MIN;
+    int64_t least_ms = e->config.contact_idle_ms < IDLE_MS_MIN ? e->config.contact_idle_ms : IDLE_MS_MIN;
+    return idle_ms > least_ms ? idle_ms : least_ms;
 }
 
 enum err on_work(struct engine *e, struct engine_request *r)

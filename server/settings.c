@@ -37,6 +37,8 @@ const struct conf_option settings_options[] = {
      "Requests without a good token per second of one IP address; 0: no limit.", NULL},
     {"user_bytes", CONF_BYTES, VALUE(user_bytes), "100G", 0, 0,
      "Files one scientist may keep here, unless said otherwise for him.", NULL},
+    {"host_bytes", CONF_BYTES, VALUE(host_bytes), "20G", 0, 0,
+     "Files one PC may have uploaded and not reported yet.", NULL},
     {"user_units", CONF_INT, VALUE(user_units), "20000000", 1, 1e12,
      "Units of one scientist that are not finished, unless said otherwise for him.", NULL},
     {"unit_memory_max", CONF_BYTES, VALUE(unit_memory_max), "64G", 0, 0,

@@ -143,7 +143,7 @@ enum batch_job {
     X(invalid)                                                                                               \
     X(errors) /* attempts that ended in an error that counts */                                              \
     X(expired)                                                                                               \
-    X(reports) /* answers reported; the three sums are over these */                                         \
+    X(reports) /* answers reported; the sums below are over errors too    */                                 \
     X(cpu_ms)                                                                                                \
     X(wall_ms)                                                                                               \
     X(output_bytes)

@@ -143,6 +143,20 @@ static void a_blob_stays_until_its_last_holder_drops_it(void **state)
     assert_int_equal(blobs_drop(w->b, "b8", 100, &more), ERR_OK); /* nothing is held: fine */
 }
 
+static void what_a_holder_has_is_counted_broken_off_uploads_too(void **state)
+{
+    struct world *w = *state;
+    uint64_t bytes;
+    bool whole;
+    assert_int_equal(blobs_held(w->b, "h3", &bytes), ERR_OK);
+    assert_int_equal(bytes, 0);
+    assert_int_equal(send(w->b, "whole", "h3", 0, 5, &whole), ERR_OK);
+    assert_int_equal(send(w->b, "broken off", "h3", 0, 4, &whole), ERR_OK);
+    assert_int_equal(send(w->b, "another's", "h4", 0, 9, &whole), ERR_OK);
+    assert_int_equal(blobs_held(w->b, "h3", &bytes), ERR_OK);
+    assert_int_equal(bytes, 9);
+}
+
 static void a_long_drop_goes_in_slices(void **state)
 {
     struct world *w = *state;
@@ -214,6 +228,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(more_than_was_announced_is_refused, open_blobs, close_blobs),
         cmocka_unit_test_setup_teardown(two_requests_do_not_write_one_upload, open_blobs, close_blobs),
         cmocka_unit_test_setup_teardown(a_blob_stays_until_its_last_holder_drops_it, open_blobs, close_blobs),
+        cmocka_unit_test_setup_teardown(what_a_holder_has_is_counted_broken_off_uploads_too, open_blobs,
+                                        close_blobs),
         cmocka_unit_test_setup_teardown(a_long_drop_goes_in_slices, open_blobs, close_blobs),
         cmocka_unit_test_setup_teardown(a_disk_that_is_too_full_takes_no_upload, open_blobs, close_blobs),
         cmocka_unit_test_setup_teardown(uploads_that_nobody_goes_on_with_are_swept, open_blobs, close_blobs),
