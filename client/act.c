@@ -14,6 +14,8 @@
 #include "base/str.h"
 #include "client/act_in.h"
 
+enum { HALT_MS = 5000 }; /* for a last checkpoint; a computer that shuts down has no more patience */
+
 /* --- jobs */
 
 struct job *act_job(struct act *a, uint32_t place)
@@ -48,7 +50,6 @@ uint32_t act_add_job(struct act *a, const struct task_ids *ids, int64_t deadline
     j->ids = *ids;
     j->ids.spec = spec;
     j->deadline_ms = deadline_ms;
-    j->slot = ACT_SLOT_NONE;
     a->jobs[place] = j;
     return place;
 }
@@ -96,6 +97,13 @@ void act_answer_folder(const struct act *a, const struct attempt_ref *id, char r
     char name[ID_TEXT_BYTES];
     attempt_id_text(id->unit, id->attempt, name);
     snprintf(ret, ACT_PATH_BYTES, "%s/answers/%s", a->folder, name);
+}
+
+void act_slot_folder(const struct act *a, const struct attempt_ref *id, char ret[ACT_PATH_BYTES])
+{
+    char name[ID_TEXT_BYTES];
+    attempt_id_text(id->unit, id->attempt, name);
+    snprintf(ret, ACT_PATH_BYTES, "%s/slots/%s", a->folder, name);
 }
 
 /* --- outcomes */
@@ -179,6 +187,9 @@ static void forget(struct act *a, uint32_t place)
     record(a, &r, false); /* lost, it is only told once more */
     if (j->has_outcome && file_remove_tree(folder) != ERR_OK)
         log_event(LOG_WARN, "answer", "error", err_text(), NULL);
+    act_slot_folder(a, &j->ids.id, folder);
+    if (j->starts > 0 && file_remove_tree(folder) != ERR_OK)
+        log_event(LOG_WARN, "slot", "error", err_text(), NULL);
     act_drop_job(a, place);
     if (journal_is_long(a->journal) && act_compact(a) != ERR_OK)
         log_event(LOG_ERROR, "journal", "error", err_text(), NULL);
@@ -380,6 +391,8 @@ void act_turn(struct act *a)
     act_policy_look(a);
     if (a->look_again)
         act_fetch_again(a);
+    if (a->halt_ms && clock_mono_ms() >= a->halt_ms)
+        a->exit = true;
     if (clock_mono_ms() >= a->wake_ms)
         act_tell(a, (struct plan_event){.kind = PLAN_TICK});
     if (a->plan.used == 0 && net_active(a->net) == 0)
@@ -389,6 +402,8 @@ void act_turn(struct act *a)
 int act_wait_ms(const struct act *a)
 {
     int64_t now_ms = clock_mono_ms(), until = a->wake_ms;
+    if (a->halt_ms && a->halt_ms < until)
+        until = a->halt_ms;
     if (a->run_poll_ms < until)
         until = a->run_poll_ms;
     if (a->sense_due_ms < until)
@@ -437,6 +452,13 @@ void act_resume(struct act *a)
 void act_finish(struct act *a)
 {
     act_tell(a, (struct plan_event){.kind = PLAN_FINISH});
+}
+
+void act_halt(struct act *a)
+{
+    a->halt_ms = clock_mono_ms() + HALT_MS;
+    act_tell(a, (struct plan_event){.kind = PLAN_HALT});
+    act_stop_runs(a);
 }
 
 void act_leave(struct act *a)

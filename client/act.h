@@ -41,6 +41,9 @@ void act_pause(struct act *a, int64_t for_ms); /* 0: until resumed */
 void act_resume(struct act *a);
 void act_finish(struct act *a);
 void act_leave(struct act *a);
+/* The daemon is to end: programs that know how are asked to keep what they have, for a few seconds at most.
+ * act_wants_exit() when that is over. */
+void act_halt(struct act *a);
 /* A JSON object: {"state","sentence",...}. */
 enum err act_status(struct act *a, struct buf *out) NODISCARD;
 

@@ -15,7 +15,6 @@
 #define ACT_STARTS_MAX 3 /* runs of one attempt that ended with the machine or the daemon */
 #define ACT_PATH_BYTES DEPOT_PATH_BYTES
 #define ACT_FOLDER_MAX (ACT_PATH_BYTES - 256)
-#define ACT_SLOT_NONE  UINT32_MAX
 
 /* One request of a job, with all it points to. */
 struct transfer {
@@ -42,7 +41,9 @@ struct job {
     struct held *holds; /* in the depot */
     uint32_t hold_count;
     struct run *run;
-    uint32_t slot;
+    bool sdk, keeps;               /* its program hears wishes; leaves something to go on from */
+    bool asked_to_stop;            /* what comes out is not its fault, unless it is an answer */
+    int64_t checkpoint_ms;         /* ask for a checkpoint then */
     char app[NAME_BYTES_MAX + 16]; /* for people, once it is known */
     bool has_outcome;
     struct outcome outcome; /* in the arena */
@@ -77,6 +78,7 @@ struct act {
     int64_t sense_due_ms;
     int64_t ended_cpu_ms; /* of runs that are over */
     bool stepping, exit, host_told, look_again;
+    int64_t halt_ms; /* 0: not told to end */
     int64_t wake_ms, run_poll_ms;
     struct contact contact;
     char refresh_url[URL_BYTES_MAX + 16];
@@ -96,6 +98,7 @@ void act_drop_job(struct act *a, uint32_t place);
 uint32_t act_find_job(const struct act *a, const struct attempt_ref *id); /* PLAN_JOBS_MAX: none */
 int64_t act_mono_of(int64_t wall_ms);
 void act_answer_folder(const struct act *a, const struct attempt_ref *id, char ret[ACT_PATH_BYTES]);
+void act_slot_folder(const struct act *a, const struct attempt_ref *id, char ret[ACT_PATH_BYTES]);
 /* The job's outcome is settled: into the journal, durably. */
 void act_settle(struct act *a, uint32_t place, const struct outcome *outcome);
 /* Settles it with a word and err_text(), and tells the plan. */
@@ -115,7 +118,8 @@ void act_fetch(struct act *a, uint32_t place);
 void act_fetch_again(struct act *a); /* jobs that waited for a file which has come or will not */
 void act_run(struct act *a, uint32_t place);
 void act_poll_runs(struct act *a);
-void act_kill_runs(struct act *a);
+void act_stop_runs(struct act *a); /* asks those that hear it, kills the others in good order */
+void act_kill_runs(struct act *a); /* in good order: it does not count against the attempt */
 void act_upload(struct act *a, uint32_t place);
 void act_contact(struct act *a, const struct plan_action *action);
 void act_refresh(struct act *a);

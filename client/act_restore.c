@@ -94,8 +94,9 @@ enum err act_compact(struct act *a)
     return journal_compact(a->journal, write_jobs, a);
 }
 
-/* Names in a folder that no job has a claim to. */
-static void clean_folder(struct act *a, const char *name, bool all)
+/* Names in a folder that no job has a claim to: finished ones to an answer, others to a slot that they may go
+ * on from. */
+static void clean_folder(struct act *a, const char *name, bool finished)
 {
     char path[ACT_PATH_BYTES], whole[ACT_PATH_BYTES + 300];
     struct dirent *d;
@@ -105,8 +106,9 @@ static void clean_folder(struct act *a, const char *name, bool all)
         struct attempt_ref id;
         if (d->d_name[0] == '.')
             continue;
-        bool claimed = !all && attempt_id_parse(d->d_name, &id.unit, &id.attempt) == ERR_OK &&
-                       act_find_job(a, &id) < PLAN_JOBS_MAX && a->jobs[act_find_job(a, &id)]->has_outcome;
+        bool claimed = attempt_id_parse(d->d_name, &id.unit, &id.attempt) == ERR_OK &&
+                       act_find_job(a, &id) < PLAN_JOBS_MAX &&
+                       a->jobs[act_find_job(a, &id)]->has_outcome == finished;
         snprintf(whole, sizeof whole, "%s/%s", path, d->d_name);
         if (!claimed && file_remove_tree(whole) != ERR_OK)
             log_event(LOG_WARN, "clean", "error", err_text(), NULL);
@@ -146,8 +148,8 @@ enum err act_restore(struct act *a)
     if (jobs > 0 || skipped > 0)
         log_event(LOG_INFO, "restored", "attempts", log_i64(jobs), "finished", log_i64(finished),
                   "damaged_lines", log_i64(skipped), NULL);
-    clean_folder(a, "slots", true);
-    clean_folder(a, "answers", false);
+    clean_folder(a, "slots", false);
+    clean_folder(a, "answers", true);
     tell_plan(a);
     return act_compact(a);
 }

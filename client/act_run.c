@@ -8,28 +8,21 @@
 #include "base/str.h"
 #include "client/act_in.h"
 
-static void slot_folder(const struct act *a, uint32_t slot, char ret[ACT_PATH_BYTES])
-{
-    snprintf(ret, ACT_PATH_BYTES, "%s/slots/%u", a->folder, slot);
-}
-
-static uint32_t free_slot(const struct act *a)
-{
-    for (uint32_t s = 0;; s++) {
-        bool taken = false;
-        for (uint32_t i = 0; i < PLAN_JOBS_MAX; i++)
-            taken = taken || (a->jobs[i] && a->jobs[i]->slot == s);
-        if (!taken)
-            return s;
-    }
-}
-
+/* Durable before it runs: what takes the computer down must not do so for ever. */
 static void note_start(struct act *a, struct job *j, uint32_t starts)
 {
     struct journal_record r = {.kind = JOURNAL_STARTED, .id = j->ids.id, .starts = starts};
     j->starts = starts;
-    if (journal_add(a->journal, &r) != ERR_OK)
+    if (journal_add(a->journal, &r) != ERR_OK || journal_sync(a->journal) != ERR_OK)
         log_event(LOG_ERROR, "journal", "error", err_text(), NULL);
+}
+
+static void drop_slot(const struct act *a, const struct job *j)
+{
+    char folder[ACT_PATH_BYTES];
+    act_slot_folder(a, &j->ids.id, folder);
+    if (file_remove_tree(folder) != ERR_OK)
+        log_event(LOG_WARN, "slot", "error", err_text(), NULL);
 }
 
 static void not_started(struct act *a, uint32_t place, enum err e)
@@ -54,9 +47,10 @@ void act_run(struct act *a, uint32_t place)
                                  .idle = a->settings->idle_priority};
     struct task task;
     enum err e = task_load(a->depot, &a->project->trust, &j->ids, clock_wall_ms(), &arena, &task);
-    uint32_t slot = free_slot(a);
-    slot_folder(a, slot, folder);
+    act_slot_folder(a, &j->ids.id, folder);
     if (e == ERR_OK) {
+        /* what has failed twice with what it had kept begins anew */
+        limits.afresh = j->starts + 1 >= ACT_STARTS_MAX;
         note_start(a, j, j->starts + 1);
         e = slot_start(folder, a->depot, &task, &limits, clock_mono_ms(), &j->run);
         if (e != ERR_OK)
@@ -66,7 +60,10 @@ void act_run(struct act *a, uint32_t place)
         not_started(a, place, e);
         return;
     }
-    j->slot = slot;
+    j->sdk = task.release.manifest.sdk;
+    j->keeps = task.release.manifest.checkpoint_count > 0;
+    j->asked_to_stop = false;
+    j->checkpoint_ms = clock_mono_ms() + a->settings->checkpoint_ms;
     act_log_job(a, place, "started", NULL);
     a->run_poll_ms = 0;
 }
@@ -91,6 +88,19 @@ static void keep_texts(struct job *j, struct outcome *x)
     x->stderr_tail = x->stderr_tail ? arena_text(&j->arena, x->stderr_tail) : NULL;
 }
 
+/* It did not end by itself: it goes on from what it has kept, at another time, and nothing counts against
+ * it. */
+static void put_off(struct act *a, uint32_t place)
+{
+    struct job *j = a->jobs[place];
+    if (!j->keeps)
+        drop_slot(a, j);
+    note_start(a, j, j->starts > 0 ? j->starts - 1 : 0);
+    act_log_job(a, place, "stopped", NULL);
+    act_release_holds(a, j);
+    act_tell(a, (struct plan_event){.kind = PLAN_START_PUT_OFF, .job = place});
+}
+
 static void ended(struct act *a, uint32_t place)
 {
     ARENA_AUTO struct arena arena = {0};
@@ -101,7 +111,7 @@ static void ended(struct act *a, uint32_t place)
     int64_t ran_ms = run_usage(j->run)->wall_ms;
     a->ended_cpu_ms += run_usage(j->run)->cpu_ms;
     bool wanted = a->plan.jobs[place].state == PLAN_RUNNING;
-    slot_folder(a, j->slot, folder);
+    act_slot_folder(a, &j->ids.id, folder);
     act_answer_folder(a, &j->ids.id, answer);
     snprintf(answers, sizeof answers, "%s/answers", a->folder);
     enum err e = wanted
@@ -112,15 +122,17 @@ static void ended(struct act *a, uint32_t place)
     else
         run_finish(j->run, NULL);
     j->run = NULL;
+    if (wanted && e == ERR_OK && j->asked_to_stop && !str_eq(x.word, "ok")) {
+        put_off(a, place);
+        return;
+    }
     if (e == ERR_OK)
         e = file_sync_folder(answers);
     if (wanted && e != ERR_OK)
         host_failed(j, &x);
     else if (wanted)
         keep_texts(j, &x);
-    if (file_remove_tree(folder) != ERR_OK)
-        log_event(LOG_WARN, "slot", "error", err_text(), NULL);
-    j->slot = ACT_SLOT_NONE;
+    drop_slot(a, j);
     if (wanted) {
         x.has_release = str_eq(x.word, "ok");
         x.release = j->ids.release;
@@ -134,12 +146,18 @@ static void ended(struct act *a, uint32_t place)
 void act_poll_runs(struct act *a)
 {
     int64_t now_ms = clock_mono_ms(), next_ms = INT64_MAX;
+    char folder[ACT_PATH_BYTES];
     for (uint32_t i = 0; i < a->plan.used; i++) {
         struct job *j = a->jobs[i];
         bool over = false;
         if (!j || !j->run)
             continue;
         run_poll(j->run, now_ms, &over);
+        if (!over && j->sdk && now_ms >= j->checkpoint_ms) {
+            act_slot_folder(a, &j->ids.id, folder);
+            (void)slot_wish(folder, SLOT_CHECKPOINT); /* best effort */
+            j->checkpoint_ms = now_ms + a->settings->checkpoint_ms;
+        }
         if (over)
             ended(a, i);
         else if (now_ms + run_poll_ms(j->run) < next_ms)
@@ -151,10 +169,25 @@ void act_poll_runs(struct act *a)
     a->run_poll_ms = next_ms;
 }
 
-/* In good order: it does not count against the attempt. */
-void act_kill_runs(struct act *a)
+void act_stop_runs(struct act *a)
 {
     char folder[ACT_PATH_BYTES];
+    for (uint32_t i = 0; i < a->plan.used; i++) {
+        struct job *j = a->jobs[i];
+        if (!j || !j->run)
+            continue;
+        act_slot_folder(a, &j->ids.id, folder);
+        j->asked_to_stop = j->sdk && !run_is_paused(j->run) && slot_wish(folder, SLOT_STOP);
+        if (j->asked_to_stop)
+            continue;
+        run_finish(j->run, NULL);
+        j->run = NULL;
+        put_off(a, i);
+    }
+}
+
+void act_kill_runs(struct act *a)
+{
     for (uint32_t i = 0; i < PLAN_JOBS_MAX; i++) {
         struct job *j = a->jobs[i];
         if (!j || !j->run)
@@ -162,9 +195,7 @@ void act_kill_runs(struct act *a)
         run_finish(j->run, NULL);
         j->run = NULL;
         note_start(a, j, j->starts > 0 ? j->starts - 1 : 0);
-        slot_folder(a, j->slot, folder);
-        (void)!file_remove_tree(folder);
+        if (!j->keeps)
+            drop_slot(a, j);
     }
-    if (journal_sync(a->journal) != ERR_OK)
-        log_event(LOG_ERROR, "journal", "error", err_text(), NULL);
 }

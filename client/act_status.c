@@ -93,9 +93,17 @@ static void sentence(const struct act *a, const struct counts *c, int64_t now_ms
     }
 }
 
+static double read_progress(const struct act *a, const struct job *j)
+{
+    char folder[ACT_PATH_BYTES];
+    act_slot_folder(a, &j->ids.id, folder);
+    return slot_progress(folder);
+}
+
 static void write_running(struct act *a, struct json_out *o)
 {
     uint32_t shown = 0;
+    double progress;
     char id[ID_TEXT_BYTES];
     json_out_array(o, "running");
     for (uint32_t i = 0; i < a->plan.used && shown < RUNNING_SHOWN_MAX; i++) {
@@ -107,6 +115,8 @@ static void write_running(struct act *a, struct json_out *o)
         json_out_object(o, NULL);
         json_out_string(o, "attempt", id);
         json_out_string(o, "app", j->app);
+        if (j->sdk && (progress = read_progress(a, j)) >= 0)
+            json_out_real(o, "progress", progress);
         json_out_i64(o, "cpu_ms", u->cpu_ms);
         json_out_i64(o, "wall_ms", u->wall_ms);
         json_out_u64(o, "memory_bytes", u->memory_bytes);

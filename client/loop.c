@@ -62,7 +62,16 @@ static enum err serve(struct act *a, struct control *control, int signals)
     enum err e = ERR_OK;
     notify_send("READY=1");
     act_turn(a);
-    while (e == ERR_OK && !act_wants_exit(a) && !told_to_stop(signals)) {
+    bool halting = false;
+    while (e == ERR_OK && !act_wants_exit(a)) {
+        if (told_to_stop(signals)) {
+            if (halting) /* twice: at once */
+                break;
+            halting = true;
+            notify_send("STOPPING=1");
+            act_halt(a);
+            continue;
+        }
         uint32_t n = 0;
         fds[n++] = signals;
         if (control)
@@ -73,7 +82,6 @@ static enum err serve(struct act *a, struct control *control, int signals)
             control_turn(control, a);
         act_turn(a);
     }
-    notify_send("STOPPING=1");
     return e;
 }
 

@@ -263,11 +263,14 @@ static void print_status(const struct json *s)
     printf("%s\n", json_text(json_field(s, "sentence")));
     for (size_t i = 0; i < json_count(running); i++) {
         const struct json *r = json_at(running, i);
-        char cpu[32], memory[32];
+        char cpu[32], memory[32], done[32] = "";
+        double progress = json_number(json_field(r, "progress"), -1);
+        if (progress >= 0)
+            snprintf(done, sizeof done, "%.0f %%, ", progress * 100);
         str_from_duration_ms(json_int(json_field(r, "cpu_ms"), 0), cpu, sizeof cpu);
         str_from_bytes((uint64_t)json_int(json_field(r, "memory_bytes"), 0), memory, sizeof memory);
-        printf("  %-16s %-20s %s of CPU, %s%s\n", json_text(json_field(r, "attempt")),
-               json_text(json_field(r, "app")), cpu, memory,
+        printf("  %-16s %-20s %s%s of CPU, %s%s\n", json_text(json_field(r, "attempt")),
+               json_text(json_field(r, "app")), done, cpu, memory,
                json_is_set(json_field(r, "paused")) ? ", paused" : "");
     }
     printf("Since its start %lld units ended well, %lld did not; %lld are to be reported.\n",

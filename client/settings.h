@@ -12,6 +12,7 @@ struct settings {
     int64_t cores;         /* 0: all */
     uint64_t memory_bytes; /* 0: half of the machine's */
     uint64_t disk_bytes;
+    int64_t checkpoint_ms;
     int64_t work_buffer_ms, report_wait_ms, heartbeat_ms, refresh_ms;
     uint64_t download_bytes_s, upload_bytes_s; /* 0: no limit */
     char proxy[256];

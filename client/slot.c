@@ -39,6 +39,52 @@ static uint64_t tighter(uint64_t a, uint64_t b)
     return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
+/* A program's own fault with a checkpoint, such as a link in its place, only costs it the checkpoint. */
+static enum err bring_checkpoint(const char *before, const char *folder, const char *path, uint64_t bytes_max)
+{
+    char to[PATH_ROOM];
+    struct digest digest;
+    uint64_t bytes;
+    int fd;
+    if (run_open_output(before, path, bytes_max, &fd, &bytes) != ERR_OK)
+        return ERR_OK;
+    enum err e = file_join(to, sizeof to, folder, path);
+    if (e == ERR_OK)
+        e = make_parent(to);
+    if (e == ERR_OK) {
+        unlink(to);
+        e = copy_hashed(fd, to, 0644, bytes_max, false, &digest, &bytes);
+    }
+    close(fd);
+    return e;
+}
+
+static enum err bring_checkpoints(const char *before, const char *folder, const struct task *task,
+                                  uint64_t bytes_max)
+{
+    const struct manifest *m = &task->release.manifest;
+    enum err e = ERR_OK;
+    for (uint32_t i = 0; i < m->checkpoint_count && e == ERR_OK; i++)
+        e = bring_checkpoint(before, folder, m->checkpoints[i], bytes_max);
+    return e;
+}
+
+/* Everything that is in the folder when the program begins. */
+static enum err fill(const char *before, const char *folder, struct depot *depot, const struct task *task,
+                     const struct slot_limits *limits)
+{
+    enum err e = file_remove_tree(folder);
+    if (e == ERR_OK)
+        e = file_make_folders(folder, 0755);
+    if (e == ERR_OK)
+        e = bring_inputs(folder, depot, task);
+    if (e == ERR_OK && !limits->afresh)
+        e = bring_checkpoints(before, folder, task, limits->disk_bytes ? limits->disk_bytes : BLOB_BYTES_MAX);
+    if (e == ERR_OK && task->release.manifest.sdk)
+        e = slot_make_grid(folder);
+    return e;
+}
+
 static enum err start(const char *folder, struct depot *depot, const struct task *task,
                       const struct slot_limits *limits, int64_t now_ms, struct run **ret)
 {
@@ -46,11 +92,7 @@ static enum err start(const char *folder, struct depot *depot, const struct task
     char app[PATH_ROOM];
     const char **argv = NULL, **env = NULL;
     const struct wu_limits *l = &task->limits;
-    enum err e = file_make_folders(folder, 0755);
-    if (e == ERR_OK)
-        e = bring_inputs(folder, depot, task);
-    if (e == ERR_OK)
-        e = task_command(task, &a, &argv, &env);
+    enum err e = task_command(task, &a, &argv, &env);
     if (e != ERR_OK)
         return e;
     depot_path(depot, DEPOT_APP, &task->release.bundle, app);
@@ -73,16 +115,20 @@ static enum err start(const char *folder, struct depot *depot, const struct task
 enum err slot_start(const char *folder, struct depot *depot, const struct task *task,
                     const struct slot_limits *limits, int64_t now_ms, struct run **ret)
 {
-    enum err e = file_remove_tree(folder);
-    if (e == ERR_OK)
-        e = start(folder, depot, task, limits, now_ms, ret);
+    char fresh[PATH_ROOM];
+    int len = snprintf(fresh, sizeof fresh, "%s.new", folder);
+    if (len < 0 || (size_t)len >= sizeof fresh)
+        return err_set(ERR_LIMIT, "the path of the data folder is too long");
+    enum err e = fill(folder, fresh, depot, task, limits);
     if (e != ERR_OK) {
         char problem[ERR_TEXT_BYTES_MAX];
         snprintf(problem, sizeof problem, "%s", err_text());
-        (void)!file_remove_tree(folder);
+        (void)!file_remove_tree(fresh);
         return err_set(e, "%s", problem);
     }
-    return ERR_OK;
+    if ((e = file_remove_tree(folder)) == ERR_OK && rename(fresh, folder) != 0)
+        e = err_set_errno(ERR_IO, "cannot move %s", fresh);
+    return e == ERR_OK ? start(folder, depot, task, limits, now_ms, ret) : e;
 }
 
 /* The program's fault, not this host's. */

@@ -148,6 +148,7 @@ static void on_job(struct plan *p, struct plan_job *j, const struct plan_event *
             put_off(j, PLAN_QUEUED, ev);
         break;
     case PLAN_START_PUT_OFF:
+        j->held = false;
         put_off(j, PLAN_QUEUED, ev);
         if (ev->err != ERR_CORRUPT && ev->err != ERR_MISSING) /* of those the cure is to fetch it again */
             j->not_before_ms = ev->now_ms + START_AGAIN_MS;
@@ -237,7 +238,9 @@ static void refreshed(struct plan *p, const struct plan_event *ev)
 
 static void on_owner(struct plan *p, const struct plan_event *ev)
 {
-    if (ev->kind == PLAN_PAUSE) {
+    if (ev->kind == PLAN_HALT || p->mode == PLAN_HALTING) {
+        p->mode = PLAN_HALTING;
+    } else if (ev->kind == PLAN_PAUSE) {
         p->paused = true;
         p->pause_until_ms = ev->until_ms;
     } else if (ev->kind == PLAN_RESUME) {
@@ -284,6 +287,7 @@ void plan_step(struct plan *p, const struct plan_event *ev, struct plan_actions 
     case PLAN_RESUME:
     case PLAN_FINISH:
     case PLAN_LEAVE:
+    case PLAN_HALT:
         on_owner(p, ev);
         break;
     default:

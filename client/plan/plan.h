@@ -55,7 +55,8 @@ struct plan_settings {
 enum plan_mode {
     PLAN_WORKING,
     PLAN_FINISHING, /* what runs may end; nothing new; then exit */
-    PLAN_LEAVING    /* stop all, give all back, tell the server, exit */
+    PLAN_LEAVING,   /* stop all, give all back, tell the server, exit */
+    PLAN_HALTING    /* the computer or the daemon ends: nothing is begun, exit as soon as nothing runs */
 };
 
 struct plan {
@@ -102,6 +103,7 @@ enum plan_event_kind {
     PLAN_RESUME,
     PLAN_FINISH,
     PLAN_LEAVE,
+    PLAN_HALT,
     PLAN_EVENT_KINDS
 };
 

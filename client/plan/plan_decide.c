@@ -267,7 +267,7 @@ static bool may_exit(const struct plan *p)
     uint32_t busy = 0;
     if (p->left)
         return true;
-    if (p->mode == PLAN_WORKING || p->contacting || p->refreshing)
+    if (p->mode == PLAN_WORKING || (p->mode != PLAN_HALTING && (p->contacting || p->refreshing)))
         return false;
     for (uint32_t i = 0; i < p->used; i++) {
         enum plan_job_state s = p->jobs[i].state;
@@ -275,7 +275,8 @@ static bool may_exit(const struct plan *p)
             return false;
         busy += s != PLAN_NONE;
     }
-    return (p->mode == PLAN_FINISHING && busy == 0) || p->contact_failures >= GIVE_UP_CONTACTS;
+    return p->mode == PLAN_HALTING || (p->mode == PLAN_FINISHING && busy == 0) ||
+           p->contact_failures >= GIVE_UP_CONTACTS;
 }
 
 void plan_decide(struct plan *p, int64_t now_ms, struct plan_actions *out)
@@ -289,13 +290,15 @@ void plan_decide(struct plan *p, int64_t now_ms, struct plan_actions *out)
         fetch(p, now_ms, out);
         run(p, now_ms, out);
     }
-    upload(p, now_ms, out);
+    if (p->mode != PLAN_HALTING)
+        upload(p, now_ms, out);
     if (may_exit(p)) {
         if (has_room(out))
             add(out, PLAN_DO_EXIT, 0);
         return;
     }
-    contact(p, now_ms, out);
+    if (p->mode != PLAN_HALTING)
+        contact(p, now_ms, out);
     if (!has_room(out))
         out->wake_ms = now_ms;
 }

@@ -108,6 +108,36 @@ static void leaving_hands_over_what_is_finished_gives_back_the_rest_and_says_goo
     assert_int_equal(said(PLAN_DO_EXIT), 1);
 }
 
+static void halting_nothing_is_begun_and_the_end_comes_with_the_last_run(void **state)
+{
+    (void)state;
+    move_in_and_ask(&usual);
+    lease_and_run(0);
+    lease(1, h.now_ms + HOUR_MS);
+    fetched(1, 400, 0);
+    lease(2, h.now_ms + HOUR_MS);
+    fetched(2, 400, 0);
+    tick_after(HOUR_MS); /* a contact is under way */
+    tell((struct plan_event){.kind = PLAN_HALT});
+    assert_int_equal(h.out.count, 0);
+    tell((struct plan_event){.kind = PLAN_START_PUT_OFF, .job = 0}); /* it kept what it had */
+    assert_int_equal(h.out.count, 0);
+    tell((struct plan_event){.kind = PLAN_RESUME}); /* too late */
+    ended(1, true);
+    assert_int_equal(said(PLAN_DO_UPLOAD), 0);
+    assert_int_equal(h.out.count, 1);
+    assert_int_equal(said(PLAN_DO_EXIT), 1);
+}
+
+static void halting_with_nothing_running_is_the_end(void **state)
+{
+    (void)state;
+    move_in(&usual);
+    tick_after(0);
+    tell((struct plan_event){.kind = PLAN_HALT});
+    assert_int_equal(said(PLAN_DO_EXIT), 1);
+}
+
 /* --- a restart */
 
 static void after_a_restart_what_is_finished_is_told_at_once(void **state)
@@ -158,6 +188,8 @@ int main(void)
         cmocka_unit_test(finishing_a_server_that_is_away_keeps_nobody),
         cmocka_unit_test(finishing_can_be_taken_back),
         cmocka_unit_test(leaving_hands_over_what_is_finished_gives_back_the_rest_and_says_goodbye),
+        cmocka_unit_test(halting_nothing_is_begun_and_the_end_comes_with_the_last_run),
+        cmocka_unit_test(halting_with_nothing_running_is_the_end),
         cmocka_unit_test(after_a_restart_what_is_finished_is_told_at_once),
         cmocka_unit_test(more_than_fits_into_one_step_goes_on_in_the_next),
     };

@@ -15,7 +15,7 @@
  *         if (dugnad_checkpoint_wanted(&grid) || dugnad_should_stop(&grid))
  *             dugnad_checkpoint(&grid, "state", &i, sizeof i);
  *         if (dugnad_should_stop(&grid))
- *             return 0;
+ *             return 75;
  *     }
  */
 #ifndef DUGNAD_H
@@ -50,8 +50,9 @@ void dugnad_done(struct dugnad *d);
  * written at most four times a second, and always at 1. */
 void dugnad_progress(struct dugnad *d, double fraction);
 
-/* 1 when the host wants the program to end soon: keep a checkpoint if you have one, and return. The program
- * is killed when it takes too long. Looks at most ten times a second. */
+/* 1 when the host wants the program to end soon: keep a checkpoint if you have one, and exit with status 75
+ * (EX_TEMPFAIL: not finished). It goes on later, and nothing counts against it. The program is killed when it
+ * takes too long. Looks at most ten times a second. */
 int dugnad_should_stop(struct dugnad *d);
 /* 1 when the host would like a checkpoint now. Looks at most ten times a second. */
 int dugnad_checkpoint_wanted(struct dugnad *d);
