@@ -11,15 +11,37 @@ struct db_value db_text(const char *text)
     return db_text_len(text ? text : "", text ? (uint32_t)strlen(text) : 0);
 }
 
+static bool is_pg(const char *where)
+{
+    return str_starts(where, "postgres://") || str_starts(where, "postgresql://");
+}
+
+static enum err unknown_kind(void)
+{
+    return err_set(ERR_INVALID, "the database is of no known kind: use sqlite:PATH or postgres://...");
+}
+
 enum err db_open(const char *where, struct db **ret_db)
 {
     if (str_starts(where, "sqlite:"))
         return db_sqlite_open(where + strlen("sqlite:"), ret_db);
-    if (str_starts(where, "postgres://") || str_starts(where, "postgresql://"))
+    if (is_pg(where))
         return db_pg_open(where, ret_db);
-    if (str_eq(where, "memory:"))
-        return db_mem_open(ret_db);
-    return err_set(ERR_INVALID, "the database is of no known kind: use sqlite:PATH or postgres://...");
+    return str_eq(where, "memory:") ? db_mem_open(ret_db) : unknown_kind();
+}
+
+enum err db_open_existing(const char *where, struct db **ret_db)
+{
+    struct db *db;
+    enum err e = str_starts(where, "sqlite:") ? db_sqlite_open_existing(where + strlen("sqlite:"), &db)
+                 : is_pg(where)               ? db_pg_open_existing(where, &db)
+                 : str_eq(where, "memory:")   ? err_set(ERR_MISSING, "a database in memory is nobody else's")
+                                              : unknown_kind();
+    if (e != ERR_OK)
+        return e;
+    db->reader = true;
+    *ret_db = db;
+    return ERR_OK;
 }
 
 enum err db_open_reader(struct db *of, struct db **ret_db)
@@ -187,6 +209,25 @@ enum err db_change_schema(struct db *db, enum db_change change, const struct db_
     NO_READER(db);
     FAULT(db);
     return db->driver->change_schema(db, change, table, at);
+}
+
+enum err db_about(struct db *db, char *ret, size_t room)
+{
+    return db->driver->about(db, ret, room);
+}
+
+enum err db_check(struct db *db, struct buf *out)
+{
+    FAULT(db);
+    return db->driver->check ? db->driver->check(db, out) : db_ping(db);
+}
+
+enum err db_backup(struct db *db, const char *path)
+{
+    if (!db->driver->backup)
+        return err_set(ERR_UNSUPPORTED, "this kind of database is in no file that could be copied");
+    FAULT(db);
+    return db->driver->backup(db, path);
 }
 
 uint32_t db_fetch_width(const struct db_fetch *f)

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 
 #define DB_COLUMNS_MAX       32
@@ -142,6 +143,9 @@ struct db;
 enum err db_open(const char *where, struct db **ret_db) NODISCARD;
 /* A connection to the same data that only reads: writing through it is ERR_DENIED. */
 enum err db_open_reader(struct db *of, struct db **ret_db) NODISCARD;
+/* The same for data that need not be in use: nothing is made, nothing is changed. ERR_MISSING when there is
+ * none. */
+enum err db_open_existing(const char *where, struct db **ret_db) NODISCARD;
 void db_close(struct db *db); /* NULL is fine */
 enum err db_ping(struct db *db) NODISCARD;
 bool db_shared(const struct db *db); /* may other processes write to the same data? */
@@ -180,6 +184,17 @@ enum err db_set_version(struct db *db, uint32_t version) NODISCARD;
 /* at: the column or index. */
 enum err db_change_schema(struct db *db, enum db_change change, const struct db_table *table,
                           uint32_t at) NODISCARD;
+
+/* --- care --- */
+
+/* "SQLite 3.40.1": the engine and its version. */
+enum err db_about(struct db *db, char *ret, size_t room) NODISCARD;
+/* What the engine finds wrong in its own data, a line each; nothing is added when all is well. Reads all of
+ * the data, and takes as long. */
+enum err db_check(struct db *db, struct buf *out) NODISCARD;
+/* A copy of one moment into a file that must not be there, durable, while others read and write on.
+ * ERR_UNSUPPORTED where the data is in no file. */
+enum err db_backup(struct db *db, const char *path) NODISCARD;
 
 /* For tests: the operation after `operations` more ones fails, and all until the rollback; late: a commit
  * that fails has happened all the same. */

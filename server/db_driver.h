@@ -26,6 +26,9 @@ struct db_driver {
     enum err (*set_version)(struct db *db, uint32_t version);
     enum err (*change_schema)(struct db *db, enum db_change change, const struct db_table *table,
                               uint32_t at);
+    enum err (*about)(struct db *db, char *ret, size_t room);
+    enum err (*check)(struct db *db, struct buf *out);   /* NULL: the engine has no such thing */
+    enum err (*backup)(struct db *db, const char *path); /* NULL: likewise */
 };
 
 /* The first member of every driver's own struct. */
@@ -39,7 +42,9 @@ struct db {
 };
 
 enum err db_sqlite_open(const char *path, struct db **ret_db) NODISCARD;
+enum err db_sqlite_open_existing(const char *path, struct db **ret_db) NODISCARD;
 enum err db_pg_open(const char *url, struct db **ret_db) NODISCARD;
+enum err db_pg_open_existing(const char *url, struct db **ret_db) NODISCARD;
 enum err db_mem_open(struct db **ret_db) NODISCARD;
 
 /* The columns that order an index: its own, then those of the key that are not among them. Returns their

@@ -1,6 +1,7 @@
 /* db_mem.c - the database in memory, for simulations and tests: every table and index is an ordered list.
  * Rows never change: a new one takes the old one's place, and a transaction remembers both until it ends. */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -401,6 +402,13 @@ static void mem_close(struct db *db)
 
 static enum err mem_open_reader(struct db *of_db, struct db **ret_db);
 
+static enum err mem_about(struct db *db, char *ret, size_t room)
+{
+    (void)db;
+    snprintf(ret, room, "memory");
+    return ERR_OK;
+}
+
 static const struct db_driver driver = {
     .open_reader = mem_open_reader,
     .close = mem_close,
@@ -415,6 +423,7 @@ static const struct db_driver driver = {
     .version = mem_version,
     .set_version = mem_set_version,
     .change_schema = mem_change_schema,
+    .about = mem_about,
 };
 
 static enum err open_on(struct content *c, struct db **ret_db)

@@ -181,6 +181,15 @@ static enum err pg_change_schema(struct db *db, enum db_change change, const str
     return do_now(of(db), buf_text(&sql), t->name);
 }
 
+static enum err pg_about(struct db *db, char *ret, size_t room)
+{
+    struct pg *p = of(db);
+    TRY(link_usable(p));
+    int version = PQserverVersion(p->conn);
+    snprintf(ret, room, "PostgreSQL %d.%d", version / 10000, version % 10000);
+    return ERR_OK;
+}
+
 /* --- opening --- */
 
 static void pg_close(struct db *db)
@@ -215,6 +224,7 @@ static const struct db_driver driver = {
     .version = pg_version,
     .set_version = pg_set_version,
     .change_schema = pg_change_schema,
+    .about = pg_about,
 };
 
 static enum err open_at(const char *url, bool reader, struct db **ret_db)
@@ -239,4 +249,9 @@ static enum err open_at(const char *url, bool reader, struct db **ret_db)
 enum err db_pg_open(const char *url, struct db **ret_db)
 {
     return open_at(url, false, ret_db);
+}
+
+enum err db_pg_open_existing(const char *url, struct db **ret_db)
+{
+    return open_at(url, true, ret_db);
 }

@@ -19,6 +19,7 @@ enum {
     BUSY_MS = 5000,
     CACHE_KIB = 32768,
     WAL_PAGES = 4000,
+    BACKUP_PAGES = 2000,
     WAL_BYTES_KEPT = 64 << 20
 };
 
@@ -317,6 +318,99 @@ static enum err sqlite_change_schema(struct db *db, enum db_change change, const
     return run(of(db), buf_text(&sql));
 }
 
+/* --- care --- */
+
+static enum err sqlite_about(struct db *db, char *ret, size_t room)
+{
+    (void)db;
+    snprintf(ret, room, "SQLite %s", sqlite3_libversion());
+    return ERR_OK;
+}
+
+static enum err sqlite_check(struct db *db, struct buf *out)
+{
+    struct sqlite *s = of(db);
+    sqlite3_stmt *st;
+    enum err e = ERR_OK;
+    int rc;
+    TRY(prepare(s, "PRAGMA quick_check(20)", &st));
+    while (e == ERR_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+        const char *line = (const char *)sqlite3_column_text(st, 0);
+        if (!str_eq(line, "ok"))
+            e = buf_printf(out, "%s\n", line ? line : "no memory to say what is wrong");
+    }
+    if (e == ERR_OK && rc != SQLITE_DONE)
+        e = fail(s, rc, "checking");
+    sqlite3_finalize(st);
+    return e;
+}
+
+/* In slices, so that the disk is not taken from those who serve; one transaction around them, so that what
+ * others write meanwhile does not make it begin again. */
+static enum err copy_pages(struct sqlite *s, sqlite3 *to, const char *path)
+{
+    sqlite3_backup *b = sqlite3_backup_init(to, "main", s->handle, "main");
+    int rc = b ? SQLITE_OK : sqlite3_errcode(to);
+    while (rc == SQLITE_OK) {
+        rc = sqlite3_backup_step(b, BACKUP_PAGES);
+        if (rc == SQLITE_OK)
+            clock_sleep_ms(1);
+    }
+    enum err e = rc == SQLITE_DONE ? ERR_OK : fail(s, rc, sqlite3_errstr(rc));
+    int finished = sqlite3_backup_finish(b);
+    if (e == ERR_OK && finished != SQLITE_OK)
+        e = fail(s, finished, sqlite3_errstr(finished));
+    return e == ERR_OK ? e : err_prefix(e, "copying to %s", path);
+}
+
+static enum err sync_path(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) != 0) {
+        enum err e = err_set_errno(ERR_IO, "cannot make %s durable", path);
+        if (fd >= 0)
+            close(fd);
+        return e;
+    }
+    close(fd);
+    return ERR_OK;
+}
+
+/* Addresses of people are in it, so that it is its owner's alone; SQLite gives its log the same rights. */
+static enum err make_file(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_set_errno(ERR_IO, "the database %s cannot be opened", path);
+    close(fd);
+    return ERR_OK;
+}
+
+static enum err sqlite_backup(struct db *db, const char *path)
+{
+    struct sqlite *s = of(db);
+    sqlite3 *to = NULL;
+    if (access(path, F_OK) == 0)
+        return err_set(ERR_CONFLICT, "%s is there already", path);
+    TRY(make_file(path));
+    int rc = sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    enum err e = rc == SQLITE_OK ? db_begin(db, false) : fail(s, rc, path);
+    if (e == ERR_OK) {
+        e = run(s, "SELECT count(*) FROM sqlite_schema"); /* the moment is that of the first read */
+        if (e == ERR_OK)
+            e = copy_pages(s, to, path);
+        db_rollback(db);
+    }
+    sqlite3_close_v2(to);
+    if (e == ERR_OK)
+        e = sync_path(path);
+    if (e != ERR_OK)
+        unlink(path);
+    return e;
+}
+
+/* --- opening --- */
+
 static void sqlite_close(struct db *db)
 {
     struct sqlite *s = of(db);
@@ -350,6 +444,9 @@ static const struct db_driver driver = {
     .version = sqlite_version,
     .set_version = sqlite_set_version,
     .change_schema = sqlite_change_schema,
+    .about = sqlite_about,
+    .check = sqlite_check,
+    .backup = sqlite_backup,
 };
 
 /* Where there is no shared memory, as on some network file systems, the mode stays what it was. */
@@ -392,16 +489,6 @@ static enum err set_up(struct sqlite *s, bool reader)
     return run(s, sql);
 }
 
-/* Addresses of people are in it, so that it is its owner's alone; SQLite gives its log the same rights. */
-static enum err make_file(const char *path)
-{
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return err_set_errno(ERR_IO, "the database %s cannot be opened", path);
-    close(fd);
-    return ERR_OK;
-}
-
 static enum err open_at(const char *path, bool reader, struct db **ret_db)
 {
     if (!reader)
@@ -427,4 +514,11 @@ static enum err open_at(const char *path, bool reader, struct db **ret_db)
 enum err db_sqlite_open(const char *path, struct db **ret_db)
 {
     return open_at(path, false, ret_db);
+}
+
+enum err db_sqlite_open_existing(const char *path, struct db **ret_db)
+{
+    if (access(path, F_OK) != 0)
+        return err_set_errno(ERR_IO, "the database %s", path);
+    return open_at(path, true, ret_db);
 }

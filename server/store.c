@@ -24,7 +24,7 @@ enum role role_from_name(const char *word)
     return ROLE_NONE;
 }
 
-static enum err wrap(struct db *db, const char *where, struct store **ret_store)
+enum err store_wrap(struct db *db, const char *where, struct store **ret_store)
 {
     struct store *s = calloc(1, sizeof *s);
     if (!s || !(s->where = strdup(where))) {
@@ -46,14 +46,14 @@ enum err store_open(const char *where, struct store **ret_store)
         db_close(db);
         return e;
     }
-    return wrap(db, where, ret_store);
+    return store_wrap(db, where, ret_store);
 }
 
 enum err store_reader_open(struct store *of, struct store **ret_store)
 {
     struct db *db;
     TRY(db_open_reader(of->db, &db));
-    return wrap(db, of->where, ret_store);
+    return store_wrap(db, of->where, ret_store);
 }
 
 void store_close(struct store *s)
@@ -61,6 +61,7 @@ void store_close(struct store *s)
     if (!s)
         return;
     db_close(s->db);
+    free(s->ios);
     free(s->where);
     free(s);
 }

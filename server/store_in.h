@@ -10,7 +10,11 @@
 struct store {
     struct db *db;
     char *where;
+    struct table_io *ios; /* of store_dump.c; NULL until they are wanted */
 };
+
+/* A store on a connection, which is closed when that fails. */
+enum err store_wrap(struct db *db, const char *where, struct store **ret_store) NODISCARD;
 
 /* Reads one row: text is copied into the arena; `failed` is set when that has no room. */
 struct row_in {

@@ -84,6 +84,22 @@ static const struct step steps[] = {
     {1, DB_ADD_TABLE, &schema_project, 0},
 };
 
+static bool is_dropped(size_t added)
+{
+    for (size_t i = added + 1; i < LENGTH(steps); i++)
+        if (steps[i].change == DB_DROP_TABLE && steps[i].table == steps[added].table)
+            return true;
+    return false;
+}
+
+const struct db_table *schema_table(uint32_t at)
+{
+    for (size_t i = 0; i < LENGTH(steps); i++)
+        if (steps[i].change == DB_ADD_TABLE && !is_dropped(i) && at-- == 0)
+            return steps[i].table;
+    return NULL;
+}
+
 static enum db_change opposite(enum db_change c)
 {
     switch (c) {
@@ -129,7 +145,7 @@ static enum err step_down(struct db *db, uint32_t from)
     return db_set_version(db, from - 1);
 }
 
-static enum err read_version(struct db *db, uint32_t *ret_version)
+enum err schema_version(struct db *db, uint32_t *ret_version)
 {
     uint32_t now = 0;
     TRY(db_version(db, &now));
@@ -146,7 +162,7 @@ static enum err read_version(struct db *db, uint32_t *ret_version)
 static enum err take_step(struct db *db, uint32_t version)
 {
     uint32_t now = 0;
-    TRY(read_version(db, &now));
+    TRY(schema_version(db, &now));
     if (now == version)
         return ERR_OK;
     enum err e = now < version ? step_up(db, now + 1) : step_down(db, now);
@@ -159,7 +175,7 @@ enum err schema_migrate(struct db *db, uint32_t version)
     if (version > STORE_SCHEMA_VERSION)
         return err_set(ERR_INVALID, "schema version %u is not known: this program's is %d", version,
                        STORE_SCHEMA_VERSION);
-    TRY(read_version(db, &now));
+    TRY(schema_version(db, &now));
     while (now != version) {
         TRY(db_begin(db, true));
         enum err e = take_step(db, version);
@@ -168,7 +184,7 @@ enum err schema_migrate(struct db *db, uint32_t version)
             return e;
         }
         TRY(db_commit(db));
-        TRY(read_version(db, &now));
+        TRY(schema_version(db, &now));
     }
     return ERR_OK;
 }

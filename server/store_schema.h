@@ -249,6 +249,10 @@ extern const struct db_table schema_unit, schema_chunk, schema_lease, schema_bat
     schema_release, schema_note, schema_failure, schema_delivery, schema_stream, schema_small, schema_outbox,
     schema_replay, schema_audit, schema_setting, schema_number, schema_project;
 
+/* The tables that this program's version has, in the order in which they came; NULL past the last. */
+const struct db_table *schema_table(uint32_t i);
+/* ERR_UNSUPPORTED for data newer than this program. */
+enum err schema_version(struct db *db, uint32_t *ret_version) NODISCARD;
 /* Brings the data to a version, one step and one transaction at a time, up or down. */
 enum err schema_migrate(struct db *db, uint32_t version) NODISCARD;
 
