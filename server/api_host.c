@@ -127,10 +127,14 @@ static enum err take_answer(struct arena *a, const struct report *p, struct engi
     BUF_AUTO struct buf manifest = {0};
     struct file_ref *files = arena_array(a, p->output_count + 1, sizeof *files);
     struct engine_bytes *small = arena_array(a, p->output_count + 1, sizeof *small);
-    TRY(files && small ? ERR_OK : ERR_NOMEM);
+    struct engine_output *outputs = arena_array(a, p->output_count + 1, sizeof *outputs);
+    TRY(files && small && outputs ? ERR_OK : ERR_NOMEM);
+    ret->outputs = outputs;
+    ret->output_count = p->output_count;
     for (uint32_t i = 0; i < p->output_count; i++) {
         const struct report_output *o = &p->outputs[i];
         files[i] = o->file;
+        outputs[i] = (struct engine_output){o->file.path, o->file.bytes};
         ret->output_bytes += o->file.bytes;
         if (o->has_data)
             small[++ret->small_count] =
@@ -159,7 +163,10 @@ static enum err take_report(struct arena *a, const struct report *p, struct engi
                                   .memory_bytes = p->memory_bytes};
     if (!str_eq(p->outcome, "ok")) {
         ret->error = attempt_error_from_name(p->outcome);
-        return ERR_OK;
+        return ret->error != ATTEMPT_ERROR_NONE
+                   ? ERR_OK
+                   : err_set(ERR_INVALID, "the outcome \"%.20s\" is no error: an answer is \"ok\"",
+                             p->outcome);
     }
     return take_answer(a, p, ret);
 }

@@ -31,6 +31,11 @@ struct engine_bytes {     /* a manifest or an inline output */
     struct text bytes;
 };
 
+struct engine_output { /* a file of an answer */
+    const char *path;
+    uint64_t bytes;
+};
+
 struct engine_report {
     wu_id unit;
     uint32_t attempt;
@@ -40,6 +45,9 @@ struct engine_report {
     uint32_t small_count;
     const struct engine_bytes *small; /* [0] is the manifest, then the inline outputs */
     uint64_t output_bytes;            /* of all outputs */
+    uint32_t output_count;
+    const struct engine_output
+        *outputs; /* what the app does not declare ends the attempt as ATTEMPT_ERROR_OUTPUT */
     /* An error. */
     int32_t exit_code, signal;
     const char *message, *stderr_tail; /* NULL or text; cut at STDERR_TAIL_BYTES_MAX */

@@ -83,6 +83,9 @@ struct batch_mem {
     struct batch_counts added;
     struct window windows[2]; /* never sent; sent before */
     struct match_need need;
+    struct output_spec *outputs; /* of the app, in text */
+    uint32_t output_count;
+    bool outputs_loaded;
     uint64_t *failure_hashes;
     uint32_t failure_count;
     bool failures_loaded;
@@ -211,6 +214,11 @@ enum err dispatch_give(struct engine *e, struct engine_request *r, struct host_m
 /* engine_chunk.c */
 enum err chunk_find(struct engine *e, struct batch_mem *b, uint32_t index, struct chunk_mem **ret) NODISCARD;
 void chunk_free(struct engine *e, struct chunk_mem *c);
+
+/* engine_output.c: *ret_why is "" when the answer has the files that the app declares, no others and none too
+ * big. */
+enum err output_check(struct engine *e, struct batch_mem *b, const struct engine_report *p, char *ret_why,
+                      size_t room) NODISCARD;
 
 /* engine_work.c, engine_people.c */
 enum err on_work(struct engine *e, struct engine_request *r) NODISCARD;

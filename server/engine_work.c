@@ -53,6 +53,21 @@ static enum err keep_note(struct engine *e, const struct engine_report *p, uint6
     return b ? batch_note_failure(e, b, &note) : ERR_OK;
 }
 
+/* An answer without the app's files, or with others, is none. */
+static enum err check_outputs(struct engine *e, struct engine_request *r, struct engine_report *p)
+{
+    struct batch_mem *b;
+    char why[320];
+    TRY(batch_find(e, wu_id_batch(p->unit), &b));
+    if (!b)
+        return ERR_OK;
+    TRY(output_check(e, b, p, why, sizeof why));
+    if (!why[0])
+        return ERR_OK;
+    p->error = ATTEMPT_ERROR_OUTPUT;
+    return engine_text(r->arena, why, &p->message);
+}
+
 static enum err report(struct engine *e, struct engine_request *r, struct host_mem *h,
                        struct engine_report *p)
 {
@@ -61,6 +76,8 @@ static enum err report(struct engine *e, struct engine_request *r, struct host_m
     TRY(unit_find(e, p->unit, &u));
     if (!u)
         return ack(r, p, ERR_MISSING, "there is no such work unit");
+    if (p->error == ATTEMPT_ERROR_NONE)
+        TRY(check_outputs(e, r, p));
     struct wu_event ev = {.kind = p->error == ATTEMPT_ERROR_NONE ? WU_EV_REPORT : WU_EV_ERROR,
                           .now_ms = e->now_ms,
                           .attempt = p->attempt,

@@ -159,8 +159,12 @@ def test_every_unit_is_delivered_once_and_no_acknowledged_report_is_lost(grid, c
     seen = chaos(grid, clients, batches, random.Random(SEED))
     for busy in (loader, *reporters):
         busy.stop()
+    for batch in batches:
+        grid.wait_done(batch, 120)
+    for client in clients:
+        client.end()
     for batch, right in batches.items():
-        status = grid.wait_done(batch, 120)
+        status = grid.status(batch)
         assert (status["accepted"], status["failed"]) == (status["units"], 0)
         assert status["delivered"] == status["units"]
         answers = grid.answers(batch)  # and nothing in it twice

@@ -56,6 +56,18 @@ def test_liars_that_all_say_something_else_never_agree(grid):
     assert grid.answers(batch) == {f"{batch}.0": None}
 
 
+def test_an_answer_without_the_apps_outputs_or_with_others_is_an_error_of_its_host(grid):
+    batch = grid.submit("say", array=1, quorum=1)
+    liar = grid.host("strange")
+    (attempt,) = liar.take_all(1)
+    assert liar.report(Host.answer(attempt, "0\n", path="other-x"))[attempt]["code"] == "ok", "it is taken note of"
+    told = grid.attempt(attempt)
+    assert (told["state"], told["error"]) == ("errored", "output")
+    assert "out.txt" in told["message"]
+    work_until_done(grid, batch, [(grid.host("plain"), honest)])
+    assert grid.answers(batch) == right(batch, 1)
+
+
 def test_two_computers_of_one_owner_never_get_the_same_unit(grid):
     batch = grid.submit("say", array=20)
     first = grid.host("first")
