@@ -143,6 +143,11 @@ static inline void live_report(struct live *w, uint64_t host, struct engine_atte
     struct engine_report p = {
         .unit = at.unit, .attempt = at.attempt, .small = small, .small_count = small_count};
     struct engine_request r = {.kind = ENGINE_WORK};
+    struct engine_output outputs[WU_OUTPUTS_MAX];
+    for (uint32_t i = 0; i < count; i++)
+        outputs[i] = (struct engine_output){files[i].path, files[i].bytes};
+    p.outputs = outputs;
+    p.output_count = count;
     assert_ok(answer_print(files, count, &manifest));
     p.answer = hash_bytes(manifest.data, manifest.len);
     small[0] = (struct engine_bytes){p.answer, {manifest.data, (uint32_t)manifest.len}};

@@ -66,7 +66,8 @@ static struct digest publish(struct world *w, const char *compare, const char *p
 {
     char *manifest = arena_alloc(&w->live.arena, 600);
     int len = snprintf(manifest, 600,
-                       "{\"entry\":[\"bin/app\"],\"outputs\":[{\"path\":\"out\",\"bytes_max\":100}],"
+                       "{\"entry\":[\"bin/app\"],\"outputs\":[{\"path\":\"out\",\"bytes_max\":100000000},"
+                       "{\"path\":\"out/in\",\"bytes_max\":100,\"optional\":true}],"
                        "\"compare\":%s}",
                        compare);
     struct engine_request r = {.kind = ENGINE_RELEASE, .user_id = 1};
