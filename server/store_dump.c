@@ -242,7 +242,7 @@ static enum err in_line(struct in *in, const char *text, size_t len)
 
 static enum err in_lines(struct in *in)
 {
-    const char *line;
+    const char *line = NULL;
     size_t len = 0;
     for (;;) {
         enum err e = next_line(in, &line, &len);
