@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "server/command.h"
 #include "server/init.h"
 #include "server/login.h"
 #include "server/serve.h"
@@ -17,7 +18,9 @@ static const char usage[] =
     "  serve                run it; SIGTERM stops it\n"
     "  login-link           print a link that opens the console once, within 15 minutes\n"
     "  settings             print what can be set, as in server.conf\n"
-    "  version\n"
+    "  version\n";
+
+static const char usage_options[] =
     "\n"
     "--data FOLDER          default: $DUGNAD_DATA, or " DATA_DEFAULT "\n"
     "init and serve take every name of server.conf as an option: --listen 127.0.0.1:8443\n"
@@ -120,8 +123,18 @@ static enum err run_settings(void)
     return e;
 }
 
-static enum err run(const char *data, const char *command, int argc, char **argv)
+static void print_usage(FILE *to)
 {
+    fputs(usage, to);
+    fputs(command_usage, to);
+    fputs(usage_options, to);
+}
+
+static enum err run(const char *data, const char *command, int argc, char **argv, int *ret_status)
+{
+    enum err (*beside)(const char *, int, char **, int *);
+    if (command_find(command, &beside))
+        return beside(data, argc, argv, ret_status);
     if (str_eq(command, "init"))
         return run_init(data, argc, argv);
     if (str_eq(command, "serve"))
@@ -135,7 +148,7 @@ static enum err run(const char *data, const char *command, int argc, char **argv
         return ERR_OK;
     }
     if (str_eq(command, "help") || str_eq(command, "--help") || str_eq(command, "-h")) {
-        fputs(usage, stdout);
+        print_usage(stdout);
         return ERR_OK;
     }
     return err_set(ERR_INVALID, "there is no command \"%.40s\": see dugnad-server --help", command);
@@ -153,11 +166,12 @@ int main(int argc, char **argv)
         at = 2;
     }
     if (at >= argc) {
-        fputs(usage, stderr);
+        print_usage(stderr);
         return err_exit(ERR_INVALID);
     }
-    enum err e = run(data && *data ? data : DATA_DEFAULT, argv[at], argc - at - 1, argv + at + 1);
+    int status = 0;
+    enum err e = run(data && *data ? data : DATA_DEFAULT, argv[at], argc - at - 1, argv + at + 1, &status);
     if (e != ERR_OK)
         fprintf(stderr, "dugnad-server: %s\n", err_text());
-    return err_exit(e);
+    return e == ERR_OK ? status : err_exit(e);
 }

@@ -1,10 +1,12 @@
 #include "server/serve.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -22,40 +24,7 @@ struct pem { /* as it was when the server started; libmicrohttpd wants texts */
     struct buf certificate, key;
 };
 
-enum err serve_settings(const char *data, struct settings *ret)
-{
-    char path[PATH_ROOM];
-    enum log_level level;
-    TRY(file_join(path, sizeof path, data, "server.conf"));
-    conf_defaults(settings_options, settings_count, ret);
-    enum err e = conf_load(settings_options, settings_count, path, ret);
-    if (e == ERR_MISSING)
-        return err_set(e, "%s holds no project: make one with `dugnad-server --data %s init --name NAME`",
-                       data, data);
-    TRY(e);
-    e = log_level_parse(ret->log_level, &level);
-    return e == ERR_OK ? e : err_prefix(e, "%s: log_level", path);
-}
-
-enum err serve_database(const char *data, const struct settings *s, char *ret, size_t room)
-{
-    const char *sqlite = "sqlite:", *at = s->database + strlen(sqlite);
-    int len = !str_starts(s->database, sqlite) || *at == '/'
-                  ? snprintf(ret, room, "%s", s->database)
-                  : snprintf(ret, room, "%s%s/%s", sqlite, data, at);
-    return len >= 0 && (size_t)len < room ? ERR_OK : err_set(ERR_LIMIT, "the database's path is too long");
-}
-
 /* --- starting --- */
-
-static enum err read_pem(const char *data, const char *setting, struct buf *ret)
-{
-    char path[PATH_ROOM];
-    if (setting[0] == '/')
-        return file_read(setting, CONFIG_BYTES_MAX, ret);
-    TRY(file_join(path, sizeof path, data, setting));
-    return file_read(path, CONFIG_BYTES_MAX, ret);
-}
 
 static void on_delivered(void *ctx, uint32_t batch)
 {
@@ -159,8 +128,8 @@ static enum err start(struct server *s, struct pem *pem)
 {
     char pin[PIN_TEXT_BYTES];
     struct sweep_config sweep = {.upload_kept_ms = s->settings.upload_kept_ms};
-    TRY(read_pem(s->data, s->settings.certificate, &pem->certificate));
-    TRY(read_pem(s->data, s->settings.key, &pem->key));
+    TRY(serve_pem(s->data, s->settings.certificate, &pem->certificate));
+    TRY(serve_pem(s->data, s->settings.key, &pem->key));
     TRY(tls_cert_pin(pem->certificate.data, pem->certificate.len, pin));
     TRY(tls_cert_expires(pem->certificate.data, pem->certificate.len, &sweep.certificate_ends_ms));
     TRY(project_open(s->data, &s->settings, pin, clock_wall_ms(), &s->project));
@@ -249,6 +218,18 @@ static void block_signals(void)
     signal(SIGHUP, SIG_IGN);
 }
 
+/* As many open files as connections may want; the doctor says when the machine does not allow them. */
+static void allow_files(const struct settings *s)
+{
+    struct rlimit files;
+    rlim_t wanted = serve_files_wanted(s);
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted)
+        return;
+    files.rlim_cur = files.rlim_max < wanted ? files.rlim_max : wanted;
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+        log_event(LOG_WARN, "few-files", "err", strerror(errno), NULL);
+}
+
 enum err serve(const char *data, const struct settings *settings)
 {
     enum log_level level = LOG_INFO;
@@ -257,6 +238,7 @@ enum err serve(const char *data, const struct settings *settings)
     if (!s)
         return err_set(ERR_NOMEM, "no memory for a server");
     TRY(log_level_parse(settings->log_level, &level));
+    TRY(settings_check(settings));
     log_setup(level, settings->log_json);
     s->settings = *settings;
     s->lock_fd = -1;
@@ -265,6 +247,7 @@ enum err serve(const char *data, const struct settings *settings)
     pthread_mutex_init(&s->upload_lock, NULL);
     pthread_mutex_init(&s->hook_lock, NULL);
     block_signals();
+    allow_files(settings);
     enum err e = start(s, &pem);
     if (e == ERR_OK) {
         log_event(LOG_INFO, "serving", "version", DUGNAD_VERSION, "project", settings->name, "url",

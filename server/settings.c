@@ -29,6 +29,8 @@ const struct conf_option settings_options[] = {
      "Storage"},
     {"disk_free_min", CONF_BYTES, VALUE(disk_free_min), "1G", 0, 0,
      "No upload is taken that would leave less room than this on the disk.", NULL},
+    {"disk_free_batch", CONF_BYTES, VALUE(disk_free_batch), "10G", 0, 0,
+     "No new batch is taken when less than this, and less than a tenth of the disk, is free.", NULL},
     {"upload_kept", CONF_DURATION_MS, VALUE(upload_kept_ms), "7d", 60e3, 1e11,
      "An upload that was broken off can be gone on with for so long.", NULL},
     {"token_rate", CONF_REAL, VALUE(token_rate), "200", 0, 1e6,
@@ -66,10 +68,48 @@ const struct conf_option settings_options[] = {
      "A connection on which nothing moves for so long is closed.", NULL},
     {"queue", CONF_INT, VALUE(queue), "4096", 16, 1e6,
      "Requests that may wait; the next one is asked to come back later.", NULL},
+    {"load_max", CONF_REAL, VALUE(load_max), "0.9", 0, 1,
+     "No new batch is taken while the server is busier than this for a minute: the share of its thread's "
+     "time,\n"
+     "of its queue or of its connections; 0: it always is.",
+     NULL},
     {"log_level", TEXT(log_level), "info", 0, 0, "error, warn, info or debug.", "Watching"},
     {"log_json", CONF_BOOL, VALUE(log_json), "no", 0, 0, "Log lines as JSON objects.", NULL},
     {"metrics_open", CONF_BOOL, VALUE(metrics_open), "no", 0, 0,
      "Anybody may read /metrics; otherwise a token is needed, but not from this machine.", NULL},
+    {"mail_server", TEXT(mail_server), NULL, 0, 0,
+     "Who is told when something is wrong, and when it is over. smtp://HOST:25 or smtps://HOST:465; empty: "
+     "no mail.",
+     "Alerts"},
+    {"mail_from", TEXT(mail_from), NULL, 0, 0, "The sender's address.", NULL},
+    {"mail_to", TEXT(mail_to), NULL, 0, 0, "Addresses with commas between.", NULL},
+    {"mail_user", TEXT(mail_user), NULL, 0, 0,
+     "Login at the mail server, and a file (mode 600) that holds the password.", NULL},
+    {"mail_password_file", TEXT(mail_password_file), NULL, 0, 0, "", NULL},
+    {"mail_ca", TEXT(mail_ca), NULL, 0, 0,
+     "Certificates (PEM) to check the mail server and the web hook against, instead of the system's.", NULL},
+    {"alert_webhook", TEXT(alert_webhook), NULL, 0, 0, "Each notice is posted there too, as JSON.", NULL},
+    {"alert_hosts", CONF_REAL, VALUE(alert_hosts), "0.5", 0, 1,
+     "When so large a share of the day's PCs is gone; 0 switches this and each of the following off.", NULL},
+    {"alert_errors", CONF_REAL, VALUE(alert_errors), "0.2", 0, 1,
+     "When so large a share of the last hour's attempts ended in an error.", NULL},
+    {"alert_backlog", CONF_DURATION_MS, VALUE(alert_backlog_ms), "2h", 0, 1e11,
+     "When an answer waits for so long to be judged, or a web hook to be called.", NULL},
+    {"alert_silence", CONF_DURATION_MS, VALUE(alert_silence_ms), "1h", 0, 1e11,
+     "When nothing was accepted for so long though work waits.", NULL},
+    {"alert_disk", CONF_BYTES, VALUE(alert_disk), "20G", 0, 0,
+     "When less than this, and less than 15 % of the disk, is free.", NULL},
+    {"alert_ends", CONF_DURATION_MS, VALUE(alert_ends_ms), "30d", 0, 1e11,
+     "When the certificate or the root statement ends within this.", NULL},
+    {"alert_wait", CONF_DURATION_MS, VALUE(alert_wait_ms), "1m", 0, 86400e3,
+     "It must be wrong, or well again, for so long before anybody is told.", NULL},
+    {"alert_repeat", CONF_DURATION_MS, VALUE(alert_repeat_ms), "1d", 60e3, 1e11,
+     "What stays wrong is told again so often, and no more.", NULL},
+    {"report_hour", CONF_INT, VALUE(report_hour), "7", -1, 23,
+     "The hour of this machine's time at which yesterday's report is mailed; -1: never.", NULL},
+    {"heartbeat_url", TEXT(heartbeat_url), NULL, 0, 0,
+     "Called again and again while all is well, so that somebody outside can tell when it is silent.", NULL},
+    {"heartbeat", CONF_DURATION_MS, VALUE(heartbeat_ms), "5m", 1e3, 86400e3, "", NULL},
 };
 const size_t settings_count = sizeof settings_options / sizeof *settings_options;
 
@@ -90,5 +130,32 @@ enum err settings_listen(const struct settings *s, char *ret_address, size_t roo
         return err_set(ERR_INVALID, "listen = %s is no ADDRESS:PORT", s->listen);
     snprintf(ret_address, room, "%.*s", (int)len, len ? from : "::");
     *ret_port = (uint16_t)port;
+    return ERR_OK;
+}
+
+uint64_t settings_disk_mark(const struct settings *s, uint64_t disk_bytes)
+{
+    return s->disk_free_batch < disk_bytes / 10 ? s->disk_free_batch : disk_bytes / 10;
+}
+
+static bool is_web(const char *url)
+{
+    return !url[0] || str_starts(url, "https://") || str_starts(url, "http://");
+}
+
+enum err settings_check(const struct settings *s)
+{
+    if (s->mail_server[0] && !str_starts(s->mail_server, "smtp://") &&
+        !str_starts(s->mail_server, "smtps://"))
+        return err_set(ERR_INVALID, "mail_server = %s must be smtp://HOST:25 or smtps://HOST:465",
+                       s->mail_server);
+    if (s->mail_server[0] && (!strchr(s->mail_from, '@') || !strchr(s->mail_to, '@')))
+        return err_set(ERR_INVALID, "mail_server is set: mail_from and mail_to must be addresses");
+    if (!s->mail_user[0] != !s->mail_password_file[0])
+        return err_set(ERR_INVALID, "mail_user and mail_password_file go together");
+    if (!is_web(s->alert_webhook))
+        return err_set(ERR_INVALID, "alert_webhook = %s must be https://...", s->alert_webhook);
+    if (!is_web(s->heartbeat_url))
+        return err_set(ERR_INVALID, "heartbeat_url = %s must be https://...", s->heartbeat_url);
     return ERR_OK;
 }

@@ -24,9 +24,19 @@ struct settings {
     uint64_t unit_memory_max, unit_disk_max, unit_output_max;
     int64_t unit_wall_max_ms;
     int64_t upload_kept_ms;
+    uint64_t disk_free_batch;
+    double load_max;
     /* Watching. */
     char log_level[8];
     bool log_json, metrics_open;
+    /* Telling the operator. */
+    char mail_server[256], mail_from[256], mail_to[512], mail_user[128], mail_password_file[512],
+        mail_ca[512];
+    char alert_webhook[512], heartbeat_url[512];
+    double alert_hosts, alert_errors;
+    int64_t alert_backlog_ms, alert_silence_ms, alert_ends_ms, alert_wait_ms, alert_repeat_ms;
+    uint64_t alert_disk;
+    int64_t report_hour, heartbeat_ms;
 };
 
 extern const struct conf_option settings_options[];
@@ -35,5 +45,10 @@ extern const size_t settings_count;
 /* listen: "127.0.0.1:8443", "[::]:8443", ":8443". ERR_INVALID for anything else. */
 enum err settings_listen(const struct settings *s, char *ret_address, size_t room,
                          uint16_t *ret_port) NODISCARD;
+
+/* What cannot be told of one option alone. */
+enum err settings_check(const struct settings *s) NODISCARD;
+/* So many bytes, but no more than a tenth of the disk: less than that free is too little. */
+uint64_t settings_disk_mark(const struct settings *s, uint64_t disk_bytes);
 
 #endif

@@ -124,3 +124,20 @@ enum err tls_cert_expires(const char *pem, size_t len, int64_t *ret_ms)
     *ret_ms = (int64_t)timegm(&tm) * 1000;
     return ERR_OK;
 }
+
+enum err tls_cert_fits(const char *pem, size_t len, const char *key, size_t key_len)
+{
+    X509 *cert;
+    TRY(read_cert(pem, len, &cert));
+    BIO *bio = key_len < INT32_MAX ? BIO_new_mem_buf(key, (int)key_len) : NULL;
+    EVP_PKEY *private = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
+    enum err e = ERR_OK;
+    if (!private)
+        e = err_set(ERR_INVALID, "the key file holds no key in PEM");
+    else if (X509_check_private_key(cert, private) != 1)
+        e = err_set(ERR_INVALID, "the TLS key is not that of the certificate");
+    EVP_PKEY_free(private);
+    BIO_free(bio);
+    X509_free(cert);
+    return e;
+}

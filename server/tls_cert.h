@@ -14,6 +14,8 @@ enum err tls_cert_make(const char *host, struct buf *ret_certificate, struct buf
 /* The pin of the first certificate in the PEM text: SHA-256 of its SubjectPublicKeyInfo, base64 (RFC 7469
  * section 2.4). */
 enum err tls_cert_pin(const char *pem, size_t len, char ret_pin[PIN_TEXT_BYTES]) NODISCARD;
+/* Is the key that of the first certificate? ERR_INVALID if not. */
+enum err tls_cert_fits(const char *pem, size_t len, const char *key, size_t key_len) NODISCARD;
 /* When it ends to be valid. */
 enum err tls_cert_expires(const char *pem, size_t len, int64_t *ret_ms) NODISCARD;
 
