@@ -7,6 +7,7 @@
 #include "server/command.h"
 #include "server/init.h"
 #include "server/login.h"
+#include "server/route.h"
 #include "server/serve.h"
 
 #define DATA_DEFAULT "/var/lib/dugnad-server"
@@ -18,6 +19,7 @@ static const char usage[] =
     "  serve                run it; SIGTERM stops it\n"
     "  login-link           print a link that opens the console once, within 15 minutes\n"
     "  settings             print what can be set, as in server.conf\n"
+    "  routes               print what can be asked and by whom, as JSON lines\n"
     "  version\n";
 
 static const char usage_options[] =
@@ -123,6 +125,18 @@ static enum err run_settings(void)
     return e;
 }
 
+/* For tests and for people who write proxies: who may ask what. */
+static enum err print_routes(void)
+{
+    static const char *const access[] = {
+        [ACCESS_PUBLIC] = "public", [ACCESS_TOKEN] = "token",         [ACCESS_HOST] = "host",
+        [ACCESS_VIEWER] = "viewer", [ACCESS_SCIENTIST] = "scientist", [ACCESS_OPERATOR] = "operator"};
+    for (size_t i = 0; i < route_count; i++)
+        printf("{\"method\":\"%s\",\"path\":\"%s\",\"access\":\"%s\"}\n", routes[i].method, routes[i].path,
+               access[routes[i].access]);
+    return ERR_OK;
+}
+
 static void print_usage(FILE *to)
 {
     fputs(usage, to);
@@ -143,6 +157,8 @@ static enum err run(const char *data, const char *command, int argc, char **argv
         return run_login_link(data);
     if (str_eq(command, "settings"))
         return run_settings();
+    if (str_eq(command, "routes"))
+        return print_routes();
     if (str_eq(command, "version") || str_eq(command, "--version")) {
         puts("dugnad-server " DUGNAD_VERSION);
         return ERR_OK;
