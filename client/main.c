@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "base/user.h"
 #include "client/act.h"
 #include "client/control.h"
 #include "client/host.h"
@@ -20,6 +21,8 @@
 #include "run/run.h"
 #include "wire/error_msg.h"
 
+#define DATA_OF_ROOT "/var/lib/dugnad-client"
+
 enum { PATH_ROOM = 4096, WORDS_MAX = 4 };
 
 /* What stands on the command line, and the places that follow from it. */
@@ -29,6 +32,7 @@ struct call {
     const char *data, *token_file, *nickname, *team;
     bool json, help;
     char folder[PATH_ROOM - 64], conf[PATH_ROOM], project[PATH_ROOM], control[PATH_ROOM], lock[PATH_ROOM];
+    char left[PATH_ROOM]; /* there once a project was left: DUGNAD_JOIN does not join again */
     struct settings settings;
 };
 
@@ -45,15 +49,20 @@ static const char usage[] =
     "  finish            let what runs come to its end, take nothing new, then end the daemon\n"
     "  leave             give back what is unfinished and be a host no more\n"
     "  doctor [--json]   what works on this computer, and what to do about the rest\n"
+    "  settings          what can be set, as in client.conf\n"
     "  version, help\n"
     "\n"
-    "  --data DIR        where everything is kept; default: DUGNAD_CLIENT_DATA, /var/lib/dugnad of root,\n"
-    "                    ~/.local/share/dugnad of others. Its client.conf holds every option, with words on "
-    "each\n"
+    "  --data DIR        where everything is kept; default: DUGNAD_CLIENT_DATA, " DATA_OF_ROOT "\n"
+    "                    of root, ~/.local/share/dugnad of others. Its client.conf holds every option, with\n"
+    "                    words on each. Root works as the user that the folder belongs to\n"
     "\n"
     "Of join:\n"
     "  --volunteer-token-file FILE  you have joined with another computer: its token, one line\n"
     "  --nickname NAME, --team NAME\n"
+    "\n"
+    "run joins by itself when DUGNAD_JOIN in the environment holds a join link and no project was joined or "
+    "left\n"
+    "yet; it heeds DUGNAD_NICKNAME, DUGNAD_TEAM and DUGNAD_VOLUNTEER_TOKEN_FILE too.\n"
     "\n"
     "Exit status: 0 done, 2 wrong use, 3 not allowed, 4 not there, 5 in conflict, 6 over a limit, 7 busy or "
     "full,\n"
@@ -115,7 +124,7 @@ static enum err find_folder(struct call *c)
     if (given && *given)
         n = snprintf(c->folder, sizeof c->folder, "%s", given);
     else if (geteuid() == 0)
-        n = snprintf(c->folder, sizeof c->folder, "/var/lib/dugnad");
+        n = snprintf(c->folder, sizeof c->folder, DATA_OF_ROOT);
     else if (home && *home)
         n = snprintf(c->folder, sizeof c->folder, "%s/.local/share/dugnad", home);
     else
@@ -126,7 +135,8 @@ static enum err find_folder(struct call *c)
     snprintf(c->project, sizeof c->project, "%s/project.json", c->folder);
     snprintf(c->control, sizeof c->control, "%s/control", c->folder);
     snprintf(c->lock, sizeof c->lock, "%s/lock", c->folder);
-    return ERR_OK;
+    snprintf(c->left, sizeof c->left, "%s/left", c->folder);
+    return user_become_owner(c->folder);
 }
 
 /* Makes the folder where it is missing, reads its settings. */
@@ -183,6 +193,7 @@ static enum err cmd_join(struct call *c)
     if (e == ERR_OK)
         e = join_project(&join, c->project, c->folder, &c->settings, p);
     if (e == ERR_OK) {
+        (void)unlink(c->left);
         printf("Joined %s as host %s of volunteer %s.\n", p->trust.root.project, p->host, p->volunteer);
         if (*p->volunteer_token)
             printf("The volunteer's token, for your other computers, is volunteer_token in %s.\n",
@@ -237,6 +248,8 @@ static enum err serve(struct call *c, bool leaving)
     }
     bool left = a && act_has_left(a);
     act_close(a);
+    if (e == ERR_OK && left)
+        e = file_write_atomic(c->left, "", 0, 0600);
     if (e == ERR_OK && left && unlink(c->project) != 0)
         e = err_set_errno(ERR_IO, "cannot remove %s", c->project);
     if (e == ERR_OK && left)
@@ -252,9 +265,30 @@ static enum err serve(struct call *c, bool leaving)
     return e;
 }
 
+static const char *told(const char *name)
+{
+    const char *text = getenv(name);
+    return text && *text ? text : NULL;
+}
+
+/* For packages and containers: one setting makes a host. What was left stays left. */
+static enum err join_when_told(struct call *c)
+{
+    const char *link = told("DUGNAD_JOIN");
+    if (!link || file_exists(c->project) || file_exists(c->left))
+        return ERR_OK;
+    c->words[0] = link;
+    c->word_count = 1;
+    c->nickname = told("DUGNAD_NICKNAME");
+    c->team = told("DUGNAD_TEAM");
+    c->token_file = told("DUGNAD_VOLUNTEER_TOKEN_FILE");
+    return cmd_join(c);
+}
+
 static enum err cmd_run(struct call *c)
 {
-    return serve(c, false);
+    enum err e = join_when_told(c);
+    return e == ERR_OK ? serve(c, false) : e;
 }
 
 static void print_status(const struct json *s)
@@ -399,6 +433,16 @@ static enum err cmd_doctor(struct call *c)
     return e == ERR_OK ? check_sandbox() : e;
 }
 
+static enum err cmd_settings(struct call *c)
+{
+    BUF_AUTO struct buf text = {0};
+    (void)c;
+    enum err e = conf_print_defaults(settings_table, settings_table_count, &text);
+    if (e == ERR_OK)
+        fputs(buf_text(&text), stdout);
+    return e;
+}
+
 static enum err cmd_version(struct call *c)
 {
     printf(c->json ? "{\"version\":\"%s\"}\n" : "dugnad-client %s\n", DUGNAD_VERSION);
@@ -416,10 +460,10 @@ static const struct command {
     const char *name;
     enum err (*run)(struct call *c);
     int words_max;
-} commands[] = {{"join", cmd_join, 1},   {"run", cmd_run, 0},       {"status", cmd_status, 0},
-                {"pause", cmd_pause, 1}, {"resume", cmd_resume, 0}, {"finish", cmd_finish, 0},
-                {"leave", cmd_leave, 0}, {"doctor", cmd_doctor, 0}, {"version", cmd_version, 0},
-                {"help", cmd_help, 1}};
+} commands[] = {{"join", cmd_join, 1},       {"run", cmd_run, 0},       {"status", cmd_status, 0},
+                {"pause", cmd_pause, 1},     {"resume", cmd_resume, 0}, {"finish", cmd_finish, 0},
+                {"leave", cmd_leave, 0},     {"doctor", cmd_doctor, 0}, {"settings", cmd_settings, 0},
+                {"version", cmd_version, 0}, {"help", cmd_help, 1}};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static enum err dispatch(struct call *c)

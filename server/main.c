@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "base/user.h"
 #include "server/command.h"
 #include "server/init.h"
 #include "server/login.h"
@@ -24,7 +25,8 @@ static const char usage[] =
 
 static const char usage_options[] =
     "\n"
-    "--data FOLDER          default: $DUGNAD_DATA, or " DATA_DEFAULT "\n"
+    "--data FOLDER          default: $DUGNAD_DATA, or " DATA_DEFAULT
+    ". Root works as the user it belongs to\n"
     "init and serve take every name of server.conf as an option: --listen 127.0.0.1:8443\n"
     "init takes too:\n"
     "  --offline FOLDER             where the keys go that do not belong on the server\n"
@@ -185,8 +187,12 @@ int main(int argc, char **argv)
         print_usage(stderr);
         return err_exit(ERR_INVALID);
     }
+    if (!data || !*data)
+        data = DATA_DEFAULT;
     int status = 0;
-    enum err e = run(data && *data ? data : DATA_DEFAULT, argv[at], argc - at - 1, argv + at + 1, &status);
+    enum err e = user_become_owner(data);
+    if (e == ERR_OK)
+        e = run(data, argv[at], argc - at - 1, argv + at + 1, &status);
     if (e != ERR_OK)
         fprintf(stderr, "dugnad-server: %s\n", err_text());
     return e == ERR_OK ? status : err_exit(e);
