@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# server.sh BUILD FIGURE...: what one server does on this machine, load generator on the same cores, TLS, durable commits. FIGURE:
+#   hot       no-op, report 1 + lease 1, report 50 + lease 50, alternating, ROUNDS times; server CPU of each
+#   half      latency of report 1 + lease 1 at RATE requests/s (default: half of the hot figure of a first round)
+#   queued    the same with 10,000, 1,000,000 and 10,000,000 units queued, and how fast they are made
+#   restart   kill -9, start, first lease, with UNITS units
+#   tls       new connections: full and resumed handshakes
+#   herd      HOSTS hosts that all come within a second
+# Prints a line for people, then the load generator's JSON. ROUNDS=3 SECONDS_EACH=5 UNITS=1000000 HOSTS=15000
+set -euo pipefail
+[ $# -ge 2 ] || { sed -n '2,9p' "$0"; exit 2; }
+bin=$(realpath "$1")/bin
+shift
+rounds=${ROUNDS:-3} seconds=${SECONDS_EACH:-5} units=${UNITS:-1000000} hosts=${HOSTS:-15000}
+cd "$(dirname "$0")/../.."
+folder=$(mktemp -d)
+pid=
+stop() { [ -z "$pid" ] || { kill "-${1:-TERM}" "$pid" && wait "$pid" || true; } 2>/dev/null; pid=; }
+trap 'stop; rm -rf "$folder"' EXIT
+export DUGNAD_CONFIG=$folder/login DUGNAD=$bin/dugnad DUGNAD_KEYS=$folder/server/offline-keys DUGNAD_APPS=$bin/apps
+
+serve() {
+    "$bin/dugnad-server" --data "$folder/server" serve --token-rate 0 --address-rate 0 --connections-per-address 100000 2>>"$folder/log" &
+    pid=$!
+    until curl -skf "$url/readyz" >/dev/null; do sleep 0.05; done
+}
+cpu_ms() { awk -v hz="$(getconf CLK_TCK)" '{ print int(($14 + $15) * 1000 / hz) }' "/proc/$pid/stat"; }
+resident() { awk '/VmRSS/ { printf "%.0f MiB", $2 / 1024 }' "/proc/$pid/status"; }
+load() { "$bin/load" "$1" --port "$port" "${@:2}"; }
+field() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
+submit() { # COUNT: an array, made; sets batch
+    local began
+    began=$(date +%s%3N)
+    batch=$("$bin/dugnad" submit pi --array "0..$(($1 - 1))" -- --block {} 2>/dev/null)
+    until [ "$("$bin/dugnad" status "$batch" --json | field units)" -ge "$1" ]; do sleep 0.2; done
+    awk -v n="$1" -v ms=$(($(date +%s%3N) - began)) 'BEGIN { printf "%d units made in %.1f s: %d/s\n", n, ms / 1000, n * 1000 / ms }'
+}
+measure() { # WORD and options of load: its line, and the server's CPU for each request
+    local before line
+    before=$(cpu_ms)
+    line=$(load "$@")
+    awk -v what="$*" -v ms=$(($(cpu_ms) - before)) -v n="$(field replies <<<"$line")" -v rate="$(field per_second <<<"$line")" \
+        -v pairs="$(field pairs_per_second <<<"$line")" -v p99="$(field p99_ms <<<"$line")" \
+        'BEGIN { printf "%-60s %8d requests/s %8d pairs/s  p99 %6.1f ms  %6.1f us of server CPU each\n", what, rate, pairs, p99, ms * 1000 / n }'
+    echo "$line"
+}
+work=(work --hosts-file "$folder/hosts" --connections 64 --seconds "$seconds")
+
+hot() {
+    submit "$units"
+    local round
+    for round in $(seq "$rounds"); do
+        echo "round $round"
+        measure noop --connections 64 --seconds "$seconds"
+        measure "${work[@]}" --per-request 1
+        measure "${work[@]}" --per-request 50
+    done
+    echo "resident with what is left queued: $(resident); database: $(du -m "$folder/server/project.db" | cut -f1) MiB"
+}
+half() {
+    submit "$units"
+    measure "${work[@]}" --per-request 1 --rate "${RATE:-$(load "${work[@]}" --per-request 1 | python3 -c 'import json, sys; print(int(json.load(sys.stdin)["per_second"] / 2))')}"
+}
+queued() {
+    local n
+    for n in 10000 1000000 10000000; do
+        submit "$n"
+        measure "${work[@]}" --per-request 1 --until 15000
+        echo "resident: $(resident)"
+        "$bin/dugnad" cancel "$batch" >/dev/null 2>&1
+        sleep 8
+    done
+}
+restart() {
+    submit "$units"
+    stop KILL
+    local began token
+    read -r token <"$folder/hosts"
+    began=$(date +%s%3N)
+    serve
+    curl -sk -X POST "$url/v1/work" -H "Authorization: Bearer $token" -d '{"want":{"seconds":1,"cores":1,"units_max":1,"cached":[]}}' | grep -q '"spec"'
+    echo "first lease $(($(date +%s%3N) - began)) ms after the start"
+}
+tls() {
+    measure tls --connections 16 --seconds "$seconds"
+    measure tls --connections 16 --seconds "$seconds" --resume
+}
+herd() {
+    load join --hosts "$hosts" --out "$folder/herd"
+    measure herd --hosts-file "$folder/herd" --hosts "$hosts" --seconds 120
+    echo "resident: $(resident)"
+}
+
+link=$("$bin/dugnad-server" --data "$folder/server" init --name bench --listen 127.0.0.1:0 | grep -o 'https://[^ ]*join#[^ ]*' | head -n 1)
+url=${link%/join*} port=${link%/join*}
+port=${port##*:}
+serve
+"$bin/dugnad" login "$link" --token-file "$folder/server/operator.token" >/dev/null
+bash -c '. workunits/apps/demo.sh; demo_publish pi "$DUGNAD_APPS/pi" --output out' >/dev/null 2>&1
+load join --hosts 600 --out "$folder/hosts" >/dev/null
+for figure in "$@"; do
+    echo "== $figure"
+    "$figure"
+done
