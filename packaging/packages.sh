@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# packages.sh [-n] GROUP...: installs the Debian packages of the groups (build, test, demo, fuzz; all). As root or through
+# packages.sh [-n] GROUP...: installs the Debian packages of the groups (build, test, demo, pack, fuzz; all). As root or through
 # sudo. Quick, and without any privilege, when everything is there already. -n only prints what is missing.
 # This is the one list: every script that needs a package asks here.
 set -euo pipefail
@@ -15,6 +15,8 @@ packages_of() {
             postgresql bubblewrap hmmer hmmer-examples tar xz-utils ;;
     demo) # what the examples of the quickstart need besides the programs
         echo python3 curl hmmer hmmer-examples ;;
+    pack) # packaging/deb.sh: the libraries' packages of a program, man pages
+        echo dpkg-dev ;;
     fuzz) # libFuzzer and its sanitizers
         echo clang llvm libcmocka-dev ;;
     *) return 1 ;;
@@ -22,14 +24,14 @@ packages_of() {
 }
 
 usage() {
-    echo "usage: $0 [-n] build|test|demo|fuzz|all..." >&2
+    echo "usage: $0 [-n] build|test|demo|pack|fuzz|all..." >&2
     exit 2
 }
 
 only_print=no
 [ "${1:-}" = -n ] && { only_print=yes; shift; }
 [ $# -gt 0 ] || usage
-[ "$1" = all ] && set -- build test demo fuzz
+[ "$1" = all ] && set -- build test demo pack fuzz
 wanted=()
 for group in "$@"; do
     names=$(packages_of "$group") || usage
