@@ -22,9 +22,7 @@ static void look_settings(struct doctor *d, struct settings *s)
         return;
     }
     d->settings = s;
-    if (settings_listen(s, address, sizeof address, &port) != ERR_OK)
-        findings_add(d->found, FINDING_ERROR, "settings", "", "%s", err_text());
-    else if (settings_check(s) != ERR_OK)
+    if (settings_listen(s, address, sizeof address, &port) != ERR_OK || settings_check(s) != ERR_OK)
         findings_add(d->found, FINDING_ERROR, "settings", "", "%s", err_text());
     else
         findings_add(d->found, FINDING_OK, "settings", "", "%s/server.conf is in order", d->data);

@@ -30,6 +30,7 @@ struct http {
     struct http_config config;
     struct MHD_Daemon *daemon;
     gnutls_datum_t ticket_key;
+    MHD_socket listening; /* after http_quiesce(), which makes it ours to close */
     uint16_t port;
 };
 
@@ -482,6 +483,7 @@ enum err http_start(const struct http_config *config, struct http **ret_http)
     if (!h)
         return err_set(ERR_NOMEM, "no memory for the HTTPS server");
     h->config = *config;
+    h->listening = MHD_INVALID_SOCKET;
     if (gnutls_session_ticket_key_generate(&h->ticket_key) < 0) {
         free(h);
         return err_set(ERR_IO, "no key for TLS session tickets can be made");
@@ -506,11 +508,13 @@ uint32_t http_connections(const struct http *h)
     return info ? info->num_connections : 0;
 }
 
+/* The socket stays open until the end: libmicrohttpd's threads take it out of their epoll sets in their own
+ * time. */
 void http_quiesce(struct http *h)
 {
     MHD_socket listening = MHD_quiesce_daemon(h->daemon);
     if (listening != MHD_INVALID_SOCKET)
-        close(listening);
+        h->listening = listening;
 }
 
 void http_stop(struct http *h)
@@ -519,6 +523,8 @@ void http_stop(struct http *h)
         return;
     if (h->daemon)
         MHD_stop_daemon(h->daemon);
+    if (h->listening != MHD_INVALID_SOCKET)
+        close(h->listening);
     gnutls_free(h->ticket_key.data);
     free(h);
 }
