@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/http_link.h"
 #include "wire/error_msg.h"
 
 enum {
@@ -43,6 +44,7 @@ struct http_inner {
     bool handled, asleep;
     struct MHD_Response *response;
     int status;
+    bool has_body; /* that is there already */
     enum err refused; /* while the body came */
     char *refusal;
 };
@@ -103,10 +105,11 @@ static struct MHD_Response *make_response(struct http_reply *p)
                                            MHD_RESPMEM_PERSISTENT);
 }
 
-static void answer(struct http_inner *n, int status, struct MHD_Response *response)
+static void answer(struct http_inner *n, int status, struct MHD_Response *response, bool has_body)
 {
     pthread_mutex_lock(&n->lock);
     n->status = status;
+    n->has_body = has_body;
     n->response = response;
     bool asleep = n->asleep;
     n->asleep = false;
@@ -117,8 +120,10 @@ static void answer(struct http_inner *n, int status, struct MHD_Response *respon
 
 void http_reply(struct http_request *r, struct http_reply *p)
 {
+    bool has_body = p->has_fd ? p->fd_bytes > 0 : (p->body && p->body->len > 0) || p->still_bytes > 0;
     struct MHD_Response *response = make_response(p);
     if (!response) {
+        has_body = false;
         if (p->has_fd)
             close(p->fd);
         response = MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
@@ -129,7 +134,7 @@ void http_reply(struct http_request *r, struct http_reply *p)
     }
     for (uint32_t i = 0; i < p->header_count; i++)
         MHD_add_response_header(response, p->headers[i].name, p->headers[i].value);
-    answer(inner_of(r), p->status, response);
+    answer(inner_of(r), p->status, response, has_body);
 }
 
 void http_reply_err(struct http_request *r, enum err e, const char *message, int64_t retry_after_ms)
@@ -230,7 +235,7 @@ struct http_stream *http_reply_stream(struct http_request *r)
     }
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/event-stream");
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    answer(inner_of(r), MHD_HTTP_OK, response);
+    answer(inner_of(r), MHD_HTTP_OK, response, false);
     return s;
 }
 
@@ -270,6 +275,10 @@ static void peer_text(struct MHD_Connection *c, char *ret, size_t room)
 
 static enum MHD_Result send_response(struct http_inner *n)
 {
+    const union MHD_ConnectionInfo *link =
+        MHD_get_connection_info(n->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    if (link && link->socket_context && n->has_body && strcmp(n->request.method, "HEAD") != 0)
+        http_link_more(link->socket_context);
     enum MHD_Result sent = MHD_queue_response(n->connection, (unsigned)n->status, n->response);
     MHD_destroy_response(n->response);
     n->response = NULL;
@@ -393,20 +402,29 @@ static void on_completed(void *cls, struct MHD_Connection *c, void **con_cls,
 
 /* Session tickets make a second handshake of a host cost a tenth of the first; libmicrohttpd does not ask for
  * them. */
+static void start_session(struct http *h, struct MHD_Connection *c, int fd, void **socket_context)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    if (!info || !info->tls_session)
+        return;
+    gnutls_session_ticket_enable_server(info->tls_session, &h->ticket_key);
+    *socket_context = http_link_new(info->tls_session, fd);
+}
+
 static void on_connection(void *cls, struct MHD_Connection *c, void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
 {
-    struct http *h = cls;
-    (void)socket_context;
-    if (code != MHD_CONNECTION_NOTIFY_STARTED)
+    if (code != MHD_CONNECTION_NOTIFY_STARTED) {
+        http_link_free(*socket_context);
+        *socket_context = NULL;
         return;
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-    if (info && info->tls_session)
-        gnutls_session_ticket_enable_server(info->tls_session, &h->ticket_key);
+    }
     const union MHD_ConnectionInfo *fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
     int on = 1;
-    if (fd)
-        (void)setsockopt(fd->connect_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (!fd)
+        return;
+    (void)setsockopt(fd->connect_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    start_session(cls, c, fd->connect_fd, socket_context);
 }
 
 static void on_log(void *cls, const char *format, va_list args)

@@ -1,0 +1,21 @@
+/* http_link.h - the bytes of one TLS connection on their way to and from the kernel.
+ *
+ * GnuTLS asks the kernel three times for a request (five bytes of a record's head, the record, nothing more)
+ * and libmicrohttpd sends head and body of a reply as two records, which go out as two packets and wake the
+ * other end twice. Here a request is mostly one recv() and a reply one packet. */
+#ifndef SERVER_HTTP_LINK_H
+#define SERVER_HTTP_LINK_H
+
+#include <stdbool.h>
+
+#include <gnutls/gnutls.h>
+
+struct http_link;
+
+/* Takes over how the session moves its bytes; NULL: no memory, it stays as it was. */
+struct http_link *http_link_new(gnutls_session_t session, int fd);
+void http_link_free(struct http_link *l);
+/* What is sent next (a reply's head) is followed at once by more: it may wait for that. */
+void http_link_more(struct http_link *l);
+
+#endif
