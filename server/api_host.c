@@ -263,10 +263,10 @@ static enum err work_reply(struct call *c, struct work *w, struct buf *body)
     return work_reply_write(&reply, body);
 }
 
-/* On the engine's thread. */
-static void work_done(struct engine_request *r, void *ctx)
+static void write_work(struct http_request *http)
 {
-    struct call *c = ctx;
+    struct call *c = http->state;
+    const struct engine_request *r = &c->request;
     struct buf body = {0};
     enum err e = r->err;
     c->retry_after_ms = r->retry_after_ms;
@@ -274,14 +274,21 @@ static void work_done(struct engine_request *r, void *ctx)
         e = err_set(e, "%s", r->message ? r->message : "");
     else
         e = work_reply(c, c->work, &body);
-    if (e == ERR_OK && r->u.work.leaving)
-        auth_forget(c->server->auth, c->who.token_id);
     if (e == ERR_OK)
         e = call_reply(c, 200, &body);
     if (e != ERR_OK) {
         buf_done(&body);
         call_fail(c, e);
     }
+}
+
+/* On the engine's thread, which is not to write JSON. */
+static void work_done(struct engine_request *r, void *ctx)
+{
+    struct call *c = ctx;
+    if (r->err == ERR_OK && r->u.work.leaving)
+        auth_forget(c->server->auth, c->who.token_id);
+    http_reply_by(c->http, write_work);
 }
 
 static enum err work_put(struct call *c)

@@ -42,6 +42,7 @@ struct http_inner {
     struct MHD_Connection *connection;
     pthread_mutex_t lock;
     bool handled, asleep;
+    void (*late)(struct http_request *r); /* makes the reply */
     struct MHD_Response *response;
     int status;
     bool has_body; /* that is there already */
@@ -111,6 +112,18 @@ static void answer(struct http_inner *n, int status, struct MHD_Response *respon
     n->status = status;
     n->has_body = has_body;
     n->response = response;
+    bool asleep = n->asleep;
+    n->asleep = false;
+    pthread_mutex_unlock(&n->lock);
+    if (asleep)
+        MHD_resume_connection(n->connection);
+}
+
+void http_reply_by(struct http_request *r, void (*reply)(struct http_request *r))
+{
+    struct http_inner *n = inner_of(r);
+    pthread_mutex_lock(&n->lock);
+    n->late = reply;
     bool asleep = n->asleep;
     n->asleep = false;
     pthread_mutex_unlock(&n->lock);
@@ -285,6 +298,15 @@ static enum MHD_Result send_response(struct http_inner *n)
     return sent;
 }
 
+static enum MHD_Result send_late(struct http_inner *n)
+{
+    void (*late)(struct http_request *) = n->late;
+    n->late = NULL;
+    if (late)
+        late(&n->request);
+    return n->response ? send_response(n) : MHD_YES;
+}
+
 static enum MHD_Result refuse(struct http_inner *n, enum err e, const char *message)
 {
     n->handled = true;
@@ -349,13 +371,13 @@ static enum MHD_Result handle(struct http_inner *n)
         return refuse(n, n->refused, n->refusal);
     n->http->config.handle(n->http->config.ctx, &n->request);
     pthread_mutex_lock(&n->lock);
-    bool answered = n->response != NULL;
+    bool answered = n->response || n->late;
     if (!answered) {
         n->asleep = true;
         MHD_suspend_connection(n->connection);
     }
     pthread_mutex_unlock(&n->lock);
-    return answered ? send_response(n) : MHD_YES;
+    return answered ? send_late(n) : MHD_YES;
 }
 
 static enum MHD_Result on_access(void *cls, struct MHD_Connection *c, const char *url, const char *method,
@@ -375,7 +397,7 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *c, const char
     }
     if (!n->handled)
         return handle(n);
-    return n->response ? send_response(n) : MHD_YES;
+    return send_late(n);
 }
 
 static void on_completed(void *cls, struct MHD_Connection *c, void **con_cls,
