@@ -19,7 +19,7 @@
 #include "server/tls_cert.h"
 #include "server/try.h"
 
-enum { PATH_ROOM = 4096, BURST_S = 10 };
+enum { PATH_ROOM = 4096, BURST_S = 10, HEAP_KEPT_BYTES = 8 << 20, HEAP_STEP_BYTES = 256 << 10 };
 
 struct pem { /* as it was when the server started; libmicrohttpd wants texts */
     struct buf certificate, key;
@@ -231,6 +231,14 @@ static void allow_files(const struct settings *s)
         log_event(LOG_WARN, "few-files", "err", strerror(errno), NULL);
 }
 
+/* Requests come and go by the thousand: what they free is kept for the next ones. As it is by itself, the C
+ * library gives the end of a thread's heap back and takes it again many times a second. */
+static void keep_memory(void)
+{
+    mallopt(M_TRIM_THRESHOLD, HEAP_KEPT_BYTES);
+    mallopt(M_TOP_PAD, HEAP_STEP_BYTES);
+}
+
 enum err serve(const char *data, const struct settings *settings)
 {
     enum log_level level = LOG_INFO;
@@ -247,6 +255,7 @@ enum err serve(const char *data, const struct settings *settings)
     snprintf(s->data, sizeof s->data, "%s", data);
     pthread_mutex_init(&s->upload_lock, NULL);
     pthread_mutex_init(&s->hook_lock, NULL);
+    keep_memory();
     block_signals();
     allow_files(settings);
     enum err e = start(s, &pem);
