@@ -45,7 +45,7 @@ struct http_inner {
     void (*late)(struct http_request *r); /* makes the reply */
     struct MHD_Response *response;
     int status;
-    bool has_body; /* that is there already */
+    bool has_body;    /* that is there already */
     enum err refused; /* while the body came */
     char *refusal;
 };

@@ -83,8 +83,8 @@ struct http_reply {
 void http_reply_header(struct http_reply *p, const char *name, const char *value);
 /* Exactly once for each request that handle() was given. */
 void http_reply(struct http_request *r, struct http_reply *p);
-/* Instead of http_reply(), from a thread that has better to do than to write the reply: reply() is called on one
- * of the server's threads and answers then. It is not called when the connection is gone. */
+/* Instead of http_reply(), from a thread that has better to do than to write the reply: reply() is called on
+ * one of the server's threads and answers then. It is not called when the connection is gone. */
 void http_reply_by(struct http_request *r, void (*reply)(struct http_request *r));
 /* {"error":{...}} with the status of e and a Retry-After where one belongs. */
 void http_reply_err(struct http_request *r, enum err e, const char *message, int64_t retry_after_ms);
