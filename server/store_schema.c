@@ -59,9 +59,9 @@ TABLE(batch_live, "batch_live", 1, BATCH_LIVE_ALL,
       {.name = "batch_live_active", .count = 1, .columns = {BATCH_LIVE_ACTIVE}, .partial = true}, NO_MORE)
 TABLE(project, "project", 1, PROJECT_ALL, NO_MORE)
 
-/* One step of the schema. Going down does the opposite of each, from the last to the first. Tables are made
- * as they are in this program, with their indexes; what a later version adds to a table that is in use is a
- * step of its own. */
+/* One step of the schema. Going down does the opposite of each, from the last to the first. A new database
+ * gets all tables at once as they are in this program; what a later version adds to a table that is in use is
+ * a step of its own, which only data of an older version takes. */
 struct step {
     uint32_t version; /* it leads to */
     enum db_change change;
@@ -129,8 +129,18 @@ static enum err apply(struct db *db, enum db_change change, const struct step *s
     return ERR_OK;
 }
 
+static enum err make_all(struct db *db)
+{
+    for (size_t i = 0; i < LENGTH(steps); i++)
+        if (steps[i].change == DB_ADD_TABLE && !is_dropped(i))
+            TRY(apply(db, DB_ADD_TABLE, &steps[i]));
+    return db_set_version(db, STORE_SCHEMA_VERSION);
+}
+
 static enum err step_up(struct db *db, uint32_t to)
 {
+    if (to == 1)
+        return make_all(db);
     for (size_t i = 0; i < LENGTH(steps); i++)
         if (steps[i].version == to)
             TRY(apply(db, steps[i].change, &steps[i]));
