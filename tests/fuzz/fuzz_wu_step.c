@@ -19,7 +19,9 @@ static struct wu start(uint8_t a, uint8_t b)
                                  .successes_max = 4u + (b >> 4) % 4u,
                                  .lease_ms = 20,
                                  .compare = a & 32 ? WU_COMPARE_JUDGE : WU_COMPARE_DIGEST,
-                                 .own_hosts = a & 64 && quorum == 1}};
+                                 .own_hosts = (a & 192) == 64 && quorum == 1,
+                                 .escrow = a & 128 ? 1 + (b & 1) : 0,
+                                 .hold_ms = 50}};
 }
 
 static struct wu_event event_of(const uint8_t *p, int64_t now_ms)
@@ -29,7 +31,8 @@ static struct wu_event event_of(const uint8_t *p, int64_t now_ms)
                           .attempt = p[1] % (ATTEMPTS_MAX + 1),
                           .host_id = p[2] % 32u,
                           .owner_id = p[2] % 29u,
-                          .lease_ms = p[1] & 32 ? p[3] : 0};
+                          .lease_ms = p[1] & 32 ? p[3] : 0,
+                          .count = p[3] % 4};
     if (ev.kind == WU_EV_ERROR || (ev.kind == WU_EV_JUDGED && p[1] & 64))
         ev.error = (enum attempt_error)(p[3] % (ATTEMPT_ERRORS + 1));
     memset(ev.answer.bytes, p[3] % 4, DIGEST_BYTES);

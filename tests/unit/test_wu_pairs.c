@@ -82,6 +82,62 @@ static void make_accepted(enum wu_compare compare)
     }
 }
 
+static struct wu_rules escrow_rules(enum wu_compare compare)
+{
+    struct wu_rules r = rules_of(1, compare);
+    r.target_attempts = 3;
+    r.escrow = WU_ESCROW_ALL;
+    r.hold_ms = 5000;
+    return r;
+}
+
+static void make_provisional(void)
+{
+    struct wu wu = wu_with(escrow_rules(WU_COMPARE_DIGEST));
+    lease(&wu, 2, 0);
+    keep(wu);
+    lease_and_report(&wu, 0, 'a');
+    keep(wu);
+    does(&wu, report_of(2, 'a'));
+    keep(wu); /* two that agree */
+    does(&wu, (struct wu_event){.kind = WU_EV_AUDIT, .count = 2});
+    keep(wu);
+    lease(&wu, 3, 0);
+    keep(wu);
+    does(&wu, report_of(3, 'x'));
+    keep(wu);
+    does(&wu, (struct wu_event){.kind = WU_EV_JUDGED, .groups = {1, 0, 1, 1}});
+    lease(&wu, 4, 0);
+    keep(wu);
+    does(&wu, report_of(4, 'y'));
+    keep(wu);
+    does(&wu, (struct wu_event){.kind = WU_EV_JUDGED, .groups = {1, 0, 1, 1, 1}});
+    does(&wu, (struct wu_event){.kind = WU_EV_TICK, .now_ms = 1000000});
+    keep(wu); /* overdue */
+    does(&wu, (struct wu_event){.kind = WU_EV_FINAL});
+    keep_with_delivery(wu);
+}
+
+static void make_provisional_by_judge(void)
+{
+    struct wu wu = wu_with(escrow_rules(WU_COMPARE_JUDGE));
+    lease(&wu, 2, 0);
+    lease(&wu, 1, 0);
+    lease_and_report(&wu, 0, 'a');
+    keep(wu);
+    struct wu two = wu;
+    does(&two, report_of(2, 'a'));
+    keep(two);
+    does(&wu, (struct wu_event){.kind = WU_EV_JUDGED, .groups = {1}});
+    keep(wu);
+    does(&wu, (struct wu_event){.kind = WU_EV_AUDIT, .count = 1});
+    keep(wu);
+    does(&wu, report_of(1, 'b'));
+    keep(wu);
+    does(&wu, (struct wu_event){.kind = WU_EV_JUDGED, .groups = {1, 2}});
+    keep(wu); /* contradicted: two are needed */
+}
+
 static void make_failed(void)
 {
     struct wu wu = wu_of(2, WU_COMPARE_DIGEST);
@@ -102,6 +158,8 @@ static void make_all(void)
     make_judging();
     make_accepted(WU_COMPARE_DIGEST);
     make_accepted(WU_COMPARE_JUDGE);
+    make_provisional();
+    make_provisional_by_judge();
     make_failed();
 }
 
@@ -117,6 +175,9 @@ static uint32_t shapes_of(enum wu_event_kind kind, struct wu_event *ret)
                                   .owner_id = v & 1 ? 100 + a : 777,
                                   .now_ms = v & 2 ? 900 : 100000,
                                   .answer = answer_of(v & 4 ? 'a' : 'z'),
+                                  .count = v & 1 ? 3 : 9,
+                                  .items = a,
+                                  .agrees = v & 4,
                                   .groups = {1, v & 1 ? 1 : 5, v & 4 ? 1 : 2, 3}};
             if (kind == WU_EV_ERROR || (kind == WU_EV_JUDGED && v & 2))
                 ev.error = v & 4 ? ATTEMPT_ERROR_EXIT : ATTEMPT_ERROR_LOST;

@@ -30,7 +30,7 @@ int64_t pick_tail_wait_ms(const struct wu *wu, const struct pick_tail *tail)
         if (wu->attempts[i].sent_ms < first_ms)
             first_ms = wu->attempts[i].sent_ms;
     }
-    uint32_t lacks = wu->rules.quorum > hopeful ? wu->rules.quorum - hopeful : 0;
+    uint32_t lacks = wu->needed > hopeful ? wu->needed - hopeful : 0;
     if (out == 0 || out >= lacks + tail->spares_max || tail->now_ms - first_ms <= tail->typical_ms)
         return 0;
     return tail->now_ms - first_ms - tail->typical_ms;

@@ -4,7 +4,12 @@
  * applies one event and says what the world owes the unit in return. BOINC's meanings hold where it has one,
  * without its known faults: a quorum of N means N equal answers; an unsent spare is cancelled once the quorum
  * is in; a straggler that agrees with the canonical answer still earns credit; an answer is accepted late
- * until the unit is purged. */
+ * until the unit is purged.
+ *
+ * Under rules.escrow an answer that has its quorum may be provisional first: it waits until enough later
+ * answers of its host were found good, and other hosts may audit it (recompute some of its items). Whose
+ * answers are checked, how often, and when one is final is decided outside (trust.h) and told by CONFIRM,
+ * AUDIT, FINAL and VOID. */
 #ifndef RULES_WU_H
 #define RULES_WU_H
 
@@ -17,7 +22,7 @@
 #include "base/ids.h"
 #include "base/limits.h"
 
-#define EFFECTS_MAX (2 * ATTEMPTS_MAX + 4)
+#define EFFECTS_MAX (2 * ATTEMPTS_MAX + 6)
 
 /* Answer groups: what a judge says of each answer. Any other number names a group; numbers mean nothing from
  * one judgement to the next. */
@@ -29,7 +34,8 @@ enum wu_state {
     WU_JUDGING,  /* enough answers are in; a judge outside compares them */
     WU_ACCEPTED, /* there is a canonical answer, not yet delivered */
     WU_FAILED,   /* there will be none: too many errors, attempts, answers, or cancelled; not yet delivered */
-    WU_DELIVERED, /* the outcome was handed on */
+    WU_DELIVERED,   /* the outcome was handed on */
+    WU_PROVISIONAL, /* there is a canonical answer, which may still be voided; not delivered */
     WU_STATES
 };
 
@@ -74,7 +80,8 @@ enum attempt_error {
 struct attempt {
     enum attempt_state state;
     enum attempt_error error; /* of an errored attempt */
-    uint32_t group;           /* WU_GROUP_*, of the last judgement */
+    bool audit;               /* recomputes items of the answer that stood when it was made */
+    uint32_t group;           /* WU_GROUP_*, of the last judgement; of an answer */
     uint64_t host_id;         /* 0 while unsent */
     uint64_t owner_id;
     int64_t sent_ms;
@@ -105,6 +112,13 @@ enum wu_compare {
     WU_COMPARES
 };
 
+enum wu_escrow {
+    WU_ESCROW_NONE, /* a quorum is accepted */
+    WU_ESCROW_LONE, /* one answer alone is provisional; two equal ones are accepted */
+    WU_ESCROW_ALL,  /* every answer is provisional, and its items are audited */
+    WU_ESCROWS
+};
+
 struct wu_rules {
     uint32_t quorum;          /* so many equal answers make one true; 1..ATTEMPTS_MAX */
     uint32_t target_attempts; /* attempts made at once; >= quorum */
@@ -113,16 +127,22 @@ struct wu_rules {
     uint32_t successes_max;   /* fails when so many answers are in without a quorum; <= attempts_max */
     int64_t lease_ms;         /* deadline of an attempt after it is sent */
     enum wu_compare compare;
-    bool own_hosts; /* the owner's own trusted machines, quorum 1: nobody's answer needs to be independent of
-                     * another's, so an owner may have several attempts and a host may try again */
+    enum wu_escrow escrow;
+    int64_t hold_ms; /* escrow: longest time that an answer is provisional without more being done for it */
+    bool own_hosts;  /* the owner's own trusted machines, quorum 1: nobody's answer needs to be independent of
+                      * another's, so an owner may have several attempts and a host may try again */
 };
 
 struct wu {
     wu_id id;
     enum wu_state state;
     enum wu_failure failure;
-    bool purged; /* its answers' files are gone: late reports are stale from now on */
+    bool overdue; /* provisional for longer than rules.hold_ms */
+    bool purged;  /* its answers' files are gone: late reports are stale from now on */
     struct wu_rules rules;
+    uint32_t needed;      /* equal answers: the rules' quorum, or what CONFIRM or a contradiction asked for */
+    uint32_t audit_count; /* of the answer that stands: so many auditors must agree with it */
+    uint32_t audit_first; /* audits before this attempt were of an answer that stands no more */
     uint32_t attempt_count;
     int32_t canonical;  /* index into attempts, or -1 */
     int64_t wake_at_ms; /* when to look again though nothing happened; INT64_MAX: never */
@@ -138,11 +158,15 @@ struct wu {
     X(ERROR, "error")   /* attempt, host_id, error */                                                        \
     X(JUDGED, "judged") /* groups; or error: the judge gave up */                                            \
     X(DELIVERED, "delivered")                                                                                \
-    X(CANCEL, "cancel") /* not wanted any more. An accepted unit stays, what is still out is recalled */     \
-    X(RETRY, "retry")   /* a failed, delivered unit starts again with fresh limits, its history goes on */   \
-    X(SPARE, "spare")   /* one more attempt is wanted though none is due: the tail of a batch */             \
-    X(PURGE, "purge")   /* its answers' files go: nothing can be compared any more */                        \
-    X(TICK, "tick")     /* time has passed: expires leases */
+    X(CANCEL, "cancel")   /* not wanted any more. An accepted unit stays, what is still out is recalled */   \
+    X(RETRY, "retry")     /* a failed, delivered unit starts again with fresh limits, its history goes on */ \
+    X(SPARE, "spare")     /* one more attempt is wanted though none is due: the tail of a batch */           \
+    X(PURGE, "purge")     /* its answers' files go: nothing can be compared any more */                      \
+    X(TICK, "tick")       /* time has passed: expires leases */                                              \
+    X(CONFIRM, "confirm") /* count: so many equal answers are needed from now on */                          \
+    X(AUDIT, "audit")     /* count: so many hosts are to audit the answer that stands */                     \
+    X(FINAL, "final")     /* the escrow is over: accept */                                                   \
+    X(VOID, "void")       /* attempt: an answer without a verdict counts for nothing, nobody is blamed */
 
 enum wu_event_kind {
 #define X(name, word) WU_EV_##name,
@@ -159,9 +183,11 @@ struct wu_event {
     uint64_t host_id;
     uint64_t owner_id;
     int64_t lease_ms;
-    struct digest answer;
+    uint32_t count;       /* CONFIRM: answers; AUDIT: auditors */
+    struct digest answer; /* REPORT: of an audit, what the auditor computed */
     /* JUDGED: the group of each reported attempt. Once there is a canonical answer it must be in a group too,
-     * as what comes late is compared with it. */
+     * as what comes late is compared with it. Of a provisional unit: audits in the group of the canonical
+     * answer agree with it; the canonical answer in WU_GROUP_UNUSABLE was found wrong. */
     uint32_t groups[ATTEMPTS_MAX];
 };
 
@@ -172,6 +198,9 @@ enum wu_effect_kind {
     WU_FX_BLAME,   /* attempt's host gave a wrong or unusable answer */
     WU_FX_ERRED,   /* attempt's host ended in an error that counts */
     WU_FX_EXPIRED, /* attempt's host let the deadline pass */
+    WU_FX_ESCROW,  /* attempt's answer stands, provisionally: draw whether it is checked */
+    WU_FX_PASSED,  /* all audits of attempt's answer agree with it */
+    WU_FX_OVERDUE, /* attempt's answer has been provisional for too long */
     WU_FX_RECALL,  /* attempt is out at its host and no longer wanted: tell it to stop */
     WU_FX_KINDS
 };
@@ -208,7 +237,8 @@ enum err wu_rules_check(const struct wu_rules *rules) NODISCARD;
 /* How many attempts wait to be sent, and the first of them (-1: none). */
 uint32_t wu_unsent(const struct wu *wu);
 int32_t wu_first_unsent(const struct wu *wu);
-/* The soonest deadline of what is leased, INT64_MAX when nothing is: what wake_at_ms must be. */
+/* The soonest deadline of what is leased or provisional, INT64_MAX when nothing is: what wake_at_ms must be.
+ */
 int64_t wu_next_deadline(const struct wu *wu);
 /* May this host be given an attempt of this unit? Never two attempts on one host or for one owner, whatever
  * became of the first one - except that errors that are nobody's fault (RETURNED, LOST) do not bar the
@@ -221,8 +251,9 @@ bool wu_host_may_take(const struct wu *wu, uint64_t host_id, uint64_t owner_id);
  *   Harmless: a report told again is acknowledged again;
  * - ERR_DENIED: another host's attempt, a second attempt on one host or for one owner;
  * - ERR_MISSING: no such attempt;
- * - ERR_CONFLICT: too early: RETRY before it was delivered, PURGE while a late answer waits for its judge;
- * - ERR_LIMIT: SPARE beyond attempts_max;
+ * - ERR_CONFLICT: too early: RETRY before it was delivered, PURGE while a late answer waits for its judge,
+ *   FINAL while an audit is not over;
+ * - ERR_LIMIT: SPARE, CONFIRM or AUDIT beyond attempts_max;
  * - ERR_INVALID: the event contradicts itself.
  *
  * SUBMIT wants a zeroed wu with id and rules set; from then on wu changes only here. Effects are to be stored

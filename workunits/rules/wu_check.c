@@ -29,6 +29,14 @@ enum err wu_rules_check(const struct wu_rules *r)
                        (long long)r->lease_ms, LEASE_MS_MAX);
     if (r->compare >= WU_COMPARES)
         return err_set(ERR_INVALID, "compare is %u, which is not known", (unsigned)r->compare);
+    if (r->escrow >= WU_ESCROWS)
+        return err_set(ERR_INVALID, "escrow is %u, which is not known", (unsigned)r->escrow);
+    if (r->own_hosts && r->escrow)
+        return err_set(ERR_INVALID,
+                       "answers of one's own hosts are not kept in escrow: nobody else may audit them");
+    if (r->escrow && (r->hold_ms < 1 || r->hold_ms > LEASE_MS_MAX))
+        return err_set(ERR_INVALID, "hold_ms is %lld, must be from 1 to %lld", (long long)r->hold_ms,
+                       LEASE_MS_MAX);
     if (r->own_hosts && r->quorum != 1)
         return err_set(
             ERR_INVALID,
@@ -53,12 +61,20 @@ int32_t wu_first_unsent(const struct wu *wu)
     return -1;
 }
 
+int64_t wu_overdue_ms(const struct wu *wu)
+{
+    int64_t since_ms = wu->attempts[wu->canonical].ended_ms;
+    return since_ms > INT64_MAX - wu->rules.hold_ms ? INT64_MAX : since_ms + wu->rules.hold_ms;
+}
+
 int64_t wu_next_deadline(const struct wu *wu)
 {
     int64_t soonest_ms = INT64_MAX;
     for (uint32_t i = 0; i < wu->attempt_count; i++)
         if (wu->attempts[i].state == ATTEMPT_LEASED && wu->attempts[i].deadline_ms < soonest_ms)
             soonest_ms = wu->attempts[i].deadline_ms;
+    if (wu->state == WU_PROVISIONAL && !wu->overdue && wu_overdue_ms(wu) < soonest_ms)
+        soonest_ms = wu_overdue_ms(wu);
     return soonest_ms;
 }
 
@@ -105,6 +121,8 @@ static bool attempt_is_sound(const struct wu *wu, const struct attempt *a)
         return false;
     if (answered && digest_is_zero(&a->answer))
         return false;
+    if (a->audit)
+        return wu->rules.escrow && (a->state != ATTEMPT_REPORTED || wu->state == WU_PROVISIONAL);
     return a->state != ATTEMPT_VALID || wu_is_accepted(wu);
 }
 
@@ -127,16 +145,37 @@ static bool owners_are_apart(const struct wu *wu)
 
 static bool quorum_stands(const struct wu *wu, const struct wu_tally *t)
 {
-    if (wu->canonical < 0 || (uint32_t)wu->canonical >= wu->attempt_count || t->valid < wu->rules.quorum)
+    if (wu->canonical < 0 || (uint32_t)wu->canonical >= wu->attempt_count || t->valid < wu->needed)
         return false;
-    if (wu->attempts[wu->canonical].state != ATTEMPT_VALID)
+    if (wu->attempts[wu->canonical].state != ATTEMPT_VALID || wu->attempts[wu->canonical].audit)
         return false;
     for (uint32_t i = 0; i < wu->attempt_count; i++)
         if (wu->rules.compare == WU_COMPARE_DIGEST && wu->attempts[i].state == ATTEMPT_VALID &&
-            !wu_same_answer(wu, i, (uint32_t)wu->canonical))
+            !wu->attempts[i].audit && !wu_same_answer(wu, i, (uint32_t)wu->canonical))
             return false;
-    return t->unsent == 0 && wu->failure == WU_FAILURE_NONE &&
+    return t->unsent == 0 && wu_audits_open(wu) == 0 && wu->failure == WU_FAILURE_NONE &&
            (wu->rules.compare == WU_COMPARE_JUDGE || t->reported == 0);
+}
+
+/* All answers without a verdict agree with the one that stands, and so many hosts audit it or have. */
+static bool answer_stands(const struct wu *wu, const struct wu_tally *t)
+{
+    uint32_t audits = 0;
+    if (!wu->rules.escrow || wu->canonical < 0 || (uint32_t)wu->canonical >= wu->attempt_count ||
+        wu->failure != WU_FAILURE_NONE)
+        return false;
+    const struct attempt *canonical = &wu->attempts[wu->canonical];
+    if (canonical->state != ATTEMPT_REPORTED || canonical->audit || t->unjudged > 0 || t->unsent > 0 ||
+        t->best < wu->needed || t->best != t->reported || wu->audit_first > wu->attempt_count)
+        return false;
+    for (uint32_t i = 0; i < wu->attempt_count; i++) {
+        const struct attempt *a = &wu->attempts[i];
+        bool live = a->state == ATTEMPT_UNSENT || a->state == ATTEMPT_LEASED || a->state == ATTEMPT_REPORTED;
+        if (a->audit && i < wu->audit_first && live)
+            return false; /* of an answer that stood before */
+        audits += a->audit && i >= wu->audit_first && (live || a->state == ATTEMPT_VALID);
+    }
+    return audits >= wu->audit_count;
 }
 
 static bool failure_stands(const struct wu *wu, const struct wu_tally *t)
@@ -150,17 +189,19 @@ static bool state_is_sound(const struct wu *wu)
     bool undecided = wu->canonical == -1 && wu->failure == WU_FAILURE_NONE;
     switch (wu->state) {
     case WU_OPEN: /* never stuck: something is out or waits to go, and no quorum is overlooked */
-        return undecided && t.pending > 0 && t.best < wu->rules.quorum &&
-               (t.unjudged == 0 || t.best + t.unjudged < wu->rules.quorum);
+        return undecided && t.pending > 0 && t.best < wu->needed && wu_audits_open(wu) == 0 &&
+               (t.unjudged == 0 || t.best + t.unjudged < wu->needed);
     case WU_JUDGING:
         return undecided && wu->rules.compare == WU_COMPARE_JUDGE && t.unjudged > 0 &&
-               t.best + t.unjudged >= wu->rules.quorum;
+               t.best + t.unjudged >= wu->needed && wu_audits_open(wu) == 0;
     case WU_ACCEPTED:
         return quorum_stands(wu, &t);
     case WU_FAILED:
         return failure_stands(wu, &t);
     case WU_DELIVERED:
         return wu_is_accepted(wu) ? quorum_stands(wu, &t) : failure_stands(wu, &t);
+    case WU_PROVISIONAL:
+        return answer_stands(wu, &t);
     case WU_STATES:
         break;
     }
@@ -170,7 +211,10 @@ static bool state_is_sound(const struct wu *wu)
 bool wu_invariant(const struct wu *wu)
 {
     if (wu->attempt_count < 1 || wu->attempt_count > wu->rules.attempts_max ||
-        wu->rules.attempts_max > ATTEMPTS_MAX || wu->failure >= WU_FAILURES)
+        wu->rules.attempts_max > ATTEMPTS_MAX || wu->failure >= WU_FAILURES ||
+        wu->needed < wu->rules.quorum || wu->needed > wu->rules.attempts_max ||
+        (wu->overdue && wu->state != WU_PROVISIONAL) || wu->audit_count > ATTEMPTS_MAX ||
+        wu->audit_first > ATTEMPTS_MAX)
         return false;
     for (uint32_t i = 0; i < wu->attempt_count; i++)
         if (!attempt_is_sound(wu, &wu->attempts[i]))

@@ -10,7 +10,13 @@
 #define IS_TRUTH   0x80u /* its answer is the canonical one's, which is stored once */
 #define STATE_MASK 0x07u
 
+#define CANONICAL_MASK 0x1fu
+#define HAS_NEEDED     0x20u
+#define HAS_AUDITS     0x40u
+#define IS_OVERDUE     0x80u
+
 _Static_assert(ATTEMPT_STATES <= STATE_MASK + 1, "attempt states fit in three bits");
+_Static_assert(ATTEMPTS_MAX <= 16, "audits fit in a mask of two bytes, an attempt and none in five bits");
 _Static_assert(WU_STATES <= 8 && WU_FAILURES <= 16, "unit states and failures fit in their bits");
 
 struct pen {
@@ -80,6 +86,32 @@ static void put_attempt(struct pen *p, const struct wu *wu, uint32_t i, int64_t 
         put_digest(p, &a->answer);
 }
 
+static uint32_t audits_of(const struct wu *wu)
+{
+    uint32_t mask = 0;
+    for (uint32_t i = 0; i < wu->attempt_count; i++)
+        mask |= (wu->attempts[i].audit ? 1u : 0u) << i;
+    return mask;
+}
+
+static void put_head(struct pen *p, const struct wu *wu)
+{
+    uint32_t audits = audits_of(wu), head = (uint32_t)(wu->canonical + 1);
+    bool audited = audits | wu->audit_count | wu->audit_first;
+    head |= wu->needed != wu->rules.quorum ? HAS_NEEDED : 0;
+    head |= audited ? HAS_AUDITS : 0;
+    head |= wu->overdue ? IS_OVERDUE : 0;
+    put_u8(p, (uint8_t)head);
+    if (head & HAS_NEEDED)
+        put_u8(p, (uint8_t)wu->needed);
+    if (!audited)
+        return;
+    put_u8(p, (uint8_t)audits);
+    put_u8(p, (uint8_t)(audits >> 8));
+    put_u8(p, (uint8_t)wu->audit_count);
+    put_u8(p, (uint8_t)wu->audit_first);
+}
+
 size_t wu_encode(const struct wu *wu, uint8_t ret_bytes[WU_BYTES_MAX])
 {
     struct pen p = {.bytes = ret_bytes};
@@ -87,7 +119,7 @@ size_t wu_encode(const struct wu *wu, uint8_t ret_bytes[WU_BYTES_MAX])
     put_u8(&p, WU_CODEC_VERSION);
     put_u8(&p, (uint8_t)((uint32_t)wu->state | (wu->purged ? 8u : 0u) | (uint32_t)wu->failure << 4));
     put_u8(&p, (uint8_t)wu->attempt_count);
-    put_u8(&p, (uint8_t)(wu->canonical + 1));
+    put_head(&p, wu);
     for (uint32_t i = 0; i < wu->attempt_count; i++)
         put_attempt(&p, wu, i, &sent_ms);
     return p.len;
@@ -162,6 +194,22 @@ static void take_attempt(struct eye *e, struct wu *wu, uint32_t i, int64_t *sent
         take_digest(e, &a->answer);
 }
 
+static void take_head(struct eye *e, struct wu *wu)
+{
+    uint8_t head = take_u8(e);
+    wu->canonical = (int32_t)(head & CANONICAL_MASK) - 1;
+    wu->overdue = head & IS_OVERDUE;
+    wu->needed = head & HAS_NEEDED ? take_u8(e) : wu->rules.quorum;
+    if (!(head & HAS_AUDITS))
+        return;
+    uint32_t audits = take_u8(e);
+    audits |= (uint32_t)take_u8(e) << 8;
+    wu->audit_count = take_u8(e);
+    wu->audit_first = take_u8(e);
+    for (uint32_t i = 0; i < ATTEMPTS_MAX; i++)
+        wu->attempts[i].audit = audits >> i & 1;
+}
+
 static void take_life(struct eye *e, struct wu *wu)
 {
     bool truth[ATTEMPTS_MAX] = {false};
@@ -173,7 +221,7 @@ static void take_life(struct eye *e, struct wu *wu)
     wu->purged = head & 8;
     wu->failure = (enum wu_failure)(head >> 4);
     wu->attempt_count = take_u8(e);
-    wu->canonical = (int32_t)take_u8(e) - 1;
+    take_head(e, wu);
     if (wu->attempt_count > ATTEMPTS_MAX || wu->canonical >= (int32_t)wu->attempt_count)
         e->failed = true;
     for (uint32_t i = 0; i < wu->attempt_count && !e->failed; i++) {

@@ -13,11 +13,14 @@ enum shape {
     SHAPE_REPORT,
     SHAPE_ERROR,
     SHAPE_JUDGED,
+    SHAPE_COUNT,
+    SHAPE_VOID,
 };
 
 static const uint8_t shapes[WU_EVENTS] = {
     [WU_EV_LEASE] = SHAPE_LEASE, [WU_EV_RENEW] = SHAPE_RENEW,   [WU_EV_REPORT] = SHAPE_REPORT,
-    [WU_EV_ERROR] = SHAPE_ERROR, [WU_EV_JUDGED] = SHAPE_JUDGED,
+    [WU_EV_ERROR] = SHAPE_ERROR, [WU_EV_JUDGED] = SHAPE_JUDGED, [WU_EV_CONFIRM] = SHAPE_COUNT,
+    [WU_EV_AUDIT] = SHAPE_COUNT, [WU_EV_VOID] = SHAPE_VOID,
 };
 
 static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -91,12 +94,16 @@ static void put_groups(struct pen *p, const uint32_t groups[ATTEMPTS_MAX])
     put(p, ']');
 }
 
-static void put_attempt(struct pen *p, const struct wu_event *ev)
+static void put_number(struct pen *p, uint64_t n)
 {
     put(p, ',');
-    put_u64(p, ev->attempt);
-    put(p, ',');
-    put_u64(p, ev->host_id);
+    put_u64(p, n);
+}
+
+static void put_attempt(struct pen *p, const struct wu_event *ev)
+{
+    put_number(p, ev->attempt);
+    put_number(p, ev->host_id);
 }
 
 static void put_lease(struct pen *p, const struct wu_event *ev)
@@ -114,8 +121,7 @@ static void put_rest(struct pen *p, const struct wu_event *ev)
         break;
     case SHAPE_LEASE:
         put_attempt(p, ev);
-        put(p, ',');
-        put_u64(p, ev->owner_id);
+        put_number(p, ev->owner_id);
         put_lease(p, ev);
         break;
     case SHAPE_RENEW:
@@ -138,6 +144,12 @@ static void put_rest(struct pen *p, const struct wu_event *ev)
             put_word(p, attempt_error_name(ev->error));
         else
             put_groups(p, ev->groups);
+        break;
+    case SHAPE_COUNT:
+        put_number(p, ev->count);
+        break;
+    case SHAPE_VOID:
+        put_number(p, ev->attempt);
         break;
     }
 }
@@ -270,12 +282,16 @@ static enum attempt_error take_error(struct eye *e)
     return error;
 }
 
-static void take_attempt(struct eye *e, struct wu_event *ev)
+static uint64_t take_number(struct eye *e, uint64_t max)
 {
     take(e, ',');
-    ev->attempt = (uint32_t)take_u64(e, UINT32_MAX);
-    take(e, ',');
-    ev->host_id = take_u64(e, UINT64_MAX);
+    return take_u64(e, max);
+}
+
+static void take_attempt(struct eye *e, struct wu_event *ev)
+{
+    ev->attempt = (uint32_t)take_number(e, UINT32_MAX);
+    ev->host_id = take_number(e, UINT64_MAX);
 }
 
 static void take_lease(struct eye *e, struct wu_event *ev)
@@ -295,8 +311,7 @@ static void take_rest(struct eye *e, struct wu_event *ev)
         break;
     case SHAPE_LEASE:
         take_attempt(e, ev);
-        take(e, ',');
-        ev->owner_id = take_u64(e, UINT64_MAX);
+        ev->owner_id = take_number(e, UINT64_MAX);
         take_lease(e, ev);
         break;
     case SHAPE_RENEW:
@@ -319,6 +334,12 @@ static void take_rest(struct eye *e, struct wu_event *ev)
             ev->error = take_error(e);
         else
             take_groups(e, ev->groups);
+        break;
+    case SHAPE_COUNT:
+        ev->count = (uint32_t)take_number(e, UINT32_MAX);
+        break;
+    case SHAPE_VOID:
+        ev->attempt = (uint32_t)take_number(e, UINT32_MAX);
         break;
     }
 }

@@ -6,7 +6,8 @@
  *   ["report",T,ATTEMPT,HOST,"SHA-256 in 43 characters of base64url"] ["error",T,ATTEMPT,HOST,"word"]
  *   ["judged",T,[GROUP of attempt 0,...]] (no trailing zeros; -1 is unusable)
  *   ["judged",T,"word"] (the judge gave up)
- *   ["delivered",T] ["cancel",T] ["retry",T] ["spare",T] ["purge",T] ["tick",T]
+ *   ["confirm",T,COUNT] ["audit",T,COUNT] ["void",T,ATTEMPT]
+ *   ["final",T] ["delivered",T] ["cancel",T] ["retry",T] ["spare",T] ["purge",T] ["tick",T]
  * T is in milliseconds after base_ms, which the caller keeps beside the lines (the batch's time of
  * submission, or 0): numbers of 8 digits instead of 13, and every byte here is stored for every event of
  * every unit.

@@ -4,6 +4,7 @@
 
 #include "rules/wu.h"
 
+/* Of answers; audits are not counted. */
 struct wu_tally {
     uint32_t unsent;
     uint32_t pending;  /* unsent or leased: may still bring an answer in time */
@@ -18,7 +19,7 @@ struct wu_tally {
 struct wu_tally wu_tally(const struct wu *wu);
 /* Did attempts a and b, both reported and compared, give the same answer? */
 bool wu_same_answer(const struct wu *wu, uint32_t a, uint32_t b);
-bool wu_is_accepted(const struct wu *wu); /* a canonical answer exists, delivered or not */
+bool wu_is_accepted(const struct wu *wu); /* delivered or not; a provisional answer is not accepted */
 
 void wu_move(struct wu *wu, enum wu_state to);
 void attempt_move(struct attempt *a, enum attempt_state to);
@@ -29,6 +30,22 @@ void wu_settle(struct wu *wu, struct wu_effects *fx);
 void wu_fail(struct wu *wu, enum wu_failure why, struct wu_effects *fx);
 /* The verdict on an answer that came after the unit was accepted. */
 void wu_late(struct wu *wu, uint32_t attempt, struct wu_effects *fx);
+void wu_give_verdict(struct wu *wu, uint32_t attempt, bool valid, struct wu_effects *fx);
+
+/* Escrow. */
+int64_t wu_overdue_ms(const struct wu *wu);   /* of a provisional one: when it will have waited too long */
+uint32_t wu_audits_open(const struct wu *wu); /* unsent, leased or disputed */
+/* A provisional unit becomes open again: what stands stands no more, its audits are over. */
+void wu_reopen(struct wu *wu, struct wu_effects *fx);
+/* The audits that expired or ended in an error are asked of others. */
+void wu_refill_audits(struct wu *wu, struct wu_effects *fx);
+/* An answer came while another stands. */
+void wu_second_answer(struct wu *wu, uint32_t attempt, struct wu_effects *fx);
+/* The auditor's report, and what the judge made of it. */
+enum err wu_audit_reported(struct wu *wu, const struct wu_event *ev, struct wu_effects *fx) NODISCARD;
+enum err wu_on_audit_judged(struct wu *wu, const struct wu_event *ev, struct wu_effects *fx) NODISCARD;
+enum err wu_on_escrow(struct wu *wu, const struct wu_event *ev, struct wu_effects *fx) NODISCARD;
+
 enum err wu_on_judged(struct wu *wu, const struct wu_event *ev, struct wu_effects *fx) NODISCARD;
 
 #endif

@@ -13,14 +13,14 @@ bool wu_same_answer(const struct wu *wu, uint32_t a, uint32_t b)
 
 bool wu_is_accepted(const struct wu *wu)
 {
-    return wu->canonical >= 0;
+    return wu->canonical >= 0 && wu->state != WU_PROVISIONAL;
 }
 
 static uint32_t count_equal(const struct wu *wu, uint32_t to)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < wu->attempt_count; i++)
-        n += wu->attempts[i].state == ATTEMPT_REPORTED && wu_same_answer(wu, i, to);
+        n += wu->attempts[i].state == ATTEMPT_REPORTED && !wu->attempts[i].audit && wu_same_answer(wu, i, to);
     return n;
 }
 
@@ -29,6 +29,8 @@ struct wu_tally wu_tally(const struct wu *wu)
     struct wu_tally t = {0};
     for (uint32_t i = 0; i < wu->attempt_count; i++) {
         const struct attempt *a = &wu->attempts[i];
+        if (a->audit)
+            continue;
         t.unsent += a->state == ATTEMPT_UNSENT;
         t.pending += a->state == ATTEMPT_UNSENT || a->state == ATTEMPT_LEASED;
         t.valid += a->state == ATTEMPT_VALID;
@@ -68,7 +70,7 @@ void wu_owe(struct wu_effects *fx, enum wu_effect_kind kind, uint32_t attempt)
     fx->list[fx->count++] = (struct wu_effect){.kind = kind, .attempt = attempt};
 }
 
-static void give_verdict(struct wu *wu, uint32_t i, bool valid, struct wu_effects *fx)
+void wu_give_verdict(struct wu *wu, uint32_t i, bool valid, struct wu_effects *fx)
 {
     attempt_move(&wu->attempts[i], valid ? ATTEMPT_VALID : ATTEMPT_INVALID);
     wu_owe(fx, valid ? WU_FX_CREDIT : WU_FX_BLAME, i);
@@ -87,9 +89,9 @@ static void accept_answer(struct wu *wu, uint32_t canonical, struct wu_effects *
         if (wu->rules.compare == WU_COMPARE_JUDGE && a->group == WU_GROUP_NONE)
             late = true; /* it came while the judge was at work */
         else
-            give_verdict(wu, i, wu_same_answer(wu, i, canonical), fx);
+            wu_give_verdict(wu, i, wu_same_answer(wu, i, canonical), fx);
     }
-    give_verdict(wu, canonical, true, fx);
+    wu_give_verdict(wu, canonical, true, fx);
     wu->canonical = (int32_t)canonical;
     wu_move(wu, WU_ACCEPTED);
     wu_owe(fx, WU_FX_DELIVER, canonical);
@@ -97,8 +99,27 @@ static void accept_answer(struct wu *wu, uint32_t canonical, struct wu_effects *
         wu_owe(fx, WU_FX_JUDGE, canonical);
 }
 
+/* The answers that disagree are wrong; those that agree wait with the one that stands. */
+static void let_stand(struct wu *wu, uint32_t canonical, struct wu_effects *fx)
+{
+    for (uint32_t i = 0; i < wu->attempt_count; i++) {
+        struct attempt *a = &wu->attempts[i];
+        if (a->state == ATTEMPT_UNSENT)
+            attempt_move(a, ATTEMPT_CANCELLED);
+        if (a->state == ATTEMPT_REPORTED && !wu_same_answer(wu, i, canonical))
+            wu_give_verdict(wu, i, false, fx);
+    }
+    wu->canonical = (int32_t)canonical;
+    wu->audit_count = 0;
+    wu->audit_first = wu->attempt_count;
+    wu_move(wu, WU_PROVISIONAL);
+    wu_owe(fx, WU_FX_ESCROW, canonical);
+}
+
 void wu_fail(struct wu *wu, enum wu_failure why, struct wu_effects *fx)
 {
+    if (wu->state == WU_PROVISIONAL)
+        wu_reopen(wu, fx);
     for (uint32_t i = 0; i < wu->attempt_count; i++) {
         struct attempt *a = &wu->attempts[i];
         if (a->state == ATTEMPT_LEASED)
@@ -118,8 +139,9 @@ static void want_more(struct wu *wu, const struct wu_tally *t, struct wu_effects
     const struct wu_rules *r = &wu->rules;
     uint32_t hopeful = t->best + t->unjudged + t->pending;
     uint32_t active = t->reported + t->pending;
-    uint32_t lack = hopeful < r->quorum ? r->quorum - hopeful : 0;
-    uint32_t more = active < r->target_attempts ? r->target_attempts - active : 0;
+    uint32_t target = r->target_attempts > wu->needed ? r->target_attempts : wu->needed;
+    uint32_t lack = hopeful < wu->needed ? wu->needed - hopeful : 0;
+    uint32_t more = active < target ? target - active : 0;
     uint32_t room = r->attempts_max - wu->attempt_count;
     if (lack > room) {
         wu_fail(wu, WU_FAILURE_ATTEMPTS, fx);
@@ -135,9 +157,16 @@ void wu_settle(struct wu *wu, struct wu_effects *fx)
     if (wu->state != WU_OPEN)
         return;
     struct wu_tally t = wu_tally(wu);
-    if (t.best >= wu->rules.quorum) {
-        accept_answer(wu, t.best_at, fx);
-    } else if (t.unjudged > 0 && t.best + t.unjudged >= wu->rules.quorum) {
+    bool contradicted = t.reported - t.unjudged > t.best;
+    if (wu->rules.escrow && contradicted && wu->needed < 2)
+        wu->needed = 2; /* one voice is enough only while there is no other */
+    bool judgeable = t.unjudged > 0 && t.best + t.unjudged >= wu->needed;
+    if (t.best >= wu->needed && !(wu->rules.escrow && judgeable)) {
+        if (wu->rules.escrow == WU_ESCROW_ALL || (wu->rules.escrow == WU_ESCROW_LONE && t.best == 1))
+            let_stand(wu, t.best_at, fx);
+        else
+            accept_answer(wu, t.best_at, fx);
+    } else if (judgeable) {
         wu_move(wu, WU_JUDGING);
         wu_owe(fx, WU_FX_JUDGE, 0);
     } else if (t.failed > wu->rules.errors_max) {
@@ -154,7 +183,7 @@ void wu_late(struct wu *wu, uint32_t i, struct wu_effects *fx)
     const struct attempt *canonical = &wu->attempts[wu->canonical];
     bool same = digest_eq(&wu->attempts[i].answer, &canonical->answer);
     if (same || wu->rules.compare == WU_COMPARE_DIGEST)
-        give_verdict(wu, i, same, fx);
+        wu_give_verdict(wu, i, same, fx);
     else
         wu_owe(fx, WU_FX_JUDGE, i);
 }
@@ -188,7 +217,7 @@ static enum err judged_late(struct wu *wu, const struct wu_event *ev, struct wu_
             continue;
         }
         a->group = ev->groups[i];
-        give_verdict(wu, i, a->group == truth, fx);
+        wu_give_verdict(wu, i, a->group == truth, fx);
     }
     if (more)
         wu_owe(fx, WU_FX_JUDGE, (uint32_t)wu->canonical);
@@ -205,6 +234,8 @@ static bool covers_any(const struct wu *wu, const struct wu_event *ev)
 
 enum err wu_on_judged(struct wu *wu, const struct wu_event *ev, struct wu_effects *fx)
 {
+    if (wu->state == WU_PROVISIONAL && ev->error == ATTEMPT_ERROR_NONE)
+        return wu_on_audit_judged(wu, ev, fx);
     if (wu_tally(wu).reported == 0)
         return err_set(ERR_STALE, "no answer waits for a judge");
     if (ev->error >= ATTEMPT_ERRORS)
@@ -221,7 +252,7 @@ enum err wu_on_judged(struct wu *wu, const struct wu_event *ev, struct wu_effect
             continue;
         a->group = ev->groups[i];
         if (a->group == WU_GROUP_UNUSABLE)
-            give_verdict(wu, i, false, fx);
+            wu_give_verdict(wu, i, false, fx);
     }
     wu_move(wu, WU_OPEN);
     wu_settle(wu, fx);

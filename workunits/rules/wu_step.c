@@ -26,6 +26,7 @@ static enum err on_submit(struct wu *wu, struct wu_effects *fx)
         return e;
     wu->canonical = -1;
     wu->failure = WU_FAILURE_NONE;
+    wu->needed = wu->rules.quorum;
     wu_settle(wu, fx);
     return ERR_OK;
 }
@@ -66,6 +67,8 @@ static enum err on_report(struct wu *wu, const struct wu_event *ev, struct wu_ef
     struct attempt *a = &wu->attempts[ev->attempt];
     if (digest_is_zero(&ev->answer))
         return err_set(ERR_INVALID, "a report needs the digest of its answer");
+    if (a->audit)
+        return wu_audit_reported(wu, ev, fx);
     if (!attempt_may_move(a->state, ATTEMPT_REPORTED))
         return err_set(ERR_STALE, "attempt %u is %s already", ev->attempt, attempt_state_name(a->state));
     if (wu->purged || (!wu_is_accepted(wu) && (wu->state == WU_DELIVERED || a->state == ATTEMPT_CANCELLED)))
@@ -75,6 +78,8 @@ static enum err on_report(struct wu *wu, const struct wu_event *ev, struct wu_ef
     a->ended_ms = ev->now_ms;
     if (wu_is_accepted(wu))
         wu_late(wu, ev->attempt, fx);
+    else if (wu->state == WU_PROVISIONAL)
+        wu_second_answer(wu, ev->attempt, fx);
     else
         wu_settle(wu, fx);
     return ERR_OK;
@@ -92,7 +97,10 @@ static enum err on_error(struct wu *wu, const struct wu_event *ev, struct wu_eff
     a->ended_ms = ev->now_ms;
     if (attempt_error_counts(ev->error))
         wu_owe(fx, WU_FX_ERRED, ev->attempt);
-    wu_settle(wu, fx);
+    if (wu->state == WU_PROVISIONAL)
+        wu_refill_audits(wu, fx);
+    else
+        wu_settle(wu, fx);
     return ERR_OK;
 }
 
@@ -126,7 +134,7 @@ static uint32_t recall_all(struct wu *wu, struct wu_effects *fx)
 
 static enum err on_cancel(struct wu *wu, struct wu_effects *fx)
 {
-    if (wu->state == WU_OPEN || wu->state == WU_JUDGING)
+    if (wu->state == WU_OPEN || wu->state == WU_JUDGING || wu->state == WU_PROVISIONAL)
         wu_fail(wu, WU_FAILURE_CANCELLED, fx);
     else if (recall_all(wu, fx) == 0)
         return err_set(ERR_STALE, "the unit is over and nothing of it is out");
@@ -141,7 +149,8 @@ static enum err on_retry(struct wu *wu, struct wu_effects *fx)
         return err_set(ERR_CONFLICT, "the unit failed but is not delivered yet: try again when it is");
     if (wu_is_accepted(wu))
         return err_set(ERR_STALE, "the unit has an accepted answer, there is nothing to try again");
-    *wu = (struct wu){.id = wu->id, .state = wu->state, .rules = wu->rules, .canonical = -1};
+    *wu = (struct wu){
+        .id = wu->id, .state = wu->state, .rules = wu->rules, .canonical = -1, .needed = wu->rules.quorum};
     wu_move(wu, WU_OPEN);
     wu_settle(wu, fx);
     return ERR_OK;
@@ -180,9 +189,17 @@ static enum err on_tick(struct wu *wu, const struct wu_event *ev, struct wu_effe
         wu_owe(fx, WU_FX_EXPIRED, i);
         due++;
     }
+    if (wu->state == WU_PROVISIONAL && !wu->overdue && wu_overdue_ms(wu) <= ev->now_ms) {
+        wu->overdue = true;
+        wu_owe(fx, WU_FX_OVERDUE, (uint32_t)wu->canonical);
+        due++;
+    }
     if (due == 0)
         return err_set(ERR_STALE, "nothing is due");
-    wu_settle(wu, fx);
+    if (wu->state == WU_PROVISIONAL)
+        wu_refill_audits(wu, fx);
+    else
+        wu_settle(wu, fx);
     return ERR_OK;
 }
 
@@ -211,6 +228,11 @@ static enum err apply(struct wu *wu, const struct wu_event *ev, struct wu_effect
         return on_purge(wu, fx);
     case WU_EV_TICK:
         return on_tick(wu, ev, fx);
+    case WU_EV_CONFIRM:
+    case WU_EV_AUDIT:
+    case WU_EV_FINAL:
+    case WU_EV_VOID:
+        return wu_on_escrow(wu, ev, fx);
     case WU_EVENTS:
         break;
     }

@@ -12,11 +12,12 @@ static const struct row {
     uint32_t next;
 } units[WU_STATES] =
     {
-        [WU_OPEN] = {"open", TO(WU_JUDGING) | TO(WU_ACCEPTED) | TO(WU_FAILED)},
-        [WU_JUDGING] = {"judging", TO(WU_OPEN) | TO(WU_ACCEPTED) | TO(WU_FAILED)},
+        [WU_OPEN] = {"open", TO(WU_JUDGING) | TO(WU_PROVISIONAL) | TO(WU_ACCEPTED) | TO(WU_FAILED)},
+        [WU_JUDGING] = {"judging", TO(WU_OPEN) | TO(WU_PROVISIONAL) | TO(WU_ACCEPTED) | TO(WU_FAILED)},
         [WU_ACCEPTED] = {"accepted", TO(WU_DELIVERED)},
         [WU_FAILED] = {"failed", TO(WU_DELIVERED)},
         [WU_DELIVERED] = {"delivered", TO(WU_OPEN)},
+        [WU_PROVISIONAL] = {"provisional", TO(WU_OPEN) | TO(WU_JUDGING) | TO(WU_ACCEPTED) | TO(WU_FAILED)},
 },
   attempts[ATTEMPT_STATES] = {
       [ATTEMPT_UNSENT] = {"unsent", TO(ATTEMPT_LEASED) | TO(ATTEMPT_CANCELLED)},
@@ -30,7 +31,7 @@ static const struct row {
       [ATTEMPT_CANCELLED] = {"cancelled", TO(ATTEMPT_REPORTED)},
 };
 
-#define LIVE (TO(WU_OPEN) | TO(WU_JUDGING))
+#define LIVE (TO(WU_OPEN) | TO(WU_JUDGING) | TO(WU_PROVISIONAL))
 #define LATE (LIVE | TO(WU_ACCEPTED) | TO(WU_DELIVERED))
 
 static const uint32_t takers[WU_EVENTS] = {
@@ -46,6 +47,10 @@ static const uint32_t takers[WU_EVENTS] = {
     [WU_EV_SPARE] = TO(WU_OPEN),
     [WU_EV_PURGE] = TO(WU_ACCEPTED) | TO(WU_FAILED) | TO(WU_DELIVERED),
     [WU_EV_TICK] = LATE,
+    [WU_EV_CONFIRM] = LIVE,
+    [WU_EV_AUDIT] = TO(WU_PROVISIONAL),
+    [WU_EV_FINAL] = TO(WU_PROVISIONAL),
+    [WU_EV_VOID] = LIVE,
 };
 
 #define WORD(name, word, ...) word,
@@ -55,8 +60,10 @@ static const char *const event_words[] = {WU_EVENT_LIST(WORD)};
 #undef WORD
 
 static const char *const effect_words[WU_FX_KINDS] = {
-    [WU_FX_JUDGE] = "judge", [WU_FX_DELIVER] = "deliver", [WU_FX_CREDIT] = "credit", [WU_FX_BLAME] = "blame",
-    [WU_FX_ERRED] = "erred", [WU_FX_EXPIRED] = "expired", [WU_FX_RECALL] = "recall",
+    [WU_FX_JUDGE] = "judge",     [WU_FX_DELIVER] = "deliver", [WU_FX_CREDIT] = "credit",
+    [WU_FX_BLAME] = "blame",     [WU_FX_ERRED] = "erred",     [WU_FX_EXPIRED] = "expired",
+    [WU_FX_RECALL] = "recall",   [WU_FX_ESCROW] = "escrow",   [WU_FX_PASSED] = "passed",
+    [WU_FX_OVERDUE] = "overdue",
 };
 
 const char *wu_state_name(enum wu_state s)

@@ -1,0 +1,118 @@
+#include "rules/trust.h"
+
+#include <assert.h>
+
+#define MILLI 1000u
+
+enum err trust_policy_check(const struct trust_policy *p)
+{
+    if (p->audit_ppm < 1000 || p->audit_ppm > TRUST_MILLION)
+        return err_set(ERR_INVALID, "audit_share is %g, must be from 0.001 to 1",
+                       (double)p->audit_ppm / TRUST_MILLION);
+    if (p->floor_ppm < 1000 || p->floor_ppm > p->audit_ppm)
+        return err_set(ERR_INVALID, "audit_floor is %g, must be from 0.001 to audit_share, which is %g",
+                       (double)p->floor_ppm / TRUST_MILLION, (double)p->audit_ppm / TRUST_MILLION);
+    if (p->wait >= TRUST_ESCROW_MAX)
+        return err_set(ERR_INVALID, "escrow_units is %u, must be less than %u", p->wait, TRUST_ESCROW_MAX);
+    if (p->probation > TRUST_ESCROW_MAX)
+        return err_set(ERR_INVALID, "probation is %u, must be %u at most", p->probation, TRUST_ESCROW_MAX);
+    return ERR_OK;
+}
+
+/* v after so many milliseconds: whole half-lives by shifts, the rest along the chord (6 % too much at most,
+ * in the middle). */
+static uint32_t decayed(uint32_t v, int64_t ms)
+{
+    if (ms <= 0)
+        return v;
+    if (ms / TRUST_HALF_LIFE_MS >= 32)
+        return 0;
+    v >>= ms / TRUST_HALF_LIFE_MS;
+    return v - (uint32_t)((uint64_t)v * (uint64_t)(ms % TRUST_HALF_LIFE_MS) / (2 * TRUST_HALF_LIFE_MS));
+}
+
+static void move_to(struct trust *t, int64_t now_ms)
+{
+    t->passed_milli = decayed(t->passed_milli, now_ms - t->changed_ms);
+    t->faults_milli = decayed(t->faults_milli, now_ms - t->changed_ms);
+    if (now_ms > t->changed_ms)
+        t->changed_ms = now_ms;
+}
+
+uint32_t trust_share_ppm(const struct trust_policy *p, const struct trust *t, int64_t now_ms)
+{
+    uint32_t passed = decayed(t->passed_milli, now_ms - t->changed_ms) / MILLI;
+    uint32_t faults = decayed(t->faults_milli, now_ms - t->changed_ms);
+    uint64_t span = p->audit_ppm - p->floor_ppm;
+    uint64_t share = p->audit_ppm - span * (passed < TRUST_SETTLED ? passed : TRUST_SETTLED) / TRUST_SETTLED;
+    share *= 1 + 4ull * (faults + MILLI / 2) / MILLI; /* once found wrong: watched five times as closely */
+    return share < TRUST_MILLION ? (uint32_t)share : TRUST_MILLION;
+}
+
+enum trust_choice trust_choose(const struct trust_policy *p, const struct trust *t, const struct wu *wu,
+                               uint32_t waiting, uint32_t draw, int64_t now_ms)
+{
+    assert(wu->state == WU_PROVISIONAL && draw < TRUST_MILLION);
+    bool alone = wu->needed < 2;
+    if (alone && (t->answers < p->probation || waiting >= TRUST_ESCROW_MAX))
+        return TRUST_CONFIRM;
+    if (wu->rules.escrow == WU_ESCROW_ALL)
+        return TRUST_AUDIT;
+    return draw < trust_share_ppm(p, t, now_ms) ? TRUST_CONFIRM : TRUST_WAIT;
+}
+
+static bool audits_passed(const struct wu *wu)
+{
+    uint32_t passed = 0;
+    for (uint32_t i = wu->audit_first; i < wu->attempt_count; i++)
+        passed += wu->attempts[i].audit && wu->attempts[i].state == ATTEMPT_VALID;
+    return passed >= wu->audit_count;
+}
+
+enum trust_choice trust_overdue(const struct trust_policy *p, const struct trust *t, const struct wu *wu,
+                                int64_t now_ms)
+{
+    assert(wu->state == WU_PROVISIONAL);
+    if (!audits_passed(wu))
+        return TRUST_WAIT;
+    if (wu->needed >= 2)
+        return TRUST_FINAL;
+    bool audited = wu->rules.escrow == WU_ESCROW_ALL && wu->audit_count > 0;
+    /* A long clean past says of the host what the answers that should have followed would have said. */
+    bool known = decayed(t->passed_milli, now_ms - t->changed_ms) / MILLI > p->wait;
+    return audited && known ? TRUST_FINAL : TRUST_CONFIRM;
+}
+
+void trust_passed(struct trust *t, int64_t now_ms)
+{
+    move_to(t, now_ms);
+    if (t->passed_milli < UINT32_MAX - MILLI)
+        t->passed_milli += MILLI;
+    if (t->answers < UINT32_MAX)
+        t->answers++;
+}
+
+enum trust_sentence trust_fault(struct trust *t, bool agreed, int64_t now_ms)
+{
+    move_to(t, now_ms);
+    if (t->faults_milli < UINT32_MAX - MILLI)
+        t->faults_milli += MILLI;
+    t->passed_milli = 0;
+    t->answers = 0;
+    /* Half a fault may have decayed away since the first one. */
+    return agreed || t->faults_milli + MILLI / 2 >= TRUST_FAULTS_BAN * MILLI ? TRUST_BAN : TRUST_QUARANTINE;
+}
+
+uint32_t escrow_ripe(const struct escrow_entry *entries, uint32_t count, uint64_t next, wu_id *ret_units,
+                     uint32_t room)
+{
+    uint64_t before = next; /* what is numbered from here on says nothing yet */
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < count && before == next; i++)
+        if (entries[i].open)
+            before = entries[i].seq;
+    for (uint32_t i = 0; i < count && found < room; i++)
+        if (entries[i].held && !entries[i].open && entries[i].seq + entries[i].wait < before)
+            ret_units[found++] = entries[i].unit;
+    return found;
+}

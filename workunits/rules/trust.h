@@ -1,0 +1,91 @@
+/* trust.h - how far a host's answers are believed without asking another one, and when an answer is final.
+ *
+ * Trust belongs to a host and an app version. A new host is on probation: all its answers are confirmed by
+ * others. Later only some are checked, drawn from the server's secret after the host has committed to its
+ * answer, so that it cannot tell which. What is not checked waits in escrow until so many later answers of
+ * the host are in and every check among them passed: a host that begins to lie is caught before its lies
+ * are final. One that is caught loses all that waits and begins again; one that is caught again, or that
+ * gives the very same wrong answer as another host (two faults of machines do not agree), is banned.
+ *
+ * The mathematics: with a share f of the capacity lying as cleverly as it can, items checked at rate a, M
+ * items in an answer and K answers of escrow, at most f (1 - a) / (e a K M) of what is accepted is wrong
+ * (price.h; derivation: Sarmenta, Future Generation Computer Systems 18 (2002), with items in place of jobs).
+ * Trust decays with time because faults of hosts are not stationary (Kondo et al., EuroPar 2007). */
+#ifndef RULES_TRUST_H
+#define RULES_TRUST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/ids.h"
+#include "rules/wu.h"
+
+#define TRUST_MILLION      1000000u
+#define TRUST_HALF_LIFE_MS (30 * 86400000ll)
+#define TRUST_SETTLED      100u  /* checks passed after which the share has come down to its floor */
+#define TRUST_FAULTS_BAN   3u    /* within about a half-life */
+#define TRUST_ESCROW_MAX   1024u /* answers of one host and app that wait; beyond it each one is confirmed */
+
+struct trust_policy {
+    uint32_t probation; /* so many first answers are all confirmed */
+    uint32_t audit_ppm; /* share that is checked, of answers (WU_ESCROW_LONE) or items (_ALL); millionths */
+    uint32_t floor_ppm; /* what the share comes down to */
+    uint32_t wait;      /* answers of the same host that must follow; 0..TRUST_ESCROW_MAX - 1 */
+};
+#define TRUST_POLICY_LONE                                                                                    \
+    {                                                                                                        \
+        .probation = 10, .audit_ppm = 100000, .floor_ppm = 50000, .wait = 100                                \
+    }
+#define TRUST_POLICY_ALL                                                                                     \
+    {                                                                                                        \
+        .probation = 5, .audit_ppm = 50000, .floor_ppm = 30000, .wait = 100                                  \
+    }
+
+struct trust {             /* zero for a host that is new to the app */
+    int64_t changed_ms;    /* when the next two were right */
+    uint32_t passed_milli; /* checks passed, decayed; thousandths */
+    uint32_t faults_milli;
+    uint32_t answers; /* confirmed since it began, or was last found wrong */
+    uint64_t next;    /* the number of its next answer in escrow; never goes back */
+};
+
+/* ERR_INVALID with a sentence that names the field. */
+enum err trust_policy_check(const struct trust_policy *p) NODISCARD;
+
+/* The share of its answers (or of their items) that is checked, in millionths. */
+uint32_t trust_share_ppm(const struct trust_policy *p, const struct trust *t, int64_t now_ms);
+
+enum trust_choice {
+    TRUST_WAIT,    /* in escrow, unchecked */
+    TRUST_CONFIRM, /* ask another host for the whole answer: CONFIRM 2 */
+    TRUST_AUDIT,   /* ask another host for some items: AUDIT 1 */
+    TRUST_FINAL    /* accept: FINAL */
+};
+/* What to do with an answer that has just come to stand. draw: 0..999999, uniform, from a secret. waiting:
+ * how many of the host's answers are in escrow. */
+enum trust_choice trust_choose(const struct trust_policy *p, const struct trust *t, const struct wu *wu,
+                               uint32_t waiting, uint32_t draw, int64_t now_ms);
+/* What to do with a provisional unit that is overdue: nothing while its audit is open. */
+enum trust_choice trust_overdue(const struct trust_policy *p, const struct trust *t, const struct wu *wu,
+                                int64_t now_ms);
+
+/* An answer of the host was checked and found right. */
+void trust_passed(struct trust *t, int64_t now_ms);
+enum trust_sentence { TRUST_QUARANTINE, TRUST_BAN };
+/* An answer of the host was found wrong; agreed: another host gave the same wrong one. */
+enum trust_sentence trust_fault(struct trust *t, bool agreed, int64_t now_ms);
+
+/* An answer in escrow. */
+struct escrow_entry {
+    uint64_t seq; /* the host's number of it */
+    wu_id unit;
+    uint32_t wait; /* of its batch's policy */
+    bool open;     /* it is being checked: until then nothing near it is final */
+    bool held;     /* its unit is provisional */
+};
+/* entries: in the order of seq. Writes to ret_units what has waited for long enough (at most `room`), and
+ * returns how many. next: the host's trust.next. */
+uint32_t escrow_ripe(const struct escrow_entry *entries, uint32_t count, uint64_t next, wu_id *ret_units,
+                     uint32_t room);
+
+#endif
