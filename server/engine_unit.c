@@ -287,6 +287,9 @@ static enum err on_effects(struct engine *e, struct batch_mem *b, struct unit_me
         case WU_FX_EXPIRED:
             TRY(on_host_effect(e, b, u->wu.attempts[f->attempt].host_id, f->kind, d));
             break;
+        case WU_FX_ESCROW:
+        case WU_FX_PASSED:
+        case WU_FX_OVERDUE:
         case WU_FX_RECALL: /* the host is told when it says that it holds it */
         case WU_FX_KINDS:
             break;

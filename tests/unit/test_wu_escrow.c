@@ -289,7 +289,7 @@ static void a_unit_with_no_attempts_left_for_its_audits_fails(void **state)
     one.count = 1;
     does(&wu, one);
     lease(&wu, 1, 600);
-    struct wu_effects fx = does(&wu, (struct wu_event){.kind = WU_EV_TICK, .now_ms = 600 + LEASE_MS});
+    does(&wu, (struct wu_event){.kind = WU_EV_TICK, .now_ms = 600 + LEASE_MS});
     assert_int_equal(wu.failure, WU_FAILURE_ATTEMPTS);
 }
 

@@ -176,8 +176,6 @@ static uint32_t shapes_of(enum wu_event_kind kind, struct wu_event *ret)
                                   .now_ms = v & 2 ? 900 : 100000,
                                   .answer = answer_of(v & 4 ? 'a' : 'z'),
                                   .count = v & 1 ? 3 : 9,
-                                  .items = a,
-                                  .agrees = v & 4,
                                   .groups = {1, v & 1 ? 1 : 5, v & 4 ? 1 : 2, 3}};
             if (kind == WU_EV_ERROR || (kind == WU_EV_JUDGED && v & 2))
                 ev.error = v & 4 ? ATTEMPT_ERROR_EXIT : ATTEMPT_ERROR_LOST;

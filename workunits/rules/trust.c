@@ -45,7 +45,7 @@ uint32_t trust_share_ppm(const struct trust_policy *p, const struct trust *t, in
     uint32_t faults = decayed(t->faults_milli, now_ms - t->changed_ms);
     uint64_t span = p->audit_ppm - p->floor_ppm;
     uint64_t share = p->audit_ppm - span * (passed < TRUST_SETTLED ? passed : TRUST_SETTLED) / TRUST_SETTLED;
-    share *= 1 + 4ull * (faults + MILLI / 2) / MILLI; /* once found wrong: watched five times as closely */
+    share *= 1 + 4ull * ((faults + MILLI / 2) / MILLI); /* once found wrong: watched five times as closely */
     return share < TRUST_MILLION ? (uint32_t)share : TRUST_MILLION;
 }
 
@@ -108,8 +108,8 @@ uint32_t escrow_ripe(const struct escrow_entry *entries, uint32_t count, uint64_
 {
     uint64_t before = next; /* what is numbered from here on says nothing yet */
     uint32_t found = 0;
-    for (uint32_t i = 0; i < count && before == next; i++)
-        if (entries[i].open)
+    for (uint32_t i = 0; i < count; i++)
+        if (entries[i].open && entries[i].seq < before)
             before = entries[i].seq;
     for (uint32_t i = 0; i < count && found < room; i++)
         if (entries[i].held && !entries[i].open && entries[i].seq + entries[i].wait < before)
