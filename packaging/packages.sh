@@ -8,7 +8,7 @@ packages_of() {
     case $1 in
     build) # what the three programs are built from
         echo gcc libc6-dev binutils cmake ninja-build pkg-config \
-            libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libssl-dev \
+            libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libssl-dev libjansson-dev \
             libsqlite3-dev libpq-dev libseccomp-dev libncurses-dev ;;
     test) # what ctest runs: cmocka, pytest, lints, a second database, a second compiler, a real app
         echo libcmocka-dev python3 python3-pytest clang clang-format clang-tidy shellcheck sqlite3 openssl curl git procps util-linux \

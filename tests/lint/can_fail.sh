@@ -21,7 +21,7 @@ good_tree() {
   : >tests/lint/sizes.allow
   cp "$lints/../../.clang-format" "$lints/../../.clang-tidy" .
   write workunits/base/err.h <<<$'#include <stddef.h>\nsize_t err_count(void);'
-  write workunits/base/sign.c <<<$'#include "base/err.h"\n#include <openssl/evp.h>'
+  write workunits/base/json.c <<<$'#include "base/err.h"\n#include <jansson.h>'
   write workunits/rules/a.h <<<$'#include "base/err.h"'
   write workunits/rules/a.c <<<$'#include "rules/a.h"\n\n/* system(1), sprintf(): words in a comment */\nint a(const char *s)\n{\n    return s[0] == \'"\' ? 1 : (int)sizeof("popen(");\n}'
   write server/x.c <<<$'#include "base/err.h"'
@@ -73,7 +73,7 @@ violate floors client/x.c <<<'#include "server/x.h"'
 violate floors client/plan/x.c <<<'#include "client/net.h"'
 violate floors server/x.c <<<'#include "lib/t.h"'
 violate floors elsewhere/x.c <<<'#include "base/err.h"'
-violate one_user server/x.c <<<'#include <openssl/evp.h>'
+violate one_user server/x.c <<<'#include <jansson.h>'
 violate one_user client/x.c <<<'#include <sqlite3.h>'
 violate one_user workunits/base/err.h <<<'#include <openssl/evp.h>'
 violate one_user server/x.c <<<'# include <brandnew.h>'

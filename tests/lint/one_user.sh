@@ -8,6 +8,7 @@ set -eu
 users='workunits/base/hash.c openssl/*
 workunits/base/sign.c openssl/*
 server/tls_cert.c openssl/*
+workunits/base/json.c jansson.h
 workunits/run/sandbox_seccomp.c seccomp.h
 server/http*.[ch] microhttpd.h gnutls/*
 server/db_sqlite.c sqlite3.h

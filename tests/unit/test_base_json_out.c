@@ -45,7 +45,7 @@ static void every_kind_of_value_is_written(void **state)
                 "\"zero\":0,\"r\":0.1,\"whole\":3.0,\"nan\":null,\"inf\":null,\"yes\":true,\"no\":false,"
                 "\"a\":[1,{},[],null,{\"raw\":1}],\"k\\\"ey\":7}");
     struct json_doc *doc;
-    assert_err(json_parse(b.data, b.len, b.len, &doc), ERR_INVALID); /* max is over what a reader takes */
+    assert_err(json_parse(b.data, b.len, b.len, &doc), ERR_INVALID); /* max is over what jansson reads */
 }
 
 static void pretty_is_for_people(void **state)

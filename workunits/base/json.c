@@ -1,61 +1,106 @@
-/* json.c - what is in a document that was read, see json.h. Reading is in json_parse.c, writing in
- * json_out.c. */
+/* json.c - reading JSON, see json.h. Writing is in json_out.c. */
+#include "base/json.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json_in.h"
+#include <jansson.h>
 
-int json_key_compare(const struct json *member, const char *key, size_t len)
+#include "base/limits.h"
+#include "base/str.h"
+
+/* struct json is jansson's json_t under a name that other files may know. */
+static const json_t *in(const struct json *v)
 {
-    size_t shorter = member->key_len < len ? member->key_len : len;
-    int n = memcmp(member->key, key, shorter);
-    return n ? n : (member->key_len > len) - (member->key_len < len);
+    return (const json_t *)(const void *)v;
 }
 
-static const struct json *search(const struct json *obj, const char *key, size_t len)
+static const struct json *out_of(const json_t *v)
 {
-    const struct json *all = obj->as.members;
-    for (uint32_t from = 0, to = obj->count; from < to;) {
-        uint32_t middle = from + (to - from) / 2;
-        const struct json *member = &all[all[middle].rank];
-        int n = json_key_compare(member, key, len);
-        if (n == 0)
-            return member;
-        if (n < 0)
-            from = middle + 1;
-        else
-            to = middle;
-    }
-    return NULL;
+    return (const struct json *)(const void *)v;
 }
 
-const struct json *json_field(const struct json *obj, const char *key)
+/* What a document would take, seen before jansson takes it: its own limit on depth is 2048, and eight million
+ * bytes of
+ * "{},{},..." become 700 million bytes of memory. */
+static void measure(const char *bytes, size_t len, size_t *ret_depth, size_t *ret_values)
 {
-    if (!obj || obj->kind != JSON_IS_OBJECT)
-        return NULL;
-    size_t len = strlen(key);
-    if (obj->count > JSON_FEW)
-        return search(obj, key, len);
-    for (uint32_t i = 0; i < obj->count; i++) {
-        const struct json *member = &obj->as.members[i];
-        if (member->key_len == len && memcmp(member->key, key, len) == 0)
-            return member;
+    size_t depth = 0, deepest = 0, values = 1;
+    for (size_t i = 0; i < len; i++) {
+        switch (bytes[i]) {
+        case '"':
+            for (i++; i < len && bytes[i] != '"'; i++)
+                i += bytes[i] == '\\';
+            break;
+        case '[':
+        case '{':
+            depth++;
+            values++;
+            deepest = depth > deepest ? depth : deepest;
+            break;
+        case ']':
+        case '}':
+            depth -= depth > 0;
+            break;
+        case ',':
+            values++;
+            break;
+        }
     }
-    return NULL;
+    *ret_depth = deepest;
+    *ret_values = values;
+}
+
+static enum err within_limits(const char *bytes, size_t len, size_t bytes_max)
+{
+    size_t depth, values;
+    if (len > bytes_max)
+        return err_set(ERR_LIMIT, "JSON of %zu bytes is over the limit of %zu", len, bytes_max);
+    if (len == 0)
+        return err_set(ERR_INVALID, "JSON is wanted, but there is nothing");
+    measure(bytes, len, &depth, &values);
+    if (depth > JSON_DEPTH_MAX)
+        return err_set(ERR_LIMIT, "JSON is nested deeper than %d", JSON_DEPTH_MAX);
+    if (values > JSON_VALUES_MAX)
+        return err_set(ERR_LIMIT, "JSON of more than %d values is over the limit", JSON_VALUES_MAX);
+    return ERR_OK;
+}
+
+enum err json_parse(const char *bytes, size_t len, size_t bytes_max, struct json_doc **ret_doc)
+{
+    json_error_t why;
+    enum err e = within_limits(bytes, len, bytes_max);
+    if (e != ERR_OK)
+        return e;
+    json_t *root = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, &why);
+    if (!root)
+        return err_set(ERR_INVALID, "malformed JSON at line %d column %d: %s", why.line, why.column,
+                       why.text);
+    *ret_doc = (struct json_doc *)(void *)root;
+    return ERR_OK;
+}
+
+void json_free(struct json_doc *doc)
+{
+    if (doc)
+        json_decref((json_t *)(void *)doc);
+}
+
+const struct json *json_root(const struct json_doc *doc)
+{
+    return (const struct json *)(const void *)doc;
 }
 
 enum json_kind json_kind(const struct json *v)
 {
-    return v ? v->kind : JSON_IS_NULL;
-}
-
-static bool is_a(const struct json *v, enum json_kind kind)
-{
-    return v && v->kind == kind;
+    static const enum json_kind kinds[] = {
+        [JSON_OBJECT] = JSON_IS_OBJECT, [JSON_ARRAY] = JSON_IS_ARRAY, [JSON_STRING] = JSON_IS_TEXT,
+        [JSON_INTEGER] = JSON_IS_INT,   [JSON_REAL] = JSON_IS_REAL,   [JSON_TRUE] = JSON_IS_BOOL,
+        [JSON_FALSE] = JSON_IS_BOOL,    [JSON_NULL] = JSON_IS_NULL,
+    };
+    return v ? kinds[json_typeof(in(v))] : JSON_IS_NULL;
 }
 
 /* "where.key", or "key" at the top. */
@@ -69,31 +114,31 @@ static const char *path_of(const char *where, const char *key, char *room, size_
 
 static enum err missing(const struct json *obj, const char *where, const char *key)
 {
-    if (!obj || obj->kind != JSON_IS_OBJECT)
+    if (!obj || !json_is_object(in(obj)))
         return err_set(ERR_INVALID, "%s must be an object", where && *where ? where : "the document");
     return err_set(ERR_INVALID, "%s is missing", FIELD(where, key));
 }
 
 /* The field, or NULL where it is missing or null. */
-static const struct json *find(const struct json *obj, const char *key)
+static const json_t *find(const struct json *obj, const char *key)
 {
-    const struct json *v = json_field(obj, key);
-    return v && v->kind != JSON_IS_NULL ? v : NULL;
+    const json_t *v = obj && json_is_object(in(obj)) ? json_object_get(in(obj), key) : NULL;
+    return v && !json_is_null(v) ? v : NULL;
 }
 
 enum err json_opt_string(const struct json *obj, const char *where, const char *key, size_t bytes_max,
                          const char *fallback, const char **ret)
 {
-    const struct json *v = find(obj, key);
+    const json_t *v = find(obj, key);
     if (!v) {
         *ret = fallback;
         return ERR_OK;
     }
-    if (v->kind != JSON_IS_TEXT)
+    if (!json_is_string(v))
         return err_set(ERR_INVALID, "%s must be a string", FIELD(where, key));
-    if (v->count > bytes_max)
+    if (json_string_length(v) > bytes_max)
         return err_set(ERR_LIMIT, "%s is longer than %zu bytes", FIELD(where, key), bytes_max);
-    *ret = v->as.text;
+    *ret = json_string_value(v);
     return ERR_OK;
 }
 
@@ -106,13 +151,13 @@ enum err json_get_string(const struct json *obj, const char *where, const char *
 enum err json_opt_i64(const struct json *obj, const char *where, const char *key, int64_t min, int64_t max,
                       int64_t fallback, int64_t *ret)
 {
-    const struct json *v = find(obj, key);
+    const json_t *v = find(obj, key);
     if (!v) {
         *ret = fallback;
         return ERR_OK;
     }
-    int64_t value = v->kind == JSON_IS_INT ? v->as.i : 0;
-    if (v->kind != JSON_IS_INT || value < min || value > max)
+    int64_t value = json_is_integer(v) ? (int64_t)json_integer_value(v) : 0;
+    if (!json_is_integer(v) || value < min || value > max)
         return err_set(ERR_INVALID, "%s must be a whole number from %" PRId64 " to %" PRId64,
                        FIELD(where, key), min, max);
     *ret = value;
@@ -128,13 +173,13 @@ enum err json_get_i64(const struct json *obj, const char *where, const char *key
 enum err json_opt_real(const struct json *obj, const char *where, const char *key, double min, double max,
                        double fallback, double *ret)
 {
-    const struct json *v = find(obj, key);
+    const json_t *v = find(obj, key);
     if (!v) {
         *ret = fallback;
         return ERR_OK;
     }
-    double value = json_number(v, NAN);
-    if (!(value >= min && value <= max))
+    double value = json_is_number(v) ? json_number_value(v) : 0;
+    if (!json_is_number(v) || !(value >= min && value <= max))
         return err_set(ERR_INVALID, "%s must be a number from %g to %g", FIELD(where, key), min, max);
     *ret = value;
     return ERR_OK;
@@ -148,10 +193,10 @@ enum err json_get_real(const struct json *obj, const char *where, const char *ke
 
 enum err json_opt_bool(const struct json *obj, const char *where, const char *key, bool fallback, bool *ret)
 {
-    const struct json *v = find(obj, key);
-    if (v && v->kind != JSON_IS_BOOL)
+    const json_t *v = find(obj, key);
+    if (v && !json_is_boolean(v))
         return err_set(ERR_INVALID, "%s must be true or false", FIELD(where, key));
-    *ret = v ? v->count != 0 : fallback;
+    *ret = v ? json_is_true(v) : fallback;
     return ERR_OK;
 }
 
@@ -163,13 +208,13 @@ enum err json_get_bool(const struct json *obj, const char *where, const char *ke
 enum err json_opt_array(const struct json *obj, const char *where, const char *key, size_t count_max,
                         const struct json **ret)
 {
-    const struct json *v = find(obj, key);
-    if (v && v->kind != JSON_IS_ARRAY)
+    const json_t *v = find(obj, key);
+    if (v && !json_is_array(v))
         return err_set(ERR_INVALID, "%s must be a list", FIELD(where, key));
-    if (v && v->count > count_max)
-        return err_set(ERR_LIMIT, "%s has %u items, at most %zu are allowed", FIELD(where, key), v->count,
-                       count_max);
-    *ret = v;
+    if (v && json_array_size(v) > count_max)
+        return err_set(ERR_LIMIT, "%s has %zu items, at most %zu are allowed", FIELD(where, key),
+                       json_array_size(v), count_max);
+    *ret = out_of(v);
     return ERR_OK;
 }
 
@@ -181,10 +226,10 @@ enum err json_get_array(const struct json *obj, const char *where, const char *k
 
 enum err json_opt_object(const struct json *obj, const char *where, const char *key, const struct json **ret)
 {
-    const struct json *v = find(obj, key);
-    if (v && v->kind != JSON_IS_OBJECT)
+    const json_t *v = find(obj, key);
+    if (v && !json_is_object(v))
         return err_set(ERR_INVALID, "%s must be an object", FIELD(where, key));
-    *ret = v;
+    *ret = out_of(v);
     return ERR_OK;
 }
 
@@ -203,10 +248,11 @@ static bool listed(const char *key, const char *const *keys, size_t key_count)
 
 enum err json_only(const struct json *obj, const char *where, const char *const *keys, size_t key_count)
 {
-    if (!obj || obj->kind != JSON_IS_OBJECT)
+    if (!obj || !json_is_object(in(obj)))
         return err_set(ERR_INVALID, "%s must be an object", where && *where ? where : "the document");
-    for (uint32_t m = 0; m < obj->count; m++) {
-        const char *key = obj->as.members[m].key;
+    for (void *at = json_object_iter((json_t *)(uintptr_t)in(obj)); at;
+         at = json_object_iter_next((json_t *)(uintptr_t)in(obj), at)) {
+        const char *key = json_object_iter_key(at);
         if (listed(key, keys, key_count))
             continue;
         BUF_AUTO struct buf known = {.bytes_max = 700};
@@ -221,46 +267,53 @@ enum err json_only(const struct json *obj, const char *where, const char *const 
 
 size_t json_count(const struct json *v)
 {
-    return is_a(v, JSON_IS_ARRAY) || is_a(v, JSON_IS_OBJECT) ? v->count : 0;
+    return !v ? 0 : json_is_array(in(v)) ? json_array_size(in(v)) : json_object_size(in(v));
 }
 
 const struct json *json_at(const struct json *array, size_t index)
 {
-    return is_a(array, JSON_IS_ARRAY) && index < array->count ? &array->as.members[index] : NULL;
+    return array ? out_of(json_array_get(in(array), index)) : NULL;
+}
+
+const struct json *json_field(const struct json *obj, const char *key)
+{
+    return obj && json_is_object(in(obj)) ? out_of(json_object_get(in(obj), key)) : NULL;
 }
 
 bool json_each(const struct json *obj, size_t i, const char **key, const struct json **ret_value)
 {
-    if (!is_a(obj, JSON_IS_OBJECT) || i >= obj->count)
+    json_t *o = obj && json_is_object(in(obj)) ? (json_t *)(uintptr_t)in(obj) : NULL;
+    void *at = !o ? NULL : i == 0 ? json_object_iter(o) : json_object_iter_at(o, *key);
+    if (at && i > 0)
+        at = json_object_iter_next(o, at);
+    if (!at)
         return false;
-    *ret_value = &obj->as.members[i];
-    *key = (*ret_value)->key;
+    *key = json_object_iter_key(at);
+    *ret_value = out_of(json_object_iter_value(at));
     return true;
 }
 
 const char *json_text(const struct json *v)
 {
-    return is_a(v, JSON_IS_TEXT) ? v->as.text : NULL;
+    return v ? json_string_value(in(v)) : NULL;
 }
 
 size_t json_text_len(const struct json *v)
 {
-    return is_a(v, JSON_IS_TEXT) ? v->count : 0;
+    return v ? json_string_length(in(v)) : 0;
 }
 
 int64_t json_int(const struct json *v, int64_t fallback)
 {
-    return is_a(v, JSON_IS_INT) ? v->as.i : fallback;
+    return v && json_is_integer(in(v)) ? (int64_t)json_integer_value(in(v)) : fallback;
 }
 
 double json_number(const struct json *v, double fallback)
 {
-    if (is_a(v, JSON_IS_INT))
-        return (double)v->as.i;
-    return is_a(v, JSON_IS_REAL) ? v->as.r : fallback;
+    return v && json_is_number(in(v)) ? json_number_value(in(v)) : fallback;
 }
 
 bool json_is_set(const struct json *v)
 {
-    return is_a(v, JSON_IS_BOOL) && v->count != 0;
+    return v && json_is_true(in(v));
 }

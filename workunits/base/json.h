@@ -1,4 +1,4 @@
-/* json.h - reading and writing JSON.
+/* json.h - reading and writing JSON. The only user of jansson.
  *
  * Reading: a document is an object or a list. json_parse() refuses what is over the limits (bytes_max,
  * JSON_DEPTH_MAX, JSON_VALUES_MAX), duplicate keys, NUL in strings and invalid UTF-8. A getter that fails
@@ -14,7 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-struct json;     /* a value inside a document */
+struct json;     /* a value inside a document (opaque; a jansson value) */
 struct json_doc; /* owns a parsed document */
 
 enum err json_parse(const char *bytes, size_t len, size_t bytes_max, struct json_doc **ret_doc) NODISCARD;
@@ -72,7 +72,8 @@ size_t json_count(const struct json *array_or_object);
 const struct json *json_at(const struct json *array, size_t index);     /* NULL past the end */
 const struct json *json_field(const struct json *obj, const char *key); /* NULL if missing */
 /* Visits the fields of an object in the order they were written; false at the end.
- * for (size_t i = 0; json_each(obj, i, &key, &value); i++) */
+ * for (size_t i = 0; json_each(obj, i, &key, &value); i++): key is read too, it says where the last call was.
+ */
 bool json_each(const struct json *obj, size_t i, const char **key, const struct json **ret_value);
 /* Values on their own; the wrong kind gives NULL, 0, false or the fallback. */
 const char *json_text(const struct json *v);

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/json_in.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/str.h"
 
@@ -29,7 +29,7 @@ static bool stands_for_itself(unsigned char c)
 /* How many characters from the start are ASCII and need no escape. Eight at a time: a byte's high bit is set
  * in `special` if it is below 0x20, a quote, a backslash or not ASCII (bytes after the first special one may
  * be set by mistake). */
-size_t json_plain_run(const char *text, size_t len)
+static size_t plain_run(const char *text, size_t len)
 {
     const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
     size_t i = 0;
@@ -65,7 +65,7 @@ static void put_quoted(struct json_out *o, const char *text, size_t len)
 {
     size_t from = 0, i = 0;
     put(o, "\"", 1);
-    while ((i += json_plain_run(text + i, len - i)) < len) {
+    while ((i += plain_run(text + i, len - i)) < len) {
         unsigned char c = (unsigned char)text[i];
         size_t character = c >= 0x80 ? str_utf8_len(text + i, len - i) : 0;
         if (character == 0) {

@@ -8,7 +8,7 @@
 
 /* JSON of any origin. */
 #define JSON_DEPTH_MAX            32
-#define JSON_VALUES_MAX           262144 /* in one document: each takes 40 bytes of memory */
+#define JSON_VALUES_MAX           262144 /* in one document: each takes up to 250 bytes of memory */
 #define JSON_BODY_BYTES_MAX       (8u << 20)
 #define JSON_BODY_SMALL_BYTES_MAX (64u << 10) /* Bodies of requests that carry no list. */
 
