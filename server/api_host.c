@@ -121,6 +121,8 @@ enum err api_join(struct call *c)
 
 /* --- work --- */
 
+enum { REPLY_BYTES = 4000 }; /* room for a reply with one unit, so that it grows but for many */
+
 /* A report as the engine wants it; the digests of inline outputs were checked by the parser. */
 static enum err take_answer(struct arena *a, const struct report *p, struct engine_report *ret)
 {
@@ -272,7 +274,7 @@ static void write_work(struct http_request *http)
     c->retry_after_ms = r->retry_after_ms;
     if (e != ERR_OK)
         e = err_set(e, "%s", r->message ? r->message : "");
-    else
+    else if ((e = buf_reserve(&body, REPLY_BYTES)) == ERR_OK)
         e = work_reply(c, c->work, &body);
     if (e == ERR_OK)
         e = call_reply(c, 200, &body);

@@ -17,7 +17,8 @@
 enum {
     STATEMENTS_MAX = 256, /* power of two; far above the number of descriptors */
     BUSY_MS = 5000,
-    CACHE_KIB = 32768,
+    CACHE_KIB =
+        8192, /* of a connection; every commit that split a page looks at all of it (SQLite 3.39 and later) */
     WAL_PAGES = 4000,
     BACKUP_PAGES = 2000,
     WAL_BYTES_KEPT = 64 << 20
@@ -499,6 +500,9 @@ static enum err open_at(const char *path, bool reader, struct db **ret_db)
         return err_set(ERR_NOMEM, "no memory to open the database %s", path);
     }
     s->db.driver = &driver;
+    /* No lock and no counting around each of its allocations; heard only before the first database is opened.
+     */
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     int flags =
         SQLITE_OPEN_NOMUTEX | (reader ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
     int rc = sqlite3_open_v2(path, &s->handle, flags, NULL);

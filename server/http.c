@@ -286,11 +286,17 @@ static void peer_text(struct MHD_Connection *c, char *ret, size_t room)
         inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr, ret, (socklen_t)room);
 }
 
+static bool sends_body(const struct http_inner *n)
+{
+    return n->has_body && n->status != MHD_HTTP_NO_CONTENT && n->status != MHD_HTTP_NOT_MODIFIED &&
+           strcmp(n->request.method, "HEAD") != 0;
+}
+
 static enum MHD_Result send_response(struct http_inner *n)
 {
     const union MHD_ConnectionInfo *link =
         MHD_get_connection_info(n->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    if (link && link->socket_context && n->has_body && strcmp(n->request.method, "HEAD") != 0)
+    if (link && link->socket_context && sends_body(n))
         http_link_more(link->socket_context);
     enum MHD_Result sent = MHD_queue_response(n->connection, (unsigned)n->status, n->response);
     MHD_destroy_response(n->response);

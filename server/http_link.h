@@ -15,7 +15,7 @@ struct http_link;
 /* Takes over how the session moves its bytes; NULL: no memory, it stays as it was. */
 struct http_link *http_link_new(gnutls_session_t session, int fd);
 void http_link_free(struct http_link *l);
-/* What is sent next (a reply's head) is followed at once by more: it may wait for that. */
+/* What is sent next (a reply's head) is followed at once by more (its body): it waits for that. */
 void http_link_more(struct http_link *l);
 
 #endif
