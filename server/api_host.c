@@ -337,6 +337,28 @@ static bool is_leased(struct call *c, const struct attempt_ref *id)
            u.wu.attempts[id->attempt].host_id == c->who.id;
 }
 
+/* The engine follows the output `streams` (engine_route.c) also where it is too big to travel in the report.
+ */
+static enum err read_routes(struct call *c, const struct report *p, struct engine_report *to)
+{
+    struct engine_bytes *small = (struct engine_bytes *)(uintptr_t)to->small; /* has room for all outputs */
+    for (uint32_t i = 0; to->error == ATTEMPT_ERROR_NONE && i < p->output_count; i++) {
+        const struct report_output *o = &p->outputs[i];
+        BUF_AUTO struct buf bytes = {0};
+        if (o->has_data || !str_eq(o->file.path, "streams") || o->file.bytes > ANSWER_ROUTES_BYTES_MAX)
+            continue;
+        enum err e = blob_read(c->server->blobs, &o->file.sha256, ANSWER_ROUTES_BYTES_MAX, &bytes);
+        if (e == ERR_MISSING)
+            return ERR_OK; /* the engine says what is wrong with the report */
+        TRY(e);
+        struct text text = {.data = arena_bytes(&c->http->arena, buf_text(&bytes), bytes.len),
+                            .len = (uint32_t)bytes.len};
+        TRY(text.data ? ERR_OK : ERR_NOMEM);
+        small[to->small_count++] = (struct engine_bytes){o->file.sha256, text};
+    }
+    return ERR_OK;
+}
+
 /* On a worker: the blobs are looked at, and made durable for the batch, before anything is acknowledged. */
 static enum err work_with_blobs(struct call *c)
 {
@@ -346,10 +368,13 @@ static enum err work_with_blobs(struct call *c)
         bool all = true;
         if (p->output_count > 0 && is_leased(c, &p->id))
             TRY(hold_outputs(c, p, &all));
-        if (all)
+        if (all) {
             TRY(add_report(c, w, i));
-        else
+            struct engine_work *to = &c->request.u.work;
+            TRY(read_routes(c, p, &to->reports[to->report_count - 1]));
+        } else {
             w->missing[w->missing_count++] = i;
+        }
     }
     return work_put(c);
 }

@@ -123,6 +123,7 @@ static void forget(struct engine *e)
     e->project_credit_micro = 0;
     e->batches_loaded = e->units_new = e->keys_new = false;
     e->judge_new = e->webhook_new = e->purge_new = false;
+    streams_forget(e);
 }
 
 void engine_free(struct engine *e)
@@ -166,7 +167,7 @@ enum err engine_flush(struct engine *e)
     for (uint32_t i = 0; i < e->quota_count; i++)
         store_set_user_quota(e->set, e->quotas[i].user_id, e->quotas[i].bytes);
     e->quota_count = 0;
-    e->units_new = e->keys_new = false;
+    e->units_new = e->keys_new = e->streams_new = false;
     if (store_set_is_empty(e->set))
         return ERR_OK;
     return store_set_write(e->store, e->set);
@@ -324,6 +325,7 @@ static enum err on_tick(struct engine *e, struct engine_tick *q)
     if (!q->ret_more)
         TRY(batch_jobs(e, &q->ret_more));
     TRY(replays_clean(e));
+    TRY(streams_clear(e, &q->ret_more));
     TRY(engine_flush(e));
     return store_wake_next(e->store, &q->ret_wake_at_ms);
 }
@@ -369,6 +371,12 @@ static enum err handle(struct engine *e, struct engine_request *r)
         return on_audit(e, r);
     case ENGINE_QUOTA:
         return on_quota(e, &r->u.quota);
+    case ENGINE_PUBLISH:
+        return on_publish(e, r);
+    case ENGINE_CURSOR:
+        return on_cursor(e, r);
+    case ENGINE_STREAM:
+        return on_stream(e, r);
     case ENGINE_TICK:
         return on_tick(e, &r->u.tick);
     case ENGINE_KINDS:
@@ -406,11 +414,13 @@ static enum err prefetch(struct engine *e, struct engine_request **requests, uin
 
 static enum err attempt_turn(struct engine *e, struct engine_request **requests, uint32_t count)
 {
+    streams_forget(e);
     TRY(store_begin(e->store, true));
     TRY(batches_load(e));
     TRY(prefetch(e, requests, count));
     for (uint32_t i = 0; i < count; i++)
         TRY(handle(e, requests[i]));
+    TRY(routes_write(e));
     TRY(engine_flush(e));
     e->stats.commits++;
     return store_commit(e->store);
@@ -433,6 +443,9 @@ static void after_commit(struct engine *e)
         if (e->purge_new)
             c->on_outbox(c->hook_ctx, OUTBOX_PURGE_FILES);
     }
+    for (const struct stream_mem *m = e->streams; m && c->on_streamed; m = m->next)
+        if (m->told)
+            c->on_streamed(c->hook_ctx, m->st.id);
     e->judge_new = e->webhook_new = e->purge_new = false;
     trim(e, c->units_cached, c->hosts_cached, c->chunks_cached, BATCHES_IDLE_MAX);
 }

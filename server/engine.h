@@ -154,6 +154,9 @@ enum engine_kind {
     ENGINE_SETTING,    /* set */
     ENGINE_AUDIT,      /* an entry for something done outside the engine */
     ENGINE_QUOTA,      /* a user's blob bytes grew or shrank */
+    ENGINE_PUBLISH,    /* records into a stream */
+    ENGINE_CURSOR,     /* hand out, acknowledge, rewind, delete */
+    ENGINE_STREAM,     /* pause, resume, delete */
     ENGINE_TICK,       /* time passes: expiries, slices of long jobs, clean-up. Once a second or sooner */
     ENGINE_KINDS
 };
@@ -184,6 +187,12 @@ struct engine_batch {
      */
     struct store_batch batch;
     uint64_t units_max; /* of the user, not finished at once; 0: no limit */
+    /* Streams that its answers go to, and the one (NULL: none) whose records become its units. */
+    const char **streams;
+    uint32_t stream_count;
+    const char *from_stream;
+    uint64_t from_max;    /* as feed_max of struct store_cursor */
+    uint32_t until_batch; /* likewise */
     /* Writes the order (wire/PROTOCOL.md section 2) once the batch has its number; called on the engine's
      * thread. */
     enum err (*order)(void *ctx, uint32_t batch, struct buf *out);
@@ -198,6 +207,9 @@ struct engine_units {
     /* The text of each spec after its unit: `"vars":{...},"inputs":[...]}`; the engine puts {"unit":"B.I",
      * before it. */
     const struct text *specs;
+    /* Of records of a stream: the batch's cursor moves from feed_after to feed_upto with them, or it is
+     * ERR_CONFLICT, so that no record becomes two units. feed_stream 0: not of a stream. */
+    uint64_t feed_stream, feed_after, feed_upto;
     uint32_t ret_next;
 };
 
@@ -279,6 +291,50 @@ struct engine_quota {
     int64_t bytes; /* added */
 };
 
+/* Streams are made when they are first named. */
+struct engine_publish {
+    const char *stream;
+    const char *group; /* as in store_record; "": none */
+    const struct text *bodies;
+    uint32_t count;
+    uint64_t ret_last; /* number of the last one; they are neighbours */
+};
+
+enum engine_cursor_verb {
+    ENGINE_CURSOR_FETCH, /* leases the next records to a member; makes the cursor when there is none */
+    ENGINE_CURSOR_ACK,
+    ENGINE_CURSOR_REWIND,
+    ENGINE_CURSOR_DELETE,
+    ENGINE_CURSOR_VERBS
+};
+
+struct engine_cursor {
+    enum engine_cursor_verb verb;
+    const char *stream, *cursor;
+    const char *member; /* 1 to NAME_BYTES_MAX visible characters; not of REWIND, DELETE */
+    /* FETCH */
+    uint32_t limit;
+    int64_t lease_ms;
+    uint64_t ret_stream, ret_first, ret_last; /* ret_last 0: nothing to hand out now */
+    uint32_t ret_times;                       /* how often they were handed out, this time included */
+    int64_t ret_until_ms;
+    int64_t ret_look_ms; /* nothing given: when to look again though nothing is published; INT64_MAX: never */
+    /* ACK: the member's records up to `upto`, these ones whoever holds them, then its leases. */
+    uint64_t upto;
+    const uint64_t *seqs;
+    uint32_t seq_count;
+    int64_t renew_ms; /* 0: no */
+    bool release;     /* the member's records may be handed to others at once */
+    uint64_t ret_count;
+    uint64_t seq; /* REWIND: hands out from the record after this one */
+};
+
+enum engine_stream_verb { ENGINE_STREAM_PAUSE, ENGINE_STREAM_RESUME, ENGINE_STREAM_DELETE };
+struct engine_stream {
+    enum engine_stream_verb verb;
+    const char *name;
+};
+
 struct engine_tick {
     bool ret_more;          /* more is due than one slice: tick again at once */
     int64_t ret_wake_at_ms; /* nothing is due before, INT64_MAX: never */
@@ -309,6 +365,9 @@ struct engine_request {
         struct engine_setting setting;
         struct engine_audit audit;
         struct engine_quota quota;
+        struct engine_publish publish;
+        struct engine_cursor cursor;
+        struct engine_stream stream;
         struct engine_tick tick;
     } u;
     /* Answer. */
@@ -333,6 +392,8 @@ struct engine_config {
      * entries of this kind were added. May be NULL. */
     void (*on_delivered)(void *ctx, uint32_t batch);
     void (*on_outbox)(void *ctx, enum outbox_kind kind);
+    void (*on_streamed)(void *ctx,
+                        uint64_t stream); /* there are new records, or old ones to hand out again */
     void *hook_ctx;
     /* 0 means the default in brackets. */
     uint32_t units_cached;        /* [20000] about 1.6 KB each */

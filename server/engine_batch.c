@@ -260,6 +260,7 @@ static enum err make(struct engine *e, struct engine_request *r, struct engine_b
     TRY(keep(e, b, &mem));
     mem->is_new = true;
     mem->windows[1].all = true;
+    TRY(route_keep(e, b->id, q));
     batch_live_changed(e, mem);
     e->project.batches++;
     q->ret_batch = b->id;
@@ -289,6 +290,13 @@ enum err on_batch(struct engine *e, struct engine_request *r)
                     "you may have %llu units that are not finished and have %llu: wait for some, or ask the "
                     "operator for more",
                     (unsigned long long)q->units_max, (unsigned long long)open));
+        return ERR_OK;
+    }
+    struct stream_mem *stream = NULL;
+    if (q->from_stream)
+        TRY(stream_find(e, q->from_stream, q->batch.user_id, &stream));
+    if (q->from_stream && !stream) {
+        engine_fail(r, err_set(ERR_LIMIT, "there are %d streams already: delete one first", STREAMS_MAX));
         return ERR_OK;
     }
     TRY(make(e, r, q));
@@ -332,6 +340,11 @@ enum err on_units(struct engine *e, struct engine_request *r)
                       q->ret_next);
     else if ((uint64_t)q->first + q->count > BATCH_UNITS_MAX)
         err = err_set(ERR_LIMIT, "a batch takes %u units at most", BATCH_UNITS_MAX);
+    bool moved = true;
+    if (err == ERR_OK && q->feed_stream)
+        TRY(cursor_feed(e, q, &moved));
+    if (!moved)
+        err = err_set(ERR_CONFLICT, "the records were taken already");
     if (err != ERR_OK) {
         engine_fail(r, err);
         return ERR_OK;

@@ -11,6 +11,7 @@
 #include "server/engine.h"
 #include "server/store_load.h"
 #include "server/store_set.h"
+#include "server/store_stream.h"
 #include "server/try.h"
 
 enum {
@@ -89,7 +90,10 @@ struct batch_mem {
     uint64_t *failure_hashes;
     uint32_t failure_count;
     bool failures_loaded;
-    bool delivered; /* in this turn */
+    bool delivered;       /* in this turn */
+    const char **streams; /* that its answers go to, in text */
+    uint32_t stream_count;
+    bool streams_loaded;
 };
 
 struct chunk_mem {
@@ -97,6 +101,18 @@ struct chunk_mem {
     uint32_t count;
     struct digest *levels; /* owned */
     struct text envelope;  /* owned */
+};
+
+struct stream_mem { /* a stream that was named in this turn, in its arena */
+    struct store_stream st;
+    bool told; /* has new records */
+    struct stream_mem *next;
+};
+
+struct routed { /* an answer of this turn that goes to streams; in its arena */
+    wu_id unit;
+    struct digest answer;
+    struct routed *next;
 };
 
 struct engine {
@@ -131,7 +147,11 @@ struct engine {
     uint32_t quota_count, quota_room;
     bool units_new, keys_new; /* in the set, not in the store yet */
     bool judge_new, webhook_new, purge_new;
-    int64_t cleaned_ms; /* when old idempotency keys were forgotten last */
+    struct stream_mem *streams;
+    struct routed *routed, **routed_end;
+    bool streams_new;        /* likewise in the set */
+    uint64_t cleared_stream; /* the one that was looked at last for what may be purged */
+    int64_t cleaned_ms;      /* when old idempotency keys were forgotten last */
     struct engine_stats stats;
 };
 
@@ -219,6 +239,34 @@ void chunk_free(struct engine *e, struct chunk_mem *c);
  * big. */
 enum err output_check(struct engine *e, struct batch_mem *b, const struct engine_report *p, char *ret_why,
                       size_t room) NODISCARD;
+
+/* Does the batch's app declare this output? */
+enum err output_declared(struct engine *e, struct batch_mem *b, const char *path, bool *ret) NODISCARD;
+
+/* engine_stream.c */
+void streams_forget(struct engine *e);
+/* By its name; made when there is none and user_id is not 0; else *ret is NULL. */
+enum err stream_find(struct engine *e, const char *name, uint64_t user_id, struct stream_mem **ret) NODISCARD;
+/* A record into the set; what it points to lives in the turn's arena. */
+enum err stream_add(struct engine *e, struct stream_mem *m, struct store_record *r) NODISCARD;
+/* Whoever waits for the stream looks again after this turn. */
+enum err stream_tell(struct engine *e, const struct store_stream *st) NODISCARD;
+enum err streams_clear(struct engine *e, bool *ret_more) NODISCARD; /* a slice of what is to be purged */
+enum err on_publish(struct engine *e, struct engine_request *r) NODISCARD;
+enum err on_stream(struct engine *e, struct engine_request *r) NODISCARD;
+
+/* engine_cursor.c */
+enum err on_cursor(struct engine *e, struct engine_request *r) NODISCARD;
+/* Moves the cursor that feeds a batch; *ret_moved is false when it was not where it was thought to be. */
+enum err cursor_feed(struct engine *e, const struct engine_units *q, bool *ret_moved) NODISCARD;
+
+/* engine_route.c: an answer's way to streams */
+enum err route_keep(struct engine *e, uint32_t batch, const struct engine_batch *q) NODISCARD;
+enum err route_answer(struct engine *e, struct batch_mem *b, const struct unit_mem *u) NODISCARD;
+enum err routes_write(struct engine *e) NODISCARD;
+/* Is what an answer says of its streams well written? *ret_why is "" when it is, or when it says nothing. */
+enum err route_check(struct engine *e, struct batch_mem *b, const struct engine_report *p, char *ret_why,
+                     size_t room) NODISCARD;
 
 /* engine_work.c, engine_people.c */
 enum err on_work(struct engine *e, struct engine_request *r) NODISCARD;

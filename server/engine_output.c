@@ -42,6 +42,14 @@ static bool is_declared(const struct batch_mem *b, const char *path)
     return false;
 }
 
+enum err output_declared(struct engine *e, struct batch_mem *b, const char *path, bool *ret)
+{
+    if (!b->outputs_loaded)
+        TRY(load(e, b));
+    *ret = is_declared(b, path);
+    return ERR_OK;
+}
+
 enum err output_check(struct engine *e, struct batch_mem *b, const struct engine_report *p, char *ret_why,
                       size_t room)
 {

@@ -367,6 +367,7 @@ enum err unit_apply(struct engine *e, struct unit_mem *u, const struct wu_event 
             return err_prefix(ERR_CORRUPT, "delivering a unit");
         store_set_delivery(e->set, b->b.id, u->wu.id, e->now_ms);
         b->delivered = true;
+        TRY(route_answer(e, b, u));
         TRY(batch_check_finished(e, b));
     }
     int is = unit_ready(&u->wu);

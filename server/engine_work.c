@@ -63,6 +63,8 @@ static enum err check_outputs(struct engine *e, struct engine_request *r, struct
         return ERR_OK;
     TRY(output_check(e, b, p, why, sizeof why));
     if (!why[0])
+        TRY(route_check(e, b, p, why, sizeof why));
+    if (!why[0])
         return ERR_OK;
     p->error = ATTEMPT_ERROR_OUTPUT;
     return engine_text(r->arena, why, &p->message);

@@ -19,7 +19,7 @@
 #include "base/ids.h"
 #include "rules/wu.h"
 
-#define STORE_SCHEMA_VERSION 1
+#define STORE_SCHEMA_VERSION 2
 #define STORE_PAGE_MAX       1000
 
 struct store;

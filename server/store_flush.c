@@ -12,11 +12,14 @@ static const struct db_write take_number = {
 static const struct db_write take_seq = {
     &schema_stream, DB_PUT, 2, {{STREAM_ID, DB_KEY}, {STREAM_LAST, DB_ADD}}};
 
+static const struct db_write take_record_seq = {
+    &schema_named, DB_PUT, 2, {{NAMED_ID, DB_KEY}, {NAMED_LAST, DB_ADD}}};
+
 /* Rows whose guard must hold, or which must be there. */
 static bool must_change(enum write_kind k)
 {
     return (k >= UNIT_PLAIN && k <= UNIT_SET_BOTH) || k == BATCH_LIVE_SET || k == BATCH_COUNT_ADD ||
-           k == BATCH_CHANGE;
+           k == BATCH_CHANGE || k == CURSOR_MOVE;
 }
 
 enum err store_take_ids(struct store *s, const char *kind, uint32_t n, uint64_t *ret_last)
@@ -48,10 +51,11 @@ static void sort_rows(struct rows *r, uint32_t width)
         qsort(r->values, r->count, width * sizeof *r->values, by_first_two);
 }
 
-/* Stable by the order in which they were told: equal streams keep it. */
-static enum err number_deliveries(struct store *s, struct rows *r)
+/* Stable by the order in which they were told: equal streams keep it. Stream and seq are the first columns.
+ */
+static enum err number_within_streams(struct store *s, struct rows *r, uint32_t width,
+                                      const struct db_write *take)
 {
-    uint32_t width = store_writes[DELIVERY_NEW].count;
     for (uint32_t i = 0; i < r->count; i++) {
         struct db_value *first = r->values + (size_t)i * width;
         uint32_t n = 0;
@@ -61,7 +65,7 @@ static enum err number_deliveries(struct store *s, struct rows *r)
             n += r->values[(size_t)k * width].as.i == first[0].as.i;
         struct db_value row[] = {first[0], db_int(n)};
         int64_t seq;
-        TRY(db_add(s->db, &take_seq, row, &seq));
+        TRY(db_add(s->db, take, row, &seq));
         seq -= n;
         for (uint32_t k = i; k < r->count; k++) {
             struct db_value *v = r->values + (size_t)k * width;
@@ -122,7 +126,9 @@ static enum err write_kind(struct store *s, struct store_set *set, enum write_ki
     if (r->count == 0)
         return ERR_OK;
     if (k == DELIVERY_NEW)
-        TRY(number_deliveries(s, r));
+        TRY(number_within_streams(s, r, store_writes[k].count, &take_seq));
+    else if (k == RECORD_NEW)
+        TRY(number_within_streams(s, r, store_writes[k].count, &take_record_seq));
     else if (k == OUTBOX_NEW)
         TRY(number_outbox(s, r));
     else if (k == AUDIT_NEW)

@@ -53,6 +53,13 @@ TABLE(replay, "replay", 2, REPLAY_COLUMNS, {.name = "replay_at", .count = 1, .co
 TABLE(audit, "audit", 1, AUDIT_COLUMNS, NO_MORE)
 TABLE(setting, "setting", 1, SETTING_COLUMNS, NO_MORE)
 TABLE(number, "number", 1, NUMBER_COLUMNS, NO_MORE)
+TABLE(named, "named_stream", 1, NAMED_COLUMNS,
+      {.name = "named_stream_name", .count = 1, .columns = {NAMED_NAME}, .partial = true, .unique = true},
+      NO_MORE)
+TABLE(record, "stream_record", 2, RECORD_COLUMNS, NO_MORE)
+TABLE(cursor, "stream_cursor", 2, CURSOR_COLUMNS,
+      {.name = "stream_cursor_batch", .count = 1, .columns = {CURSOR_BATCH}, .partial = true}, NO_MORE)
+TABLE(route, "stream_route", 2, ROUTE_COLUMNS, NO_MORE)
 #define BATCH_LIVE_ALL(X) BATCH_LIVE_COLUMNS(X) BATCH_COUNT_LIST(COUNT)
 #define PROJECT_ALL(X)    PROJECT_COLUMNS(X) PROJECT_COUNT_LIST(COUNT)
 TABLE(batch_live, "batch_live", 1, BATCH_LIVE_ALL,
@@ -81,7 +88,9 @@ static const struct step steps[] = {
     {1, DB_ADD_TABLE, &schema_small, 0},      {1, DB_ADD_TABLE, &schema_outbox, 0},
     {1, DB_ADD_TABLE, &schema_replay, 0},     {1, DB_ADD_TABLE, &schema_audit, 0},
     {1, DB_ADD_TABLE, &schema_setting, 0},    {1, DB_ADD_TABLE, &schema_number, 0},
-    {1, DB_ADD_TABLE, &schema_project, 0},
+    {1, DB_ADD_TABLE, &schema_project, 0},    {2, DB_ADD_TABLE, &schema_named, 0},
+    {2, DB_ADD_TABLE, &schema_record, 0},     {2, DB_ADD_TABLE, &schema_cursor, 0},
+    {2, DB_ADD_TABLE, &schema_route, 0},
 };
 
 static bool is_dropped(size_t added)

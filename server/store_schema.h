@@ -158,7 +158,37 @@
     X(LAST, last_ms, INT)
 #define DELIVERY_COLUMNS(X) X(STREAM, stream, INT) X(SEQ, seq, INT) X(UNIT, unit, INT) X(AT, at_ms, INT)
 #define STREAM_COLUMNS(X)   X(ID, id, INT) X(LAST, last_seq, INT)
-#define SMALL_COLUMNS(X)    X(BATCH, batch, INT) X(DIGEST, digest, BLOB) X(BYTES, bytes, BLOB)
+/* Named streams, what is in them, who reads them, and which batches' answers go there. */
+#define NAMED_COLUMNS(X)                                                                                     \
+    X(ID, id, INT)                                                                                           \
+    X(NAME, name, TEXT) /* NULL: deleted, and being cleared */                                               \
+    X(USER, user_id, INT)                                                                                    \
+    X(PAUSED, paused, INT)                                                                                   \
+    X(CREATED, created_ms, INT)                                                                              \
+    X(LAST, last_seq, INT)                                                                                   \
+    X(PURGED, purged_seq, INT)
+#define RECORD_COLUMNS(X)                                                                                    \
+    X(STREAM, stream, INT)                                                                                   \
+    X(SEQ, seq, INT)                                                                                         \
+    X(UNIT, unit, INT)        /* 0: published, not an answer's */                                            \
+    X(ANSWER, answer, BLOB)   /* its digest, else NULL */                                                    \
+    X(GROUP, group_key, TEXT) /* neighbours of one group stay together */                                    \
+    X(BODY, body, TEXT)                                                                                      \
+    X(AT, at_ms, INT)
+#define CURSOR_COLUMNS(X)                                                                                    \
+    X(STREAM, stream, INT)                                                                                   \
+    X(NAME, name, TEXT)                                                                                      \
+    X(REV, rev, INT)                                                                                         \
+    X(HANDED, handed_seq, INT)                                                                               \
+    X(REDELIVERED, redelivered, INT)                                                                         \
+    X(FLIGHT, flight, TEXT) /* server/flight.h */                                                            \
+    X(BATCH, batch, INT)    /* it feeds this batch, else NULL */                                             \
+    X(FEED_MAX, feed_max, INT)                                                                               \
+    X(UNTIL, until_batch, INT)                                                                               \
+    X(SEEN, seen_ms, INT)                                                                                    \
+    X(CREATED, created_ms, INT)
+#define ROUTE_COLUMNS(X) X(BATCH, batch, INT) X(PLACE, place, INT) X(NAME, name, TEXT)
+#define SMALL_COLUMNS(X) X(BATCH, batch, INT) X(DIGEST, digest, BLOB) X(BYTES, bytes, BLOB)
 #define OUTBOX_COLUMNS(X)                                                                                    \
     X(ID, id, INT)                                                                                           \
     X(KIND, kind, INT)                                                                                       \
@@ -186,7 +216,7 @@
 #define SCHEMA_TABLES(X)                                                                                     \
     X(UNIT) X(CHUNK) X(LEASE) X(BATCH) X(HOST) X(HOST_STAT) X(VOLUNTEER) X(ACCOUNT) X(TOKEN) X(INVITATION)   \
     X(RELEASE) X(NOTE) X(FAILURE) X(DELIVERY) X(STREAM) X(SMALL) X(OUTBOX) X(REPLAY) X(AUDIT) X(SETTING)     \
-    X(NUMBER)
+    X(NUMBER) X(NAMED) X(RECORD) X(CURSOR) X(ROUTE)
 /* clang-format on */
 
 #define SCHEMA_COLUMN_UNIT(N, n, k)       UNIT_##N,
@@ -212,6 +242,10 @@
 #define SCHEMA_COLUMN_SETTING(N, n, k)    SETTING_##N,
 #define SCHEMA_COLUMN_NUMBER(N, n, k)     NUMBER_##N,
 #define SCHEMA_COLUMN_PROJECT(N, n, k)    PROJECT_##N,
+#define SCHEMA_COLUMN_NAMED(N, n, k)      NAMED_##N,
+#define SCHEMA_COLUMN_RECORD(N, n, k)     RECORD_##N,
+#define SCHEMA_COLUMN_CURSOR(N, n, k)     CURSOR_##N,
+#define SCHEMA_COLUMN_ROUTE(N, n, k)      ROUTE_##N,
 
 #define X(T) enum { T##_COLUMNS(SCHEMA_COLUMN_##T) T##_COLUMN_COUNT };
 SCHEMA_TABLES(X)
@@ -243,11 +277,14 @@ enum { INVITATION_BY_SECRET };
 enum { RELEASE_BY_DIGEST, RELEASE_BY_APP };
 enum { OUTBOX_BY_KIND };
 enum { REPLAY_BY_AT };
+enum { NAMED_BY_NAME };
+enum { CURSOR_BY_BATCH };
 
 extern const struct db_table schema_unit, schema_chunk, schema_lease, schema_batch, schema_batch_live,
     schema_host, schema_host_stat, schema_volunteer, schema_account, schema_token, schema_invitation,
     schema_release, schema_note, schema_failure, schema_delivery, schema_stream, schema_small, schema_outbox,
-    schema_replay, schema_audit, schema_setting, schema_number, schema_project;
+    schema_replay, schema_audit, schema_setting, schema_number, schema_project, schema_named, schema_record,
+    schema_cursor, schema_route;
 
 /* The tables that this program's version has, in the order in which they came; NULL past the last. */
 const struct db_table *schema_table(uint32_t i);

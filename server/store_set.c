@@ -59,6 +59,11 @@ static struct db_value *add(struct store_set *set, enum write_kind k)
     return r->values + (size_t)r->count++ * width;
 }
 
+struct db_value *store_set_row(struct store_set *set, enum write_kind k)
+{
+    return add(set, k);
+}
+
 static struct db_value blob_or_null(const struct text *t)
 {
     return t->len ? db_blob(t->data, t->len) : db_null();

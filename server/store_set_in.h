@@ -41,6 +41,17 @@ enum write_kind {
     ACCOUNT_ADD,
     BATCH_COUNT_ADD,
     PROJECT_ADD,
+    STREAM_NEW,
+    STREAM_PAUSE,
+    STREAM_GONE,
+    STREAM_PURGE,
+    STREAM_END,
+    CURSOR_NEW,
+    CURSOR_MOVE,
+    CURSOR_END,
+    ROUTE_NEW,
+    RECORD_END,
+    RECORD_NEW,   /* numbered at the flush */
     DELIVERY_NEW, /* numbered at the flush */
     OUTBOX_NEW,   /* numbered at the flush */
     AUDIT_NEW,    /* numbered and chained at the flush */
@@ -59,6 +70,9 @@ struct store_set {
     struct digest *chains;                   /* of the audit entries of a flush */
     struct db_value nowhere[DB_COLUMNS_MAX]; /* where rows go when there is no memory for them */
 };
+
+/* A new row of a kind, for files beside store_set.c: never NULL. */
+struct db_value *store_set_row(struct store_set *set, enum write_kind k);
 
 /* How each kind is written; its columns are the values of a row, in this order. */
 extern const struct db_write store_writes[WRITE_KINDS];

@@ -36,6 +36,22 @@
 #define HELD_PER_REQUEST_MAX    2000
 #define CACHED_PER_REQUEST_MAX  256
 
+/* Named streams. */
+#define STREAMS_MAX             1000
+#define STREAM_RECORDS_MAX      50000000ull /* not purged; beyond it publishing is refused */
+#define STREAM_KEPT_RECORDS     1000000ull  /* of those that every cursor has passed */
+#define STREAM_KEPT_MS          (7ll * 86400000)
+#define STREAM_CURSORS_MAX      64    /* of one stream */
+#define STREAM_FLIGHT_MAX       20000 /* records of one cursor that are handed out and not acknowledged */
+#define STREAM_LEASES_MAX       1024  /* in so many runs */
+#define STREAM_LEASE_S_MAX      86400
+#define RECORD_BYTES_MAX        (16u << 10)
+#define RECORDS_PER_REQUEST_MAX 1000 /* published or read at once */
+#define PUBLISH_BYTES_MAX       (2u << 20)
+#define BATCH_STREAMS_MAX       8           /* that a batch names */
+#define ANSWER_ROUTES_BYTES_MAX (64u << 10) /* the output `streams` of an answer */
+#define ANSWER_ROUTES_MAX       4096        /* and its lines */
+
 /* Bundles (signed app versions). */
 #define BUNDLE_FILES_MAX   10000
 #define BUNDLE_BYTES_MAX   (4ull << 30)

@@ -1,0 +1,230 @@
+/* engine_route.c - which streams an answer goes to: those its batch names, and those it names itself in its
+ * output `streams`, where the app declares one. A line of that file is NAME, for a record that is the whole
+ * answer, or NAME, a tab and a text, for a record of that text. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "server/engine_in.h"
+#include "wire/answer.h"
+
+#define ROUTES_PATH "streams"
+
+enum err route_keep(struct engine *e, uint32_t batch, const struct engine_batch *q)
+{
+    char text[32];
+    struct stream_mem *m;
+    for (uint32_t i = 0; i < q->stream_count; i++) {
+        const char *name;
+        TRY(engine_text(&e->turn, q->streams[i], &name));
+        store_set_route(e->set, batch, i, name);
+    }
+    if (!q->from_stream)
+        return ERR_OK;
+    TRY(stream_find(e, q->from_stream, q->batch.user_id, &m)); /* on_batch() has made it */
+    if (!m)
+        return err_set(ERR_CORRUPT, "stream %s is not there", q->from_stream);
+    snprintf(text, sizeof text, "batch-%u", batch);
+    struct store_cursor c = {.stream = m->st.id,
+                             .handed = m->st.purged,
+                             .batch = batch,
+                             .feed_max = q->from_max,
+                             .until_batch = q->until_batch,
+                             .seen_ms = e->now_ms,
+                             .created_ms = e->now_ms};
+    TRY(engine_text(&e->turn, text, &c.name));
+    store_set_cursor_new(e->set, &c);
+    e->streams_new = true;
+    return ERR_OK;
+}
+
+static enum err load(struct engine *e, struct batch_mem *b)
+{
+    if (!b->streams_loaded)
+        TRY(store_route_list(e->store, &b->text, b->b.id, &b->streams, &b->stream_count));
+    b->streams_loaded = true;
+    return ERR_OK;
+}
+
+/* The bytes of the answer may not be in the store yet: it is followed at the end of the turn. */
+enum err route_answer(struct engine *e, struct batch_mem *b, const struct unit_mem *u)
+{
+    bool own = false;
+    if (u->wu.canonical < 0)
+        return ERR_OK;
+    TRY(load(e, b));
+    TRY(output_declared(e, b, ROUTES_PATH, &own));
+    if (b->stream_count == 0 && !own)
+        return ERR_OK;
+    struct routed *r = arena_alloc(&e->turn, sizeof *r);
+    TRY(r ? ERR_OK : ERR_NOMEM);
+    *r = (struct routed){.unit = u->wu.id, .answer = u->wu.attempts[u->wu.canonical].answer};
+    *e->routed_end = r;
+    e->routed_end = &r->next;
+    return ERR_OK;
+}
+
+/* --- lines --- */
+
+struct line {
+    char name[NAME_BYTES_MAX + 1];
+    struct text text; /* len 0: the whole answer */
+};
+
+static enum err read_line(const char *at, size_t len, struct line *ret)
+{
+    const char *tab = memchr(at, '\t', len);
+    size_t name = tab ? (size_t)(tab - at) : len;
+    ret->text = (struct text){.data = tab ? tab + 1 : "", .len = tab ? (uint32_t)(len - name - 1) : 0};
+    if (name < sizeof ret->name) {
+        memcpy(ret->name, at, name);
+        ret->name[name] = '\0';
+    }
+    if (name >= sizeof ret->name || !str_is_name(ret->name))
+        return err_set(ERR_INVALID, "\"%.*s\" is no name of a stream", (int)(name < 80 ? name : 80), at);
+    if (ret->text.len > RECORD_BYTES_MAX)
+        return err_set(ERR_LIMIT, "a record has at most %u bytes", RECORD_BYTES_MAX);
+    if (!str_is_utf8(ret->text.data, ret->text.len) || memchr(ret->text.data, '\0', ret->text.len))
+        return err_set(ERR_INVALID, "its text is not UTF-8");
+    return ERR_OK;
+}
+
+static enum err each_line(struct text file, enum err (*take)(void *ctx, const struct line *line), void *ctx)
+{
+    const char *at = file.data, *end = file.data + file.len;
+    for (uint32_t n = 1; at < end; n++) {
+        struct line line;
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        size_t len = (size_t)((newline ? newline : end) - at);
+        if (n > ANSWER_ROUTES_MAX)
+            return err_set(ERR_LIMIT, ROUTES_PATH " has more than %d lines", ANSWER_ROUTES_MAX);
+        enum err err = len > 0 ? read_line(at, len, &line) : ERR_OK;
+        if (err != ERR_OK)
+            return err_prefix(err, ROUTES_PATH ", line %u", n);
+        if (len > 0)
+            TRY(take(ctx, &line));
+        at += len + 1;
+    }
+    return ERR_OK;
+}
+
+static const struct file_ref *find_routes(const struct file_ref *files, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(files[i].path, ROUTES_PATH) == 0)
+            return &files[i];
+    return NULL;
+}
+
+static enum err take_none(void *ctx, const struct line *line)
+{
+    (void)ctx;
+    (void)line;
+    return ERR_OK;
+}
+
+enum err route_check(struct engine *e, struct batch_mem *b, const struct engine_report *p, char *ret_why,
+                     size_t room)
+{
+    struct file_ref *files;
+    uint32_t count;
+    bool own;
+    ret_why[0] = '\0';
+    TRY(output_declared(e, b, ROUTES_PATH, &own));
+    if (!own || p->small_count == 0 ||
+        answer_parse(p->small[0].bytes.data, p->small[0].bytes.len, &e->turn, &files, &count) != ERR_OK)
+        return ERR_OK;
+    const struct file_ref *file = find_routes(files, count);
+    for (uint32_t i = 1; file && i < p->small_count; i++)
+        if (digest_eq(&p->small[i].digest, &file->sha256)) {
+            if (each_line(p->small[i].bytes, take_none, NULL) != ERR_OK)
+                snprintf(ret_why, room, "%s", err_text());
+            return ERR_OK;
+        }
+    if (file)
+        snprintf(ret_why, room, ROUTES_PATH " has %" PRIu64 " bytes, at most %u are read", file->bytes,
+                 ANSWER_ROUTES_BYTES_MAX);
+    return ERR_OK;
+}
+
+/* --- following them --- */
+
+struct following {
+    struct engine *e;
+    struct batch_mem *b;
+    const struct routed *r;
+};
+
+static bool is_batchs(const struct batch_mem *b, const char *name)
+{
+    for (uint32_t i = 0; i < b->stream_count; i++)
+        if (str_eq(b->streams[i], name))
+            return true;
+    return false;
+}
+
+static enum err add(struct following *f, const char *name, const struct text *text)
+{
+    struct stream_mem *m;
+    struct store_record record = {.unit = f->r->unit, .answer = f->r->answer, .group = ""};
+    TRY(stream_find(f->e, name, f->b->b.user_id, &m));
+    if (!m)
+        return ERR_OK; /* STREAMS_MAX: the answer is in its batch's results */
+    if (text)
+        TRY(engine_bytes(&f->e->turn, text, &record.body));
+    return stream_add(f->e, m, &record);
+}
+
+static enum err add_line(void *ctx, const struct line *line)
+{
+    struct following *f = ctx;
+    if (line->text.len == 0 && is_batchs(f->b, line->name))
+        return ERR_OK; /* it is there already */
+    return add(f, line->name, line->text.len ? &line->text : NULL);
+}
+
+static enum err follow_own(struct following *f)
+{
+    struct engine *e = f->e;
+    struct text manifest, file;
+    struct file_ref *files;
+    uint32_t count;
+    bool own;
+    TRY(output_declared(e, f->b, ROUTES_PATH, &own));
+    if (!own)
+        return ERR_OK;
+    enum err err = store_small_get(e->store, &e->turn, f->b->b.id, &f->r->answer, &manifest);
+    if (err == ERR_OK)
+        err = answer_parse(manifest.data, manifest.len, &e->turn, &files, &count);
+    if (err != ERR_OK)
+        return err == ERR_MISSING ? ERR_OK : err;
+    const struct file_ref *ref = find_routes(files, count);
+    if (!ref)
+        return ERR_OK;
+    err = store_small_get(e->store, &e->turn, f->b->b.id, &ref->sha256, &file);
+    if (err != ERR_OK)
+        return err == ERR_MISSING ? ERR_OK : err;
+    err = each_line(file, add_line, f);
+    return err == ERR_INVALID || err == ERR_LIMIT ? ERR_OK : err; /* was checked when it was reported */
+}
+
+enum err routes_write(struct engine *e)
+{
+    if (!e->routed)
+        return ERR_OK;
+    TRY(engine_flush(e));
+    for (const struct routed *r = e->routed; r; r = r->next) {
+        struct following f = {.e = e, .r = r};
+        TRY(batch_find(e, wu_id_batch(r->unit), &f.b));
+        if (!f.b)
+            return err_set(ERR_CORRUPT, "a unit's batch %u is not there", wu_id_batch(r->unit));
+        TRY(load(e, f.b));
+        for (uint32_t i = 0; i < f.b->stream_count; i++)
+            TRY(add(&f, f.b->streams[i], NULL));
+        TRY(follow_own(&f));
+    }
+    e->routed = NULL;
+    e->routed_end = &e->routed;
+    return ERR_OK;
+}
