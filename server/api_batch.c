@@ -5,14 +5,13 @@
 
 #include "base/str.h"
 #include "server/api.h"
+#include "server/batch_rules.h"
 #include "server/hook.h"
 #include "server/try.h"
 #include "wire/batch_msg.h"
 #include "wire/order.h"
 
 enum { LINES_MAX = 20000 };
-
-#define DEADLINE_DEFAULT_MS (7ll * 86400000)
 
 /* --- making one --- */
 
@@ -79,27 +78,6 @@ static enum err merge_limits(struct call *c, struct making *m)
     TRY(check_most("disk_bytes", m->limits.disk_bytes, s->unit_disk_max));
     TRY(check_most("output_bytes", m->limits.output_bytes, s->unit_output_max));
     return check_most("wall_ms", (uint64_t)m->limits.wall_ms, (uint64_t)s->unit_wall_max_ms);
-}
-
-static enum err take_rules(const struct making *m, struct wu_rules *ret)
-{
-    const struct batch_rules *q = &m->q.rules;
-    uint32_t quorum = q->min_quorum ? q->min_quorum : 2;
-    *ret = (struct wu_rules){
-        .quorum = quorum,
-        .target_attempts = q->target_attempts ? q->target_attempts : quorum,
-        .errors_max = q->has_max_error_attempts || q->max_error_attempts ? q->max_error_attempts : 3,
-        .attempts_max = q->max_total_attempts ? q->max_total_attempts : 8,
-        .successes_max = q->max_success_attempts ? q->max_success_attempts : 6,
-        .lease_ms = q->deadline_ms ? q->deadline_ms : DEADLINE_DEFAULT_MS,
-        .compare = m->manifest.compare == COMPARE_DIGEST ? WU_COMPARE_DIGEST : WU_COMPARE_JUDGE};
-    if (!q->max_total_attempts && ret->attempts_max < ret->target_attempts + 4)
-        ret->attempts_max = ret->target_attempts + 4 < ATTEMPTS_MAX ? ret->target_attempts + 4 : ATTEMPTS_MAX;
-    if (ret->successes_max > ret->attempts_max)
-        ret->successes_max = ret->attempts_max;
-    if (!q->max_success_attempts && ret->successes_max < ret->target_attempts)
-        ret->successes_max = ret->target_attempts;
-    return wu_rules_check(ret);
 }
 
 static enum err check_inputs(struct call *c, const struct file_ref *inputs, uint32_t count, const char *where)
@@ -208,7 +186,7 @@ static enum err fill_batch(struct call *c, struct making *m, struct store_batch 
         b->releases[i] =
             (struct batch_release){m->releases[i].platform, m->releases[i].digest, m->releases[i].bundle};
     fill_array(&m->q, b);
-    TRY(take_rules(m, &b->rules));
+    TRY(batch_rules_take(&m->q.rules, &m->manifest, &b->rules, &b->trust));
     return fill_texts(c, m, b);
 }
 

@@ -80,6 +80,9 @@ static void rules_write(struct json_out *o, const struct wu_rules *r)
     json_out_i64(o, "lease_ms", r->lease_ms);
     json_out_string(o, "compare", r->compare == WU_COMPARE_DIGEST ? "digest" : "judge");
     json_out_bool(o, "own_hosts", r->own_hosts);
+    json_out_string(o, "escrow", wu_escrow_name(r->escrow));
+    if (r->escrow != WU_ESCROW_NONE)
+        json_out_i64(o, "hold_ms", r->hold_ms);
     json_out_close(o);
 }
 

@@ -248,6 +248,7 @@ static enum err lease(struct search *s, struct batch_mem *b, struct unit_mem *u,
     TRY(unit_apply(s->e, u, &ev, NULL, &step));
     if (step != ERR_OK)
         return err_prefix(ERR_CORRUPT, "leasing a unit");
+    TRY(trust_leased(s->e, b, u, s->h));
     s->e->stats.leases++;
     s->room--;
     s->seconds += cost_seconds(b, s->h);

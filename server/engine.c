@@ -115,7 +115,8 @@ static void forget(struct engine *e)
     e->dirty_units = NULL;
     e->dirty_hosts = NULL;
     e->dirty_batches = NULL;
-    e->dirty_unit_count = e->failure_count = e->volunteer_count = e->quota_count = e->active_count = 0;
+    e->dirty_unit_count = e->failure_count = e->volunteer_count = e->quota_count = e->active_count =
+        e->todo_count = 0;
     while (e->batches.oldest)
         batch_free(e, (void *)e->batches.oldest);
     trim(e, 0, 0, 0, 0);
@@ -141,6 +142,7 @@ void engine_free(struct engine *e)
     free(e->failures);
     free(e->volunteers);
     free(e->quotas);
+    free(e->todo);
     store_set_free(e->set);
     arena_done(&e->turn);
     free(e);
@@ -418,8 +420,10 @@ static enum err attempt_turn(struct engine *e, struct engine_request **requests,
     TRY(store_begin(e->store, true));
     TRY(batches_load(e));
     TRY(prefetch(e, requests, count));
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         TRY(handle(e, requests[i]));
+        TRY(trust_settle(e));
+    }
     TRY(routes_write(e));
     TRY(engine_flush(e));
     e->stats.commits++;
@@ -447,6 +451,9 @@ static void after_commit(struct engine *e)
         if (m->told)
             c->on_streamed(c->hook_ctx, m->st.id);
     e->judge_new = e->webhook_new = e->purge_new = false;
+    if (store_shared(e->store)) /* another server may see the same hosts next */
+        for (struct cache_item *i = e->hosts.newest; i; i = i->older)
+            trusts_free((struct host_mem *)(void *)i);
     trim(e, c->units_cached, c->hosts_cached, c->chunks_cached, BATCHES_IDLE_MAX);
 }
 

@@ -395,6 +395,7 @@ struct engine_config {
     void (*on_streamed)(void *ctx,
                         uint64_t stream); /* there are new records, or old ones to hand out again */
     void *hook_ctx;
+    struct digest audit_key; /* secret: who knows it knows which answers will be checked */
     /* 0 means the default in brackets. */
     uint32_t units_cached;        /* [20000] about 1.6 KB each */
     uint32_t hosts_cached;        /* [50000] */

@@ -252,7 +252,7 @@ static enum err make(struct engine *e, struct engine_request *r, struct engine_b
     b->order_digest = hash_bytes(order.data, order.len);
     struct text text = {.data = order.data, .len = (uint32_t)order.len};
     TRY(engine_bytes(&e->turn, &text, &b->order));
-    TRY(store_batch_rules_text(&b->rules, &rules));
+    TRY(store_batch_rules_text(&b->rules, &b->trust, &rules));
     TRY(store_batch_releases_text(b, &releases));
     TRY(engine_text(&e->turn, buf_text(&rules), &rules_text));
     TRY(engine_text(&e->turn, buf_text(&releases), &releases_text));

@@ -80,7 +80,9 @@ static enum err units_slice(struct engine *e, struct batch_mem *b, uint32_t slic
         enum err step;
         struct wu_event ev = {.kind = kind, .now_ms = e->now_ms};
         TRY(unit_find(e, s.ids[i], &u));
-        if (u)
+        if (u && b->b.job == BATCH_JOB_SETTLE)
+            TRY(trust_close(e, b, u));
+        else if (u)
             TRY(unit_apply(e, u, &ev, NULL, &step));
     }
     b->b.job_next = wu_id_index(s.ids[n - 1]) + 1;
@@ -108,7 +110,7 @@ static enum err start_job(struct engine *e, struct batch_mem *b, enum batch_job 
 {
     if (b->b.job == BATCH_JOB_ARRAY && job == BATCH_JOB_CANCEL)
         b->b.array_count = b->b.job_next; /* what was not made yet is never made */
-    else if (b->b.job != BATCH_JOB_NONE)
+    else if (b->b.job != BATCH_JOB_NONE && b->b.job != BATCH_JOB_SETTLE)
         return err_set(ERR_CONFLICT, "batch %u is still busy with what was asked before: try again", b->b.id);
     b->b.job = job;
     b->b.job_next = 0;

@@ -9,6 +9,7 @@ void host_free(struct engine *e, struct host_mem *h)
     cache_drop(&e->hosts, &h->item);
     arena_done(&h->text);
     free(h->leases);
+    trusts_free(h);
     free(h);
 }
 
@@ -341,6 +342,7 @@ enum err hosts_write(struct engine *e)
 {
     for (struct host_mem *h = e->dirty_hosts; h; h = h->next_dirty) {
         write_leases(e, h);
+        trusts_write(e, h);
         if (h->told) {
             struct store_host *copy = arena_alloc(&e->turn, sizeof *copy);
             if (!copy)

@@ -9,6 +9,7 @@
 #include "rules/match.h"
 #include "server/cache.h"
 #include "server/engine.h"
+#include "server/engine_trust.h"
 #include "server/store_load.h"
 #include "server/store_set.h"
 #include "server/store_stream.h"
@@ -56,6 +57,7 @@ struct host_mem {
     struct host_lease *leases;
     uint32_t lease_count, lease_room, leases_out;
     bool leases_loaded;
+    struct trust_mem *trusts;
 };
 
 /* Ids of units that have attempts to send. Every such unit of the batch is in the window or in the store
@@ -94,6 +96,8 @@ struct batch_mem {
     const char **streams; /* that its answers go to, in text */
     uint32_t stream_count;
     bool streams_loaded;
+    bool settling;      /* all that is left of it waits in escrow, and is being ended */
+    uint64_t trust_app; /* its app version in engine_trust.c; 0: not worked out yet */
 };
 
 struct chunk_mem {
@@ -145,6 +149,8 @@ struct engine {
         int64_t bytes;
     } * quotas;
     uint32_t quota_count, quota_room;
+    struct trust_todo *todo;
+    uint32_t todo_count, todo_room;
     bool units_new, keys_new; /* in the set, not in the store yet */
     bool judge_new, webhook_new, purge_new;
     struct stream_mem *streams;
@@ -202,6 +208,19 @@ void host_free(struct engine *e, struct host_mem *h);
 enum err host_new(struct engine *e, const struct store_host *h, struct host_mem **ret) NODISCARD;
 uint64_t features_of(const char *words);
 uint64_t platform_bit(struct engine *e, const char *name); /* 0 when there are too many */
+
+/* engine_trust.c */
+enum err trust_follow(struct engine *e, struct batch_mem *b, struct unit_mem *u, const struct wu *before,
+                      const struct wu_effects *fx) NODISCARD;
+/* A unit went out to a host. */
+enum err trust_leased(struct engine *e, struct batch_mem *b, const struct unit_mem *u,
+                      struct host_mem *h) NODISCARD;
+/* Ends the wait of a provisional unit, as nothing will come after it. */
+enum err trust_close(struct engine *e, struct batch_mem *b, struct unit_mem *u) NODISCARD;
+/* Applies what followed for other units; between requests. */
+enum err trust_settle(struct engine *e) NODISCARD;
+void trusts_write(struct engine *e, struct host_mem *h);
+void trusts_free(struct host_mem *h);
 
 /* engine_batch.c */
 enum err batch_find(struct engine *e, uint32_t id, struct batch_mem **ret) NODISCARD;

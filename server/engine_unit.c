@@ -111,12 +111,13 @@ enum err unit_find(struct engine *e, wu_id id, struct unit_mem **ret)
 /* --- what follows from a step --- */
 
 struct count_of { /* of one unit */
-    int64_t open, judging, accepted, failed, cancelled, delivered, purged, unsent, leased;
+    int64_t open, judging, provisional, accepted, failed, cancelled, delivered, purged, unsent, leased;
 };
 
 static struct count_of count_of(const struct wu *wu)
 {
-    struct count_of c = {.open = wu->state == WU_OPEN,
+    struct count_of c = {.open = wu->state == WU_OPEN || wu->state == WU_PROVISIONAL,
+                         .provisional = wu->state == WU_PROVISIONAL,
                          .judging = wu->state == WU_JUDGING,
                          .delivered = wu->state == WU_DELIVERED,
                          .purged = wu->purged};
@@ -287,7 +288,7 @@ static enum err on_effects(struct engine *e, struct batch_mem *b, struct unit_me
         case WU_FX_EXPIRED:
             TRY(on_host_effect(e, b, u->wu.attempts[f->attempt].host_id, f->kind, d));
             break;
-        case WU_FX_ESCROW:
+        case WU_FX_ESCROW: /* trust_follow() */
         case WU_FX_PASSED:
         case WU_FX_OVERDUE:
         case WU_FX_RECALL: /* the host is told when it says that it holds it */
@@ -332,6 +333,7 @@ static enum err step(struct engine *e, struct batch_mem *b, struct unit_mem *u, 
 #define DIFFERENCE(name) d.name += is.name - was.name
     DIFFERENCE(open);
     DIFFERENCE(judging);
+    DIFFERENCE(provisional);
     DIFFERENCE(accepted);
     DIFFERENCE(failed);
     DIFFERENCE(cancelled);
@@ -342,7 +344,7 @@ static enum err step(struct engine *e, struct batch_mem *b, struct unit_mem *u, 
 #undef DIFFERENCE
     TRY(on_effects(e, b, u, &before, &fx, &d, ret_deliver));
     add_counts(e, b, &d);
-    return ERR_OK;
+    return trust_follow(e, b, u, &before, &fx);
 }
 
 enum err unit_apply(struct engine *e, struct unit_mem *u, const struct wu_event *ev,

@@ -301,6 +301,15 @@ enum err project_join_link(const struct project *p, const char *invitation, stru
     return link_print(&link, out);
 }
 
+enum err project_audit_key(const struct project *p, struct digest *ret)
+{
+    static const char text[] = "dugnad: the key that draws audits";
+    struct signature signature;
+    TRY(sign_make(p->work, text, sizeof text, &signature));
+    *ret = hash_bytes(signature.bytes, sizeof signature.bytes);
+    return ERR_OK;
+}
+
 enum err project_sign_units(void *ctx, uint32_t batch, const struct digest *order, uint32_t first,
                             uint32_t count, const struct digest *root, struct buf *out)
 {

@@ -75,6 +75,7 @@ static enum err start_engine(struct server *s)
                                    .leases_per_host_max = (uint32_t)c->host_leases,
                                    .contact_ms = c->contact_ms,
                                    .contact_idle_ms = c->contact_idle_ms};
+    TRY(project_audit_key(s->project, &config.audit_key));
     struct engine_thread_config thread = {.queue_max = (uint32_t)c->queue};
     TRY(engine_new(s->store, &config, &s->engine));
     return engine_thread_start(s->engine, &thread, &s->thread);

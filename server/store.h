@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/ids.h"
+#include "rules/trust.h"
 #include "rules/wu.h"
 
 #define STORE_SCHEMA_VERSION 2
@@ -68,6 +69,7 @@ struct store_host {
     bool banned, left;
     const char *ban_reason;
     int64_t created_ms;
+    uint64_t network; /* rules/kin.h, of the address it was heard from; 0: not known */
     /* What changes with the work: kept, never counted. */
     int64_t seen_ms;  /* last contact, true within a minute */
     uint32_t allowed; /* attempts it may have out now, learnt from what it did; see dispatch.h */
@@ -97,6 +99,17 @@ struct store_invitation {
     bool revoked;
 };
 
+/* What is believed of a host as runner of an app version. */
+struct store_trust {
+    uint64_t host_id;
+    uint64_t app; /* a number made of name and version; below 2^63 */
+    struct host_trust trust;
+};
+struct store_escrow {
+    uint64_t host_id, app;
+    struct escrow_entry entry;
+};
+
 /* --- code --- */
 
 struct store_release {
@@ -122,6 +135,7 @@ enum batch_job {
     BATCH_JOB_CANCEL,
     BATCH_JOB_RETRY,
     BATCH_JOB_PURGE,
+    BATCH_JOB_SETTLE, /* all that is left waits in escrow: end it */
     BATCH_JOBS
 };
 
@@ -146,7 +160,8 @@ enum batch_job {
     X(reports) /* answers reported; the sums below are over errors too    */                                 \
     X(cpu_ms)                                                                                                \
     X(wall_ms)                                                                                               \
-    X(output_bytes)
+    X(output_bytes)                                                                                          \
+    X(provisional) /* have an answer that waits in escrow; counted by open too */
 
 struct batch_counts {
 #define X(name) int64_t name;
@@ -171,6 +186,7 @@ struct store_batch {
     struct text labels, policy,
         request; /* JSON; request is what was posted, for people. Empty in lists, but labels */
     struct wu_rules rules;
+    struct trust_policy trust; /* under rules.escrow */
     uint32_t release_count;
     struct batch_release releases[BATCH_RELEASES_MAX];
     uint64_t needs_memory_bytes, needs_disk_bytes;
@@ -355,6 +371,12 @@ enum err store_audit_list(struct store *s, struct arena *a, uint64_t after, uint
                           uint32_t *ret_count) NODISCARD; /* newest first; after as in store_batch_list */
 /* The hash of an entry given the one before it (zero before the first): what makes the log tamper-evident. */
 struct digest store_audit_chain(const struct digest *before, const struct store_audit *entry);
+/* Of all apps of a host, or of one (0: all). */
+enum err store_trust_list(struct store *s, struct arena *a, uint64_t host_id, uint64_t app,
+                          struct store_trust **ret, uint32_t *ret_count) NODISCARD;
+/* In the order of seq, at most TRUST_ESCROW_MAX and some. */
+enum err store_escrow_list(struct store *s, struct arena *a, uint64_t host_id, uint64_t app,
+                           struct store_escrow **ret, uint32_t *ret_count) NODISCARD;
 enum err store_project_counts(struct store *s, struct project_counts *ret) NODISCARD;
 /* Settings are short texts under names ("project.name", "join.invitation_needed"); "" when never set. */
 enum err store_setting_get(struct store *s, struct arena *a, const char *name, const char **ret) NODISCARD;

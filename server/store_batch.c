@@ -76,23 +76,33 @@ const struct db_fetch store_fetch_batch = {&schema_batch, ALL_BATCH, .index = DB
 const struct db_fetch store_fetch_batch_live = {&schema_batch_live, ALL_BATCH_LIVE, .index = DB_BY_KEY};
 
 /* The numbers of wu_rules as text: see store_batch_rules_text(). */
-static void parse_rules(const char *text, struct wu_rules *ret)
+static void parse_rules(const char *text, struct wu_rules *ret, struct trust_policy *t)
 {
-    unsigned compare = 0, own = 0;
+    unsigned compare = 0, own = 0, escrow = 0;
     memset(ret, 0, sizeof *ret);
-    if (sscanf(text, "%" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNd64 " %u %u",
-               &ret->quorum, &ret->target_attempts, &ret->errors_max, &ret->attempts_max, &ret->successes_max,
-               &ret->lease_ms, &compare, &own) == 8) {
+    memset(t, 0, sizeof *t);
+    int n = sscanf(text,
+                   "%" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNd64 " %u %u %u %" SCNd64
+                   " %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu32,
+                   &ret->quorum, &ret->target_attempts, &ret->errors_max, &ret->attempts_max,
+                   &ret->successes_max, &ret->lease_ms, &compare, &own, &escrow, &ret->hold_ms, &t->probation,
+                   &t->audit_ppm, &t->floor_ppm, &t->wait);
+    if (n == 8 || n == 14) {
+        ret->escrow = escrow < WU_ESCROWS ? (enum wu_escrow)escrow : WU_ESCROW_NONE;
         ret->compare = compare < WU_COMPARES ? (enum wu_compare)compare : WU_COMPARE_DIGEST;
         ret->own_hosts = own != 0;
     }
 }
 
-enum err store_batch_rules_text(const struct wu_rules *r, struct buf *out)
+enum err store_batch_rules_text(const struct wu_rules *r, const struct trust_policy *t, struct buf *out)
 {
-    return buf_printf(out, "%u %u %u %u %u %" PRId64 " %u %u", r->quorum, r->target_attempts, r->errors_max,
-                      r->attempts_max, r->successes_max, r->lease_ms, (unsigned)r->compare,
-                      r->own_hosts ? 1u : 0u);
+    TRY(buf_printf(out, "%u %u %u %u %u %" PRId64 " %u %u", r->quorum, r->target_attempts, r->errors_max,
+                   r->attempts_max, r->successes_max, r->lease_ms, (unsigned)r->compare,
+                   r->own_hosts ? 1u : 0u));
+    if (r->escrow == WU_ESCROW_NONE)
+        return ERR_OK;
+    return buf_printf(out, " %u %" PRId64 " %u %u %u %u", (unsigned)r->escrow, r->hold_ms, t->probation,
+                      t->audit_ppm, t->floor_ppm, t->wait);
 }
 
 enum err store_batch_releases_text(const struct store_batch *b, struct buf *out)
@@ -149,7 +159,7 @@ void store_fill_batch(struct row_in *r, void *item)
         .array_count = row_u32(r, BATCH_ARRAY_COUNT),
         .created_ms = row_int(r, BATCH_CREATED),
     };
-    parse_rules(row_text(r, BATCH_RULES), &b->rules);
+    parse_rules(row_text(r, BATCH_RULES), &b->rules, &b->trust);
     b->release_count = parse_releases(row_text(r, BATCH_RELEASES), b->releases);
 }
 

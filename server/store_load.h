@@ -69,7 +69,8 @@ enum err store_failures_known(struct store *s, struct arena *a, uint32_t batch, 
 /* What a unit is when it was just submitted: id and rules are set. */
 enum err store_unit_fresh(struct wu *wu) NODISCARD;
 /* Texts in which rules and releases are stored. */
-enum err store_batch_rules_text(const struct wu_rules *r, struct buf *out) NODISCARD;
+enum err store_batch_rules_text(const struct wu_rules *r, const struct trust_policy *t,
+                                struct buf *out) NODISCARD;
 enum err store_batch_releases_text(const struct store_batch *b, struct buf *out) NODISCARD;
 
 #endif

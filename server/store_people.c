@@ -105,6 +105,7 @@ static void fill_host(struct row_in *r, void *item)
         .disk_bytes = row_u64(r, HOST_DISK),
         .speed = row_real(r, HOST_SPEED),
         .created_ms = row_int(r, HOST_CREATED),
+        .network = row_u64(r, HOST_NETWORK),
     };
 }
 

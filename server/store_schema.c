@@ -51,6 +51,8 @@ TABLE(outbox, "outbox", 1, OUTBOX_COLUMNS, {.name = "outbox_kind", .count = 1, .
       NO_MORE)
 TABLE(replay, "replay", 2, REPLAY_COLUMNS, {.name = "replay_at", .count = 1, .columns = {REPLAY_AT}}, NO_MORE)
 TABLE(audit, "audit", 1, AUDIT_COLUMNS, NO_MORE)
+TABLE(trust, "trust", 2, TRUST_COLUMNS, NO_MORE)
+TABLE(escrow, "escrow", 3, ESCROW_COLUMNS, NO_MORE)
 TABLE(setting, "setting", 1, SETTING_COLUMNS, NO_MORE)
 TABLE(number, "number", 1, NUMBER_COLUMNS, NO_MORE)
 TABLE(named, "named_stream", 1, NAMED_COLUMNS,
@@ -77,20 +79,37 @@ struct step {
 };
 
 static const struct step steps[] = {
-    {1, DB_ADD_TABLE, &schema_unit, 0},       {1, DB_ADD_TABLE, &schema_chunk, 0},
-    {1, DB_ADD_TABLE, &schema_lease, 0},      {1, DB_ADD_TABLE, &schema_batch, 0},
-    {1, DB_ADD_TABLE, &schema_batch_live, 0}, {1, DB_ADD_TABLE, &schema_host, 0},
-    {1, DB_ADD_TABLE, &schema_host_stat, 0},  {1, DB_ADD_TABLE, &schema_volunteer, 0},
-    {1, DB_ADD_TABLE, &schema_account, 0},    {1, DB_ADD_TABLE, &schema_token, 0},
-    {1, DB_ADD_TABLE, &schema_invitation, 0}, {1, DB_ADD_TABLE, &schema_release, 0},
-    {1, DB_ADD_TABLE, &schema_note, 0},       {1, DB_ADD_TABLE, &schema_failure, 0},
-    {1, DB_ADD_TABLE, &schema_delivery, 0},   {1, DB_ADD_TABLE, &schema_stream, 0},
-    {1, DB_ADD_TABLE, &schema_small, 0},      {1, DB_ADD_TABLE, &schema_outbox, 0},
-    {1, DB_ADD_TABLE, &schema_replay, 0},     {1, DB_ADD_TABLE, &schema_audit, 0},
-    {1, DB_ADD_TABLE, &schema_setting, 0},    {1, DB_ADD_TABLE, &schema_number, 0},
-    {1, DB_ADD_TABLE, &schema_project, 0},    {2, DB_ADD_TABLE, &schema_named, 0},
-    {2, DB_ADD_TABLE, &schema_record, 0},     {2, DB_ADD_TABLE, &schema_cursor, 0},
+    {1, DB_ADD_TABLE, &schema_unit, 0},
+    {1, DB_ADD_TABLE, &schema_chunk, 0},
+    {1, DB_ADD_TABLE, &schema_lease, 0},
+    {1, DB_ADD_TABLE, &schema_batch, 0},
+    {1, DB_ADD_TABLE, &schema_batch_live, 0},
+    {1, DB_ADD_TABLE, &schema_host, 0},
+    {1, DB_ADD_TABLE, &schema_host_stat, 0},
+    {1, DB_ADD_TABLE, &schema_volunteer, 0},
+    {1, DB_ADD_TABLE, &schema_account, 0},
+    {1, DB_ADD_TABLE, &schema_token, 0},
+    {1, DB_ADD_TABLE, &schema_invitation, 0},
+    {1, DB_ADD_TABLE, &schema_release, 0},
+    {1, DB_ADD_TABLE, &schema_note, 0},
+    {1, DB_ADD_TABLE, &schema_failure, 0},
+    {1, DB_ADD_TABLE, &schema_delivery, 0},
+    {1, DB_ADD_TABLE, &schema_stream, 0},
+    {1, DB_ADD_TABLE, &schema_small, 0},
+    {1, DB_ADD_TABLE, &schema_outbox, 0},
+    {1, DB_ADD_TABLE, &schema_replay, 0},
+    {1, DB_ADD_TABLE, &schema_audit, 0},
+    {1, DB_ADD_TABLE, &schema_setting, 0},
+    {1, DB_ADD_TABLE, &schema_number, 0},
+    {1, DB_ADD_TABLE, &schema_project, 0},
+    {2, DB_ADD_TABLE, &schema_named, 0},
+    {2, DB_ADD_TABLE, &schema_record, 0},
+    {2, DB_ADD_TABLE, &schema_cursor, 0},
     {2, DB_ADD_TABLE, &schema_route, 0},
+    {2, DB_ADD_TABLE, &schema_trust, 0},
+    {2, DB_ADD_TABLE, &schema_escrow, 0},
+    {2, DB_ADD_COLUMN, &schema_host, HOST_NETWORK},
+    {2, DB_ADD_COLUMN, &schema_batch_live, BATCH_LIVE_COUNT_provisional},
 };
 
 static bool is_dropped(size_t added)

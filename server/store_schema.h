@@ -22,6 +22,22 @@
 #define CHUNK_COLUMNS(X) X(BATCH, batch, INT) X(NUMBER, number, INT) X(ENVELOPE, envelope, TEXT)
 #define LEASE_COLUMNS(X)                                                                                     \
     X(HOST, host, INT) X(UNIT, unit, INT) X(ATTEMPT, attempt, INT) X(DEADLINE, deadline, INT)
+/* What is believed of a host (rules/trust.h), for each app version by a number made of its name. */
+#define TRUST_COLUMNS(X)                                                                                     \
+    X(HOST, host, INT)                                                                                       \
+    X(APP, app, INT)                                                                                         \
+    X(CHANGED, changed_ms, INT)                                                                              \
+    X(PASSED, passed_milli, INT)                                                                             \
+    X(FAULTS, faults_milli, INT)                                                                             \
+    X(ANSWERS, answers, INT)                                                                                 \
+    X(NEXT, next_seq, INT)
+#define ESCROW_COLUMNS(X)                                                                                    \
+    X(HOST, host, INT)                                                                                       \
+    X(APP, app, INT)                                                                                         \
+    X(SEQ, seq, INT)                                                                                         \
+    X(UNIT, unit, INT)                                                                                       \
+    X(WAIT, wait_units, INT)                                                                                 \
+    X(FLAGS, flags, INT) /* open 1, held 2 */
 #define BATCH_COLUMNS(X)                                                                                     \
     X(ID, id, INT)                                                                                           \
     X(USER, user_id, INT)                                                                                    \
@@ -71,7 +87,8 @@
     X(MEMORY, memory_bytes, INT)                                                                             \
     X(DISK, disk_bytes, INT)                                                                                 \
     X(SPEED, speed, REAL)                                                                                    \
-    X(CREATED, created_ms, INT)
+    X(CREATED, created_ms, INT)                                                                              \
+    X(NETWORK, network, INT) /* rules/kin.h, of its last address; 0: not known */
 #define HOST_STAT_COLUMNS(X)                                                                                 \
     X(ID, id, INT)                                                                                           \
     X(SEEN, seen_ms, INT)                                                                                    \
@@ -216,12 +233,14 @@
 #define SCHEMA_TABLES(X)                                                                                     \
     X(UNIT) X(CHUNK) X(LEASE) X(BATCH) X(HOST) X(HOST_STAT) X(VOLUNTEER) X(ACCOUNT) X(TOKEN) X(INVITATION)   \
     X(RELEASE) X(NOTE) X(FAILURE) X(DELIVERY) X(STREAM) X(SMALL) X(OUTBOX) X(REPLAY) X(AUDIT) X(SETTING)     \
-    X(NUMBER) X(NAMED) X(RECORD) X(CURSOR) X(ROUTE)
+    X(NUMBER) X(NAMED) X(RECORD) X(CURSOR) X(ROUTE) X(TRUST) X(ESCROW)
 /* clang-format on */
 
 #define SCHEMA_COLUMN_UNIT(N, n, k)       UNIT_##N,
 #define SCHEMA_COLUMN_CHUNK(N, n, k)      CHUNK_##N,
 #define SCHEMA_COLUMN_LEASE(N, n, k)      LEASE_##N,
+#define SCHEMA_COLUMN_TRUST(N, n, k)      TRUST_##N,
+#define SCHEMA_COLUMN_ESCROW(N, n, k)     ESCROW_##N,
 #define SCHEMA_COLUMN_BATCH(N, n, k)      BATCH_##N,
 #define SCHEMA_COLUMN_BATCH_LIVE(N, n, k) BATCH_LIVE_##N,
 #define SCHEMA_COLUMN_HOST(N, n, k)       HOST_##N,
@@ -284,7 +303,7 @@ extern const struct db_table schema_unit, schema_chunk, schema_lease, schema_bat
     schema_host, schema_host_stat, schema_volunteer, schema_account, schema_token, schema_invitation,
     schema_release, schema_note, schema_failure, schema_delivery, schema_stream, schema_small, schema_outbox,
     schema_replay, schema_audit, schema_setting, schema_number, schema_project, schema_named, schema_record,
-    schema_cursor, schema_route;
+    schema_cursor, schema_route, schema_trust, schema_escrow;
 
 /* The tables that this program's version has, in the order in which they came; NULL past the last. */
 const struct db_table *schema_table(uint32_t i);

@@ -134,6 +134,37 @@ void store_set_lease_end(struct store_set *set, uint64_t host_id, wu_id unit)
     v[1] = db_int((int64_t)unit);
 }
 
+void store_set_trust(struct store_set *set, const struct store_trust *t)
+{
+    struct db_value *v = add(set, TRUST_PUT);
+    v[TRUST_HOST] = db_int((int64_t)t->host_id);
+    v[TRUST_APP] = db_int((int64_t)t->app);
+    v[TRUST_CHANGED] = db_int(t->trust.changed_ms);
+    v[TRUST_PASSED] = db_int(t->trust.passed_milli);
+    v[TRUST_FAULTS] = db_int(t->trust.faults_milli);
+    v[TRUST_ANSWERS] = db_int(t->trust.answers);
+    v[TRUST_NEXT] = db_int((int64_t)t->trust.next);
+}
+
+void store_set_escrow(struct store_set *set, const struct store_escrow *e)
+{
+    struct db_value *v = add(set, ESCROW_PUT);
+    v[ESCROW_HOST] = db_int((int64_t)e->host_id);
+    v[ESCROW_APP] = db_int((int64_t)e->app);
+    v[ESCROW_SEQ] = db_int((int64_t)e->entry.seq);
+    v[ESCROW_UNIT] = db_int((int64_t)e->entry.unit);
+    v[ESCROW_WAIT] = db_int(e->entry.wait);
+    v[ESCROW_FLAGS] = db_int((e->entry.open ? 1 : 0) | (e->entry.held ? 2 : 0));
+}
+
+void store_set_escrow_end(struct store_set *set, uint64_t host_id, uint64_t app, uint64_t seq)
+{
+    struct db_value *v = add(set, ESCROW_END);
+    v[0] = db_int((int64_t)host_id);
+    v[1] = db_int((int64_t)app);
+    v[2] = db_int((int64_t)seq);
+}
+
 void store_set_note(struct store_set *set, const struct store_note *n)
 {
     struct db_value *v = add(set, NOTE_PUT);
@@ -275,6 +306,7 @@ void store_set_host(struct store_set *set, const struct store_host *h)
     v[HOST_DISK] = db_int((int64_t)h->disk_bytes);
     v[HOST_SPEED] = db_real(h->speed);
     v[HOST_CREATED] = db_int(h->created_ms);
+    v[HOST_NETWORK] = db_int((int64_t)h->network);
 }
 
 void store_set_host_stat(struct store_set *set, const struct store_host_stat *st)

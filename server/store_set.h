@@ -51,6 +51,10 @@ void store_set_small(struct store_set *set, uint32_t batch, const struct digest 
 void store_set_delivery(struct store_set *set, uint64_t stream, wu_id unit,
                         int64_t at_ms); /* seq is given when it is written */
 
+void store_set_trust(struct store_set *set, const struct store_trust *t);
+void store_set_escrow(struct store_set *set, const struct store_escrow *e);
+void store_set_escrow_end(struct store_set *set, uint64_t host_id, uint64_t app, uint64_t seq);
+
 /* --- batches --- */
 
 void store_set_batch_new(struct store_set *set, const struct store_batch *b, const char *rules,

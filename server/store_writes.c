@@ -26,6 +26,8 @@ enum { UNIT_ALWAYS_COUNT = 8 };
 #define ADD_BATCH_COUNT(name)   {BATCH_LIVE_COUNT_##name, DB_ADD},
 #define ADD_PROJECT_COUNT(name) {PROJECT_COUNT_##name, DB_ADD},
 #define NEW_BATCH_COUNT(name)   {BATCH_LIVE_COUNT_##name, DB_SET},
+#define SET_TRUST(N, n, k)      {TRUST_##N, TRUST_##N <= TRUST_APP ? DB_KEY : DB_SET},
+#define SET_ESCROW(N, n, k)     {ESCROW_##N, ESCROW_##N <= ESCROW_SEQ ? DB_KEY : DB_SET},
 #define ONE(name)               +1
 enum { BATCH_COUNTERS = 0 BATCH_COUNT_LIST(ONE), PROJECT_COUNTERS = 0 PROJECT_COUNT_LIST(ONE) };
 
@@ -57,6 +59,12 @@ const struct db_write store_writes[WRITE_KINDS] = {
          DB_PUT,
          4,
          {{LEASE_HOST, DB_KEY}, {LEASE_UNIT, DB_KEY}, {LEASE_ATTEMPT, DB_SET}, {LEASE_DEADLINE, DB_SET}}},
+    [TRUST_PUT] = {&schema_trust, DB_PUT, TRUST_COLUMN_COUNT, {TRUST_COLUMNS(SET_TRUST)}},
+    [ESCROW_PUT] = {&schema_escrow, DB_PUT, ESCROW_COLUMN_COUNT, {ESCROW_COLUMNS(SET_ESCROW)}},
+    [ESCROW_END] = {&schema_escrow,
+                    DB_DELETE,
+                    3,
+                    {{ESCROW_HOST, DB_KEY}, {ESCROW_APP, DB_KEY}, {ESCROW_SEQ, DB_KEY}}},
     [LEASE_END] = {&schema_lease, DB_DELETE, 2, {{LEASE_HOST, DB_KEY}, {LEASE_UNIT, DB_KEY}}},
     [NOTE_PUT] = {&schema_note, DB_PUT, NOTE_COLUMN_COUNT, {NOTE_COLUMNS(SET_NOTE)}},
     [SMALL_NEW] = {&schema_small,

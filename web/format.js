@@ -46,7 +46,7 @@ export const failing = (f) => (f.signal ? `signal ${f.signal}` : f.exit_code ? `
 // A state has one word, one colour and one sign everywhere, so that colour is never the only hint.
 const STATES = {
   loading: ['busy', '⇣'], running: ['busy', '▸'], paused: ['warn', '‖'], done: ['good', '✓'], cancelled: ['idle', '✕'],
-  open: ['busy', '○'], judging: ['busy', '⇄'], accepted: ['good', '✓'], failed: ['bad', '✕'], delivered: ['good', '✓'],
+  open: ['busy', '○'], provisional: ['busy', '◔'], judging: ['busy', '⇄'], accepted: ['good', '✓'], failed: ['bad', '✕'], delivered: ['good', '✓'],
   unsent: ['idle', '○'], leased: ['busy', '▸'], reported: ['busy', '⇡'], valid: ['good', '✓'], invalid: ['bad', '✕'],
   errored: ['bad', '!'], expired: ['warn', '◷'], banned: ['bad', '⊘'], active: ['good', '✓'], gone: ['idle', '–'], left: ['idle', '←'],
   ok: ['good', '✓'], warn: ['warn', '!'], error: ['bad', '✕'], final: ['good', '✓'], provisional: ['warn', '…'],

@@ -23,7 +23,7 @@ static enum err read_rules(const struct json *unit, struct wu_rules *ret)
     uint32_t *const fields[] = {&ret->quorum, &ret->target_attempts, &ret->errors_max, &ret->attempts_max,
                                 &ret->successes_max};
     const struct json *rules;
-    const char *compare = NULL;
+    const char *compare = NULL, *escrow = NULL;
     int64_t v = 0;
     enum err e = json_get_object(unit, "unit", "rules", &rules);
     for (size_t i = 0; e == ERR_OK && i < sizeof names / sizeof *names; i++) {
@@ -33,8 +33,11 @@ static enum err read_rules(const struct json *unit, struct wu_rules *ret)
     if (e != ERR_OK ||
         (e = json_get_i64(rules, "rules", "lease_ms", 1, INT64_MAX, &ret->lease_ms)) != ERR_OK ||
         (e = json_get_string(rules, "rules", "compare", 16, &compare)) != ERR_OK ||
-        (e = json_opt_bool(rules, "rules", "own_hosts", false, &ret->own_hosts)) != ERR_OK)
+        (e = json_opt_bool(rules, "rules", "own_hosts", false, &ret->own_hosts)) != ERR_OK ||
+        (e = json_opt_i64(rules, "rules", "hold_ms", 0, INT64_MAX, 0, &ret->hold_ms)) != ERR_OK ||
+        (e = json_opt_string(rules, "rules", "escrow", 16, "none", &escrow)) != ERR_OK)
         return e;
+    ret->escrow = wu_escrow_from_name(escrow);
     ret->compare = str_eq(compare, "judge") ? WU_COMPARE_JUDGE : WU_COMPARE_DIGEST;
     return wu_rules_check(ret);
 }

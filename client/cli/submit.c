@@ -168,13 +168,22 @@ static enum err sort_inputs(struct submit *s)
 static enum err read_rules(const struct args *a, struct batch_rules *r)
 {
     int64_t quorum, target, errors, total, successes;
+    const char *policy = args_text(a, "policy", NULL), *share = args_text(a, "audit-share", NULL);
     enum err e;
+    *r = (struct batch_rules)BATCH_RULES_NOT_GIVEN;
+    if (policy && (r->policy = batch_policy_from_name(policy)) == BATCH_POLICIES)
+        return err_set(ERR_INVALID, "--policy is \"%.40s\": give once, quorum, adaptive, audit or checker",
+                       policy);
+    if (share && str_to_double(share, &r->audit_share) != ERR_OK)
+        return err_set(ERR_INVALID, "--audit-share is \"%.40s\": give a number from 0.001 to 1", share);
     if ((e = args_i64(a, "quorum", 1, ATTEMPTS_MAX, 0, &quorum)) != ERR_OK ||
         (e = args_i64(a, "target", 1, ATTEMPTS_MAX, 0, &target)) != ERR_OK ||
         (e = args_i64(a, "max-errors", 0, ATTEMPTS_MAX, -1, &errors)) != ERR_OK ||
         (e = args_i64(a, "max-attempts", 1, ATTEMPTS_MAX, 0, &total)) != ERR_OK ||
         (e = args_i64(a, "max-successes", 1, ATTEMPTS_MAX, 0, &successes)) != ERR_OK ||
-        (e = args_duration(a, "deadline", 0, &r->deadline_ms)) != ERR_OK)
+        (e = args_duration(a, "deadline", 0, &r->deadline_ms)) != ERR_OK ||
+        (e = args_i64(a, "escrow", 0, 1000, -1, &r->escrow_units)) != ERR_OK ||
+        (e = args_duration(a, "hold", -1, &r->hold_ms)) != ERR_OK)
         return e;
     if (target && quorum && target < quorum)
         return err_set(ERR_INVALID,
@@ -212,7 +221,6 @@ static enum err read_request(struct submit *s)
     r->command = a->rest;
     r->command_count = a->rest_count;
     r->stdin_path = args_text(a, "stdin", NULL);
-    r->policy = args_text(a, "policy", NULL);
     if ((e = args_i64(a, "version", 1, INT32_MAX, 0, &version)) != ERR_OK ||
         (e = args_i64(a, "priority", -1000000, 1000000, 0, &priority)) != ERR_OK ||
         (e = parts_limits(a, &r->limits)) != ERR_OK ||

@@ -115,7 +115,7 @@ static inline struct store_batch world_batch(uint32_t id, uint64_t user_id)
 static inline void world_batch_new(struct world *w, const struct store_batch *b, bool active)
 {
     struct buf BUF_AUTO rules = {0}, BUF_AUTO releases = {0};
-    assert_ok(store_batch_rules_text(&b->rules, &rules));
+    assert_ok(store_batch_rules_text(&b->rules, &b->trust, &rules));
     assert_ok(store_batch_releases_text(b, &releases));
     store_set_batch_new(w->set, b, arena_text(&w->arena, buf_text(&rules)),
                         arena_text(&w->arena, buf_text(&releases)));

@@ -23,9 +23,9 @@ static struct wu standing(enum wu_escrow escrow)
     return wu;
 }
 
-static struct trust with_passed(uint32_t n)
+static struct host_trust with_passed(uint32_t n)
 {
-    struct trust t = {0};
+    struct host_trust t = {0};
     for (uint32_t i = 0; i < n; i++)
         trust_passed(&t, 0);
     return t;
@@ -35,7 +35,7 @@ static void a_new_host_is_confirmed_until_its_probation_is_over(void **state)
 {
     (void)state;
     struct wu wu = standing(WU_ESCROW_LONE);
-    struct trust t = with_passed(lone.probation - 1);
+    struct host_trust t = with_passed(lone.probation - 1);
     assert_int_equal(trust_choose(&lone, &t, &wu, 0, 999999, 0), TRUST_CONFIRM);
     trust_passed(&t, 0);
     assert_int_equal(trust_choose(&lone, &t, &wu, 0, 999999, 0), TRUST_WAIT);
@@ -45,7 +45,7 @@ static void later_answers_are_checked_by_the_share_that_is_drawn(void **state)
 {
     (void)state;
     struct wu wu = standing(WU_ESCROW_LONE);
-    struct trust t = with_passed(50);
+    struct host_trust t = with_passed(50);
     uint32_t share = trust_share_ppm(&lone, &t, 0);
     assert_int_equal(share, 75000); /* half way from 10 % to 5 % */
     assert_int_equal(trust_choose(&lone, &t, &wu, 0, share - 1, 0), TRUST_CONFIRM);
@@ -58,7 +58,7 @@ static void items_are_audited_in_every_answer_and_a_new_host_is_confirmed_as_wel
 {
     (void)state;
     struct wu wu = standing(WU_ESCROW_ALL);
-    struct trust t = {0};
+    struct host_trust t = {0};
     assert_int_equal(trust_choose(&all, &t, &wu, 0, 0, 0), TRUST_CONFIRM);
     wu.needed = 2;
     assert_int_equal(trust_choose(&all, &t, &wu, 0, 0, 0), TRUST_AUDIT);
@@ -71,14 +71,14 @@ static void a_full_escrow_confirms_all_that_comes(void **state)
 {
     (void)state;
     struct wu wu = standing(WU_ESCROW_LONE);
-    struct trust t = with_passed(500);
+    struct host_trust t = with_passed(500);
     assert_int_equal(trust_choose(&lone, &t, &wu, TRUST_ESCROW_MAX, 999999, 0), TRUST_CONFIRM);
 }
 
 static void trust_decays_with_time(void **state)
 {
     (void)state;
-    struct trust t = with_passed(200);
+    struct host_trust t = with_passed(200);
     assert_int_equal(trust_share_ppm(&lone, &t, 0), 50000);
     assert_int_equal(trust_share_ppm(&lone, &t, TRUST_HALF_LIFE_MS), 50000);     /* 100 left */
     assert_int_equal(trust_share_ppm(&lone, &t, 2 * TRUST_HALF_LIFE_MS), 75000); /* 50 left */
@@ -90,7 +90,7 @@ static void trust_decays_with_time(void **state)
 static void who_is_found_wrong_begins_again_and_is_watched_and_at_last_banned(void **state)
 {
     (void)state;
-    struct trust t = with_passed(200);
+    struct host_trust t = with_passed(200);
     uint64_t next = t.next = 300;
     assert_int_equal(trust_fault(&t, false, 0), TRUST_QUARANTINE);
     assert_int_equal(t.answers, 0);
@@ -103,7 +103,7 @@ static void who_is_found_wrong_begins_again_and_is_watched_and_at_last_banned(vo
 static void faults_far_apart_are_a_machines_and_ban_nobody(void **state)
 {
     (void)state;
-    struct trust t = {0};
+    struct host_trust t = {0};
     for (int i = 0; i < 20; i++)
         assert_int_equal(trust_fault(&t, false, i * 2 * TRUST_HALF_LIFE_MS), TRUST_QUARANTINE);
 }
@@ -111,7 +111,7 @@ static void faults_far_apart_are_a_machines_and_ban_nobody(void **state)
 static void two_hosts_with_the_same_wrong_answer_lie(void **state)
 {
     (void)state;
-    struct trust t = with_passed(200);
+    struct host_trust t = with_passed(200);
     assert_int_equal(trust_fault(&t, true, 0), TRUST_BAN);
 }
 
@@ -119,7 +119,7 @@ static void what_is_overdue_is_confirmed_unless_the_host_has_a_long_clean_past(v
 {
     (void)state;
     struct wu wu = standing(WU_ESCROW_LONE);
-    struct trust old = with_passed(500);
+    struct host_trust old = with_passed(500);
     assert_int_equal(trust_overdue(&lone, &old, &wu, 0), TRUST_CONFIRM);
     wu.needed = 2;
     assert_int_equal(trust_overdue(&lone, &old, &wu, 0), TRUST_FINAL);
@@ -131,7 +131,7 @@ static void what_is_overdue_is_confirmed_unless_the_host_has_a_long_clean_past(v
     does(&wu, report_of(1, 'x'));
     does(&wu, (struct wu_event){.kind = WU_EV_JUDGED, .groups = {1, 1}});
     assert_int_equal(trust_overdue(&all, &old, &wu, 0), TRUST_FINAL);
-    struct trust young = with_passed(20);
+    struct host_trust young = with_passed(20);
     assert_int_equal(trust_overdue(&all, &young, &wu, 0), TRUST_CONFIRM);
 }
 

@@ -65,7 +65,7 @@ function Units({ batch }) {
     { key: 'attempts', label: 'Attempts', num: true }, { key: 'leased', label: 'At hosts', num: true }, { key: 'errors', label: 'Errors', num: true },
     { key: 'failure', label: 'Why it failed', wrap: true, show: (u) => u.failure || '' },
   ];
-  return html`<div class="row filter"><h2>Units</h2><${Choose} label="State of units" name="state" all="every state" options=${['open', 'judging', 'accepted', 'failed', 'delivered']} /></div>
+  return html`<div class="row filter"><h2>Units</h2><${Choose} label="State of units" name="state" all="every state" options=${['open', 'judging', 'provisional', 'accepted', 'failed', 'delivered']} /></div>
     <${Table} path="/v1/batches/${batch}/units${state ? `?state=${state}` : ''}" columns=${columns} name="batch-${batch}-units" id=${(u) => u.unit} empty=${state ? 'No unit is in this state.' : 'No unit yet.'} />`;
 }
 

@@ -31,7 +31,7 @@ static uint32_t decayed(uint32_t v, int64_t ms)
     return v - (uint32_t)((uint64_t)v * (uint64_t)(ms % TRUST_HALF_LIFE_MS) / (2 * TRUST_HALF_LIFE_MS));
 }
 
-static void move_to(struct trust *t, int64_t now_ms)
+static void move_to(struct host_trust *t, int64_t now_ms)
 {
     t->passed_milli = decayed(t->passed_milli, now_ms - t->changed_ms);
     t->faults_milli = decayed(t->faults_milli, now_ms - t->changed_ms);
@@ -39,7 +39,7 @@ static void move_to(struct trust *t, int64_t now_ms)
         t->changed_ms = now_ms;
 }
 
-uint32_t trust_share_ppm(const struct trust_policy *p, const struct trust *t, int64_t now_ms)
+uint32_t trust_share_ppm(const struct trust_policy *p, const struct host_trust *t, int64_t now_ms)
 {
     uint32_t passed = decayed(t->passed_milli, now_ms - t->changed_ms) / MILLI;
     uint32_t faults = decayed(t->faults_milli, now_ms - t->changed_ms);
@@ -49,7 +49,7 @@ uint32_t trust_share_ppm(const struct trust_policy *p, const struct trust *t, in
     return share < TRUST_MILLION ? (uint32_t)share : TRUST_MILLION;
 }
 
-enum trust_choice trust_choose(const struct trust_policy *p, const struct trust *t, const struct wu *wu,
+enum trust_choice trust_choose(const struct trust_policy *p, const struct host_trust *t, const struct wu *wu,
                                uint32_t waiting, uint32_t draw, int64_t now_ms)
 {
     assert(wu->state == WU_PROVISIONAL && draw < TRUST_MILLION);
@@ -69,7 +69,7 @@ static bool audits_passed(const struct wu *wu)
     return passed >= wu->audit_count;
 }
 
-enum trust_choice trust_overdue(const struct trust_policy *p, const struct trust *t, const struct wu *wu,
+enum trust_choice trust_overdue(const struct trust_policy *p, const struct host_trust *t, const struct wu *wu,
                                 int64_t now_ms)
 {
     assert(wu->state == WU_PROVISIONAL);
@@ -83,7 +83,7 @@ enum trust_choice trust_overdue(const struct trust_policy *p, const struct trust
     return audited && known ? TRUST_FINAL : TRUST_CONFIRM;
 }
 
-void trust_passed(struct trust *t, int64_t now_ms)
+void trust_passed(struct host_trust *t, int64_t now_ms)
 {
     move_to(t, now_ms);
     if (t->passed_milli < UINT32_MAX - MILLI)
@@ -92,7 +92,7 @@ void trust_passed(struct trust *t, int64_t now_ms)
         t->answers++;
 }
 
-enum trust_sentence trust_fault(struct trust *t, bool agreed, int64_t now_ms)
+enum trust_sentence trust_fault(struct host_trust *t, bool agreed, int64_t now_ms)
 {
     move_to(t, now_ms);
     if (t->faults_milli < UINT32_MAX - MILLI)

@@ -41,7 +41,7 @@ struct trust_policy {
         .probation = 5, .audit_ppm = 50000, .floor_ppm = 30000, .wait = 100                                  \
     }
 
-struct trust {             /* zero for a host that is new to the app */
+struct host_trust {        /* zero for a host that is new to the app */
     int64_t changed_ms;    /* when the next two were right */
     uint32_t passed_milli; /* checks passed, decayed; thousandths */
     uint32_t faults_milli;
@@ -53,7 +53,7 @@ struct trust {             /* zero for a host that is new to the app */
 enum err trust_policy_check(const struct trust_policy *p) NODISCARD;
 
 /* The share of its answers (or of their items) that is checked, in millionths. */
-uint32_t trust_share_ppm(const struct trust_policy *p, const struct trust *t, int64_t now_ms);
+uint32_t trust_share_ppm(const struct trust_policy *p, const struct host_trust *t, int64_t now_ms);
 
 enum trust_choice {
     TRUST_WAIT,    /* in escrow, unchecked */
@@ -63,17 +63,17 @@ enum trust_choice {
 };
 /* What to do with an answer that has just come to stand. draw: 0..999999, uniform, from a secret. waiting:
  * how many of the host's answers are in escrow. */
-enum trust_choice trust_choose(const struct trust_policy *p, const struct trust *t, const struct wu *wu,
+enum trust_choice trust_choose(const struct trust_policy *p, const struct host_trust *t, const struct wu *wu,
                                uint32_t waiting, uint32_t draw, int64_t now_ms);
 /* What to do with a provisional unit that is overdue: nothing while its audit is open. */
-enum trust_choice trust_overdue(const struct trust_policy *p, const struct trust *t, const struct wu *wu,
+enum trust_choice trust_overdue(const struct trust_policy *p, const struct host_trust *t, const struct wu *wu,
                                 int64_t now_ms);
 
 /* An answer of the host was checked and found right. */
-void trust_passed(struct trust *t, int64_t now_ms);
+void trust_passed(struct host_trust *t, int64_t now_ms);
 enum trust_sentence { TRUST_QUARANTINE, TRUST_BAN };
 /* An answer of the host was found wrong; agreed: another host gave the same wrong one. */
-enum trust_sentence trust_fault(struct trust *t, bool agreed, int64_t now_ms);
+enum trust_sentence trust_fault(struct host_trust *t, bool agreed, int64_t now_ms);
 
 /* An answer in escrow. */
 struct escrow_entry {

@@ -215,6 +215,9 @@ struct wu_effects {
     struct wu_effect list[EFFECTS_MAX];
 };
 
+/* "none", "lone", "all" */
+const char *wu_escrow_name(enum wu_escrow e);
+enum wu_escrow wu_escrow_from_name(const char *word); /* WU_ESCROWS for a word that is none */
 const char *wu_state_name(enum wu_state s);
 const char *attempt_state_name(enum attempt_state s);
 const char *attempt_error_name(enum attempt_error e);

@@ -53,6 +53,22 @@ static const uint32_t takers[WU_EVENTS] = {
     [WU_EV_VOID] = LIVE,
 };
 
+static const char *const escrow_words[WU_ESCROWS] = {"none", "lone", "all"};
+
+const char *wu_escrow_name(enum wu_escrow e)
+{
+    assert(e < WU_ESCROWS);
+    return escrow_words[e];
+}
+
+enum wu_escrow wu_escrow_from_name(const char *word)
+{
+    enum wu_escrow e = 0;
+    while (e < WU_ESCROWS && strcmp(word, escrow_words[e]) != 0)
+        e++;
+    return e;
+}
+
 #define WORD(name, word, ...) word,
 static const char *const error_words[] = {ATTEMPT_ERROR_LIST(WORD)};
 static const char *const failure_words[] = {WU_FAILURE_LIST(WORD)};

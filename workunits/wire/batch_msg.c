@@ -4,6 +4,25 @@
 #include "base/limits.h"
 #include "base/str.h"
 
+static const char *const policies[BATCH_POLICIES] = {
+#define X(name, word) word,
+    BATCH_POLICY_LIST(X)
+#undef X
+};
+
+const char *batch_policy_name(enum batch_policy p)
+{
+    return p < BATCH_POLICIES ? policies[p] : "default";
+}
+
+enum batch_policy batch_policy_from_name(const char *word)
+{
+    enum batch_policy p = 0;
+    while (p < BATCH_POLICIES && !str_eq(word, policies[p]))
+        p++;
+    return p;
+}
+
 static void rules_write(struct json_out *o, const struct batch_rules *r)
 {
     json_out_object(o, "rules");
@@ -19,6 +38,18 @@ static void rules_write(struct json_out *o, const struct batch_rules *r)
         json_out_u64(o, "max_success_attempts", r->max_success_attempts);
     if (r->deadline_ms)
         json_out_i64(o, "deadline_ms", r->deadline_ms);
+    if (r->policy != BATCH_POLICY_DEFAULT)
+        json_out_string(o, "policy", batch_policy_name(r->policy));
+    if (r->probation >= 0)
+        json_out_i64(o, "probation", r->probation);
+    if (r->escrow_units >= 0)
+        json_out_i64(o, "escrow_units", r->escrow_units);
+    if (r->hold_ms >= 0)
+        json_out_i64(o, "hold_ms", r->hold_ms);
+    if (r->audit_share >= 0)
+        json_out_real(o, "audit_share", r->audit_share);
+    if (r->audit_floor >= 0)
+        json_out_real(o, "audit_floor", r->audit_floor);
     json_out_close(o);
 }
 
@@ -60,26 +91,49 @@ enum err batch_request_write(const struct batch_request *r, struct buf *out)
     return json_out_end(&o);
 }
 
+static enum err trust_read(const struct json *rules, struct batch_rules *r)
+{
+    const char *word = NULL;
+    enum err e = json_opt_string(rules, "rules", "policy", 16, "default", &word);
+    if (e != ERR_OK)
+        return e;
+    r->policy = batch_policy_from_name(word);
+    if (r->policy == BATCH_POLICIES)
+        return err_set(ERR_INVALID,
+                       "rules.policy is \"%.16s\", must be once, quorum, adaptive, audit or checker", word);
+    if ((e = json_opt_i64(rules, "rules", "probation", 0, 1000, -1, &r->probation)) != ERR_OK ||
+        (e = json_opt_i64(rules, "rules", "escrow_units", 0, 1000, -1, &r->escrow_units)) != ERR_OK ||
+        (e = json_opt_i64(rules, "rules", "hold_ms", 1, INT64_C(31536000000), -1, &r->hold_ms)) != ERR_OK ||
+        (e = json_opt_real(rules, "rules", "audit_share", 0.001, 1, -1, &r->audit_share)) != ERR_OK)
+        return e;
+    return json_opt_real(rules, "rules", "audit_floor", 0.001, 1, -1, &r->audit_floor);
+}
+
 static enum err rules_read(const struct json *root, struct batch_rules *ret)
 {
-    static const char *const fields[] = {"min_quorum",         "target_attempts",      "max_error_attempts",
-                                         "max_total_attempts", "max_success_attempts", "deadline_ms"};
+    static const char *const fields[] = {
+        "min_quorum",  "target_attempts", "max_error_attempts", "max_total_attempts", "max_success_attempts",
+        "deadline_ms", "policy",          "probation",          "escrow_units",       "hold_ms",
+        "audit_share", "audit_floor"};
     const struct json *rules;
     int64_t v[6] = {0};
     enum err e = json_opt_object(root, "", "rules", &rules);
+    *ret = (struct batch_rules)BATCH_RULES_NOT_GIVEN;
     if (e != ERR_OK || !rules)
         return e;
-    e = json_only(rules, "rules", fields, 6);
+    e = json_only(rules, "rules", fields, sizeof fields / sizeof *fields);
     for (size_t i = 0; e == ERR_OK && i < 6; i++)
         e = json_opt_i64(rules, "rules", fields[i], i == 2 || i == 5 ? 0 : 1,
                          i == 5 ? INT64_C(31536000000) : ATTEMPTS_MAX, 0, &v[i]);
-    *ret = (struct batch_rules){.min_quorum = (uint32_t)v[0],
-                                .target_attempts = (uint32_t)v[1],
-                                .max_error_attempts = (uint32_t)v[2],
-                                .max_total_attempts = (uint32_t)v[3],
-                                .max_success_attempts = (uint32_t)v[4],
-                                .deadline_ms = v[5],
-                                .has_max_error_attempts = json_field(rules, "max_error_attempts") != NULL};
+    if (e == ERR_OK)
+        e = trust_read(rules, ret);
+    ret->min_quorum = (uint32_t)v[0];
+    ret->target_attempts = (uint32_t)v[1];
+    ret->max_error_attempts = (uint32_t)v[2];
+    ret->max_total_attempts = (uint32_t)v[3];
+    ret->max_success_attempts = (uint32_t)v[4];
+    ret->deadline_ms = v[5];
+    ret->has_max_error_attempts = json_field(rules, "max_error_attempts") != NULL;
     return e;
 }
 

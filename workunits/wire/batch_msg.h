@@ -10,12 +10,38 @@
 
 #define LABELS_MAX 32
 
+/* How an answer becomes true. X(name, word) */
+#define BATCH_POLICY_LIST(X)                                                                                 \
+    X(DEFAULT, "default")   /* adaptive, or a quorum where min_quorum is given */                            \
+    X(ONCE, "once")         /* what any host says is believed: for hosts that are all one's own */           \
+    X(QUORUM, "quorum")     /* so many equal answers of different owners */                                  \
+    X(ADAPTIVE, "adaptive") /* new hosts are confirmed, trusted ones now and then, the rest waits */         \
+    X(AUDIT, "audit")       /* other hosts recompute some items of every answer */                           \
+    X(CHECKER, "checker")   /* the app's own verify program looks at each answer */
+enum batch_policy {
+#define X(name, word) BATCH_POLICY_##name,
+    BATCH_POLICY_LIST(X)
+#undef X
+        BATCH_POLICIES
+};
+const char *batch_policy_name(enum batch_policy p);
+/* BATCH_POLICIES for a word that is none. */
+enum batch_policy batch_policy_from_name(const char *word);
+
 /* BOINC's names for what rules/wu.h calls struct wu_rules; 0: not set. */
 struct batch_rules {
     uint32_t min_quorum, target_attempts, max_error_attempts, max_total_attempts, max_success_attempts;
     int64_t deadline_ms;
     bool has_max_error_attempts; /* 0 is a value for it */
+    enum batch_policy policy;
+    /* adaptive and audit; negative: not given */
+    int64_t probation, escrow_units, hold_ms;
+    double audit_share, audit_floor;
 };
+#define BATCH_RULES_NOT_GIVEN                                                                                \
+    {                                                                                                        \
+        .probation = -1, .escrow_units = -1, .hold_ms = -1, .audit_share = -1, .audit_floor = -1             \
+    }
 
 struct batch_request {
     const char *app, *name; /* name may be NULL */

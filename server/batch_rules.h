@@ -1,0 +1,18 @@
+/* batch_rules.h - from what a batch asks for, and what its app can do, to the rules that hold for its units.
+ */
+#ifndef SERVER_BATCH_RULES_H
+#define SERVER_BATCH_RULES_H
+
+#include "rules/price.h"
+#include "rules/trust.h"
+#include "rules/wu.h"
+#include "wire/batch_msg.h"
+#include "wire/release.h"
+
+/* ERR_INVALID with a sentence that names the field, where they contradict each other or the app. */
+enum err batch_rules_take(const struct batch_rules *asked, const struct manifest *app, struct wu_rules *ret,
+                          struct trust_policy *ret_trust) NODISCARD;
+/* The policy that such rules are. */
+enum batch_policy batch_rules_policy(const struct wu_rules *r, const struct manifest *app);
+
+#endif

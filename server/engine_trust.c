@@ -1,0 +1,441 @@
+/* engine_trust.c - hosts that are believed, and answers in escrow: what rules/trust.h decides is done here.
+ *
+ * Each step of a unit under escrow is followed by trust_follow(). What follows from it for other units (more
+ * of the same host's are final, or void) is only noted, and applied when the request is through: a step never
+ * happens within a step. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "server/engine_in.h"
+
+enum { IS_STORED = 1, IS_CHANGED = 2, RIPE_MAX = 64, TODO_MAX = 65536 };
+
+/* --- memory --- */
+
+static uint64_t app_of(struct batch_mem *b)
+{
+    char name[160];
+    if (b->trust_app)
+        return b->trust_app;
+    snprintf(name, sizeof name, "%s %u", b->b.app, b->b.version);
+    struct digest d = hash_bytes(name, strlen(name));
+    for (int i = 0; i < 8; i++)
+        b->trust_app = b->trust_app << 8 | d.bytes[i];
+    b->trust_app = (b->trust_app >> 1) | 1;
+    return b->trust_app;
+}
+
+static enum err entry_add(struct trust_mem *t, const struct escrow_entry *entry, uint8_t marks)
+{
+    if (t->count == t->room) {
+        uint32_t room = t->room ? t->room * 2 : 16;
+        struct escrow_entry *entries = realloc(t->entries, room * sizeof *entries);
+        if (entries)
+            t->entries = entries;
+        uint8_t *more = entries ? realloc(t->marks, room) : NULL;
+        if (!more)
+            return err_set(ERR_NOMEM, "no memory for an answer in escrow");
+        t->marks = more;
+        t->room = room;
+    }
+    t->entries[t->count] = *entry;
+    t->marks[t->count++] = marks;
+    return ERR_OK;
+}
+
+static enum err load(struct engine *e, uint64_t host_id, struct trust_mem *t)
+{
+    struct store_trust *is;
+    struct store_escrow *list;
+    uint32_t count;
+    TRY(store_trust_list(e->store, &e->turn, host_id, t->app, &is, &count));
+    if (count == 0)
+        return ERR_OK;
+    t->trust = is[0].trust;
+    TRY(store_escrow_list(e->store, &e->turn, host_id, t->app, &list, &count));
+    for (uint32_t i = 0; i < count; i++)
+        TRY(entry_add(t, &list[i].entry, IS_STORED));
+    return ERR_OK;
+}
+
+static void trust_drop(struct trust_mem *t)
+{
+    free(t->entries);
+    free(t->marks);
+    free(t);
+}
+
+void trusts_free(struct host_mem *h)
+{
+    while (h->trusts) {
+        struct trust_mem *next = h->trusts->next;
+        trust_drop(h->trusts);
+        h->trusts = next;
+    }
+}
+
+static enum err trust_find(struct engine *e, struct host_mem *h, uint64_t app, struct trust_mem **ret)
+{
+    for (*ret = h->trusts; *ret; *ret = (*ret)->next)
+        if ((*ret)->app == app)
+            return ERR_OK;
+    struct trust_mem *t = calloc(1, sizeof *t);
+    if (!t)
+        return err_set(ERR_NOMEM, "no memory for what is believed of a host");
+    t->app = app;
+    enum err err = load(e, h->h.id, t);
+    if (err != ERR_OK) {
+        trust_drop(t);
+        return err;
+    }
+    t->next = h->trusts;
+    *ret = h->trusts = t;
+    return ERR_OK;
+}
+
+static uint32_t entry_find(const struct trust_mem *t, wu_id unit)
+{
+    uint32_t i = t->count;
+    while (i > 0 && (t->entries[i - 1].unit != unit || (!t->entries[i - 1].open && !t->entries[i - 1].held)))
+        i--;
+    return i; /* one more than its place; 0: none */
+}
+
+static void touch(struct engine *e, struct host_mem *h, struct trust_mem *t)
+{
+    t->changed = true;
+    host_touch(e, h);
+}
+
+void trusts_write(struct engine *e, struct host_mem *h)
+{
+    for (struct trust_mem *t = h->trusts; t; t = t->next) {
+        uint32_t kept = 0;
+        if (!t->changed)
+            continue;
+        store_set_trust(e->set, &(struct store_trust){h->h.id, t->app, t->trust});
+        for (uint32_t i = 0; i < t->count; i++) {
+            struct escrow_entry entry = t->entries[i];
+            bool over = !entry.open && !entry.held;
+            if (over && t->marks[i] & IS_STORED)
+                store_set_escrow_end(e->set, h->h.id, t->app, entry.seq);
+            if (over)
+                continue;
+            if (t->marks[i] & IS_CHANGED)
+                store_set_escrow(e->set, &(struct store_escrow){h->h.id, t->app, entry});
+            t->entries[kept] = entry;
+            t->marks[kept++] = IS_STORED;
+        }
+        t->count = kept;
+        t->changed = false;
+    }
+}
+
+/* --- what follows --- */
+
+static enum err note(struct engine *e, const struct trust_todo *todo)
+{
+    if (e->todo_count == e->todo_room) {
+        uint32_t room = e->todo_room ? e->todo_room * 2 : 64;
+        struct trust_todo *more = room <= TODO_MAX ? realloc(e->todo, room * sizeof *more) : NULL;
+        if (!more)
+            return err_set(ERR_NOMEM, "no memory for what follows from an answer");
+        e->todo = more;
+        e->todo_room = room;
+    }
+    e->todo[e->todo_count++] = *todo;
+    return ERR_OK;
+}
+
+static enum err ripen(struct engine *e, const struct trust_mem *t)
+{
+    wu_id ripe[RIPE_MAX];
+    uint32_t n = escrow_ripe(t->entries, t->count, t->trust.next, ripe, RIPE_MAX);
+    for (uint32_t i = 0; i < n; i++)
+        TRY(note(e, &(struct trust_todo){.unit = ripe[i], .kind = WU_EV_FINAL}));
+    return ERR_OK;
+}
+
+/* Uniform, and known to nobody without the key: the answer is fixed before. */
+static uint32_t draw(const struct engine *e, wu_id unit, const struct digest *answer)
+{
+    uint8_t bytes[2 * DIGEST_BYTES + sizeof unit];
+    memcpy(bytes, e->config.audit_key.bytes, DIGEST_BYTES);
+    memcpy(bytes + DIGEST_BYTES, answer->bytes, DIGEST_BYTES);
+    memcpy(bytes + 2 * DIGEST_BYTES, &unit, sizeof unit);
+    struct digest d = hash_bytes(bytes, sizeof bytes);
+    uint64_t n = 0;
+    for (int i = 0; i < 8; i++)
+        n = n << 8 | d.bytes[i];
+    return (uint32_t)(n % TRUST_MILLION);
+}
+
+static enum err choose(struct engine *e, wu_id unit, enum trust_choice choice)
+{
+    switch (choice) {
+    case TRUST_CONFIRM:
+        return note(e, &(struct trust_todo){.unit = unit, .kind = WU_EV_CONFIRM, .count = 2});
+    case TRUST_AUDIT:
+        return note(e, &(struct trust_todo){.unit = unit, .kind = WU_EV_AUDIT, .count = 1});
+    case TRUST_FINAL:
+        return note(e, &(struct trust_todo){.unit = unit, .kind = WU_EV_FINAL});
+    case TRUST_WAIT:
+        break;
+    }
+    return ERR_OK;
+}
+
+/* Nothing else is to come of it. */
+static bool only_waits(const struct batch_mem *b)
+{
+    const struct batch_counts *c = &b->b.counts;
+    return !b->b.loading && c->provisional > 0 && c->open == c->provisional && c->judging == 0;
+}
+
+static enum err put_in_escrow(struct engine *e, struct batch_mem *b, const struct unit_mem *u,
+                              struct host_mem *h, struct trust_mem *t, const struct attempt *a)
+{
+    uint32_t at = entry_find(t, u->wu.id);
+    enum trust_choice choice =
+        trust_choose(&b->b.trust, &t->trust, &u->wu, t->count, draw(e, u->wu.id, &a->answer), e->now_ms);
+    bool open = choice == TRUST_CONFIRM || choice == TRUST_AUDIT;
+    if (at > 0) {
+        t->entries[at - 1].held = true;
+        t->entries[at - 1].open = open;
+        t->marks[at - 1] |= IS_CHANGED;
+    } else {
+        struct escrow_entry entry = {
+            .seq = t->trust.next++, .unit = u->wu.id, .wait = b->b.trust.wait, .open = open, .held = true};
+        TRY(entry_add(t, &entry, IS_CHANGED));
+    }
+    touch(e, h, t);
+    if (choice == TRUST_WAIT && only_waits(b))
+        choice = trust_overdue(&b->b.trust, &t->trust, &u->wu, e->now_ms);
+    TRY(choose(e, u->wu.id, choice));
+    return ripen(e, t);
+}
+
+static void entry_set(struct trust_mem *t, wu_id unit, bool held, bool open)
+{
+    uint32_t at = entry_find(t, unit);
+    if (at == 0)
+        return;
+    t->entries[at - 1].held = t->entries[at - 1].held && held;
+    t->entries[at - 1].open = t->entries[at - 1].open && open;
+    t->marks[at - 1] |= IS_CHANGED;
+}
+
+static enum err void_all(struct engine *e, uint64_t host_id, const struct trust_mem *t)
+{
+    for (uint32_t i = 0; i < t->count; i++)
+        if (t->entries[i].open || t->entries[i].held)
+            TRY(note(
+                e, &(struct trust_todo){.unit = t->entries[i].unit, .kind = WU_EV_VOID, .host_id = host_id}));
+    return ERR_OK;
+}
+
+static enum err ban(struct engine *e, struct host_mem *h, const char *why)
+{
+    struct store_trust *list;
+    uint32_t count;
+    char subject[24];
+    if (h->h.banned)
+        return ERR_OK;
+    h->h.banned = true;
+    TRY(engine_text(&h->text, why, &h->h.ban_reason));
+    h->told = true;
+    host_touch(e, h);
+    TRY(engine_flush(e));
+    TRY(store_trust_list(e->store, &e->turn, h->h.id, 0, &list, &count));
+    for (uint32_t i = 0; i < count; i++) {
+        struct trust_mem *t;
+        TRY(trust_find(e, h, list[i].app, &t));
+        TRY(void_all(e, h->h.id, t));
+    }
+    snprintf(subject, sizeof subject, "%llu", (unsigned long long)h->h.id);
+    struct store_audit entry = {
+        .at_ms = e->now_ms, .action = "host.banned", .detail = {.data = "{}", .len = 2}};
+    TRY(engine_text(&e->turn, subject, &entry.subject));
+    store_set_audit(e->set, &entry);
+    return ERR_OK;
+}
+
+/* Has another host given the very same wrong answer? */
+static bool is_shared(const struct wu *wu, uint32_t i)
+{
+    const struct attempt *a = &wu->attempts[i];
+    for (uint32_t k = 0; k < wu->attempt_count; k++) {
+        const struct attempt *o = &wu->attempts[k];
+        if (k != i && o->state == ATTEMPT_INVALID && !o->audit && o->owner_id != a->owner_id &&
+            digest_eq(&o->answer, &a->answer))
+            return true;
+    }
+    return false;
+}
+
+static enum err on_fault(struct engine *e, const struct unit_mem *u, struct host_mem *h, struct trust_mem *t,
+                         uint32_t attempt)
+{
+    bool shared = !u->wu.attempts[attempt].audit && is_shared(&u->wu, attempt);
+    entry_set(t, u->wu.id, false, false);
+    enum trust_sentence sentence = trust_fault(&t->trust, shared, e->now_ms);
+    touch(e, h, t);
+    TRY(void_all(e, h->h.id, t));
+    if (sentence == TRUST_QUARANTINE)
+        return ERR_OK;
+    return ban(e, h,
+               shared ? "it gave the same wrong answer as another host"
+                      : "its answers were found wrong again and again");
+}
+
+static uint32_t voices(const struct wu *wu)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < wu->attempt_count; i++)
+        n += wu->attempts[i].state == ATTEMPT_VALID && !wu->attempts[i].audit;
+    return n;
+}
+
+static enum err on_ended(struct engine *e, struct batch_mem *b, struct unit_mem *u, uint32_t i)
+{
+    const struct attempt *a = &u->wu.attempts[i];
+    struct host_mem *h;
+    struct trust_mem *t;
+    TRY(host_find(e, a->host_id, &h));
+    if (!h)
+        return ERR_OK;
+    TRY(trust_find(e, h, app_of(b), &t));
+    if (a->state == ATTEMPT_INVALID)
+        return on_fault(e, u, h, t, i);
+    if (a->audit)
+        return ERR_OK; /* who checks others has shown nothing of his own */
+    entry_set(t, u->wu.id, u->wu.state == WU_PROVISIONAL, false);
+    if (a->state == ATTEMPT_VALID && voices(&u->wu) >= 2)
+        trust_passed(&t->trust, e->now_ms);
+    touch(e, h, t);
+    return ripen(e, t);
+}
+
+static enum err on_standing(struct engine *e, struct batch_mem *b, struct unit_mem *u,
+                            const struct wu_effect *f)
+{
+    const struct attempt *a = &u->wu.attempts[f->attempt];
+    struct host_mem *h;
+    struct trust_mem *t;
+    if (u->wu.state != WU_PROVISIONAL)
+        return ERR_OK;
+    TRY(host_find(e, a->host_id, &h));
+    if (!h)
+        return choose(e, u->wu.id, TRUST_CONFIRM);
+    TRY(trust_find(e, h, app_of(b), &t));
+    if (f->kind == WU_FX_ESCROW)
+        return put_in_escrow(e, b, u, h, t, a);
+    if (f->kind == WU_FX_PASSED) {
+        entry_set(t, u->wu.id, true, false);
+        trust_passed(&t->trust, e->now_ms);
+        touch(e, h, t);
+        TRY(ripen(e, t));
+    }
+    return u->wu.overdue || only_waits(b)
+               ? choose(e, u->wu.id, trust_overdue(&b->b.trust, &t->trust, &u->wu, e->now_ms))
+               : ERR_OK;
+}
+
+/* The answer stands no more, and nobody's verdict is in yet. */
+static enum err on_fallen(struct engine *e, struct batch_mem *b, const struct wu *before, const struct wu *is)
+{
+    const struct attempt *a = &before->attempts[before->canonical];
+    struct host_mem *h;
+    struct trust_mem *t;
+    TRY(host_find(e, a->host_id, &h));
+    if (!h)
+        return ERR_OK;
+    TRY(trust_find(e, h, app_of(b), &t));
+    entry_set(t, is->id, false, true);
+    touch(e, h, t);
+    return ERR_OK;
+}
+
+enum err trust_close(struct engine *e, struct batch_mem *b, struct unit_mem *u)
+{
+    struct wu_effect f = {.kind = WU_FX_OVERDUE, .attempt = (uint32_t)u->wu.canonical};
+    return u->wu.state == WU_PROVISIONAL && only_waits(b) ? on_standing(e, b, u, &f) : ERR_OK;
+}
+
+enum err trust_follow(struct engine *e, struct batch_mem *b, struct unit_mem *u, const struct wu *before,
+                      const struct wu_effects *fx)
+{
+    const struct wu *is = &u->wu;
+    if (b->b.rules.escrow == WU_ESCROW_NONE)
+        return ERR_OK;
+    if (before->state == WU_PROVISIONAL && is->state != WU_PROVISIONAL && is->attempt_count > 0)
+        TRY(on_fallen(e, b, before, is));
+    for (uint32_t i = 0; i < is->attempt_count; i++) {
+        enum attempt_state s = is->attempts[i].state;
+        bool was = i < before->attempt_count && before->attempts[i].state == s;
+        bool ended = s == ATTEMPT_VALID || s == ATTEMPT_INVALID ||
+                     (s == ATTEMPT_CANCELLED && is->attempts[i].ended_ms != 0);
+        if (!was && ended && is->attempts[i].host_id != 0)
+            TRY(on_ended(e, b, u, i));
+    }
+    for (uint32_t i = 0; i < fx->count; i++)
+        if (fx->list[i].kind == WU_FX_ESCROW || fx->list[i].kind == WU_FX_PASSED ||
+            fx->list[i].kind == WU_FX_OVERDUE)
+            TRY(on_standing(e, b, u, &fx->list[i]));
+    if (b->b.job == BATCH_JOB_NONE && only_waits(b) && !b->settling) {
+        b->b.job = BATCH_JOB_SETTLE;
+        b->b.job_next = 0;
+        batch_live_changed(e, b);
+    }
+    b->settling = only_waits(b);
+    return ERR_OK;
+}
+
+enum err trust_leased(struct engine *e, struct batch_mem *b, const struct unit_mem *u, struct host_mem *h)
+{
+    struct trust_mem *t;
+    if (b->b.rules.escrow == WU_ESCROW_NONE || u->wu.needed >= 2 || u->wu.state != WU_OPEN)
+        return ERR_OK;
+    TRY(trust_find(e, h, app_of(b), &t));
+    /* Its answer will be confirmed in any case, so the second host may as well begin now. */
+    return t->trust.answers < b->b.trust.probation ? choose(e, u->wu.id, TRUST_CONFIRM) : ERR_OK;
+}
+
+/* --- applying what follows --- */
+
+static bool find_answer(const struct wu *wu, uint64_t host_id, uint32_t *ret)
+{
+    for (uint32_t i = 0; i < wu->attempt_count; i++) {
+        if (wu->attempts[i].host_id == host_id && wu->attempts[i].state == ATTEMPT_REPORTED &&
+            !wu->attempts[i].audit) {
+            *ret = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum err apply(struct engine *e, const struct trust_todo *todo)
+{
+    struct unit_mem *u;
+    enum err step;
+    struct wu_event ev = {.kind = todo->kind, .now_ms = e->now_ms, .count = todo->count};
+    TRY(unit_find(e, todo->unit, &u));
+    if (!u || (todo->kind == WU_EV_VOID && !find_answer(&u->wu, todo->host_id, &ev.attempt)))
+        return ERR_OK;
+    TRY(unit_apply(e, u, &ev, NULL, &step));
+    /* Too late, or no attempts left for it: then what stands is as good as it gets until it is overdue. */
+    return ERR_OK;
+}
+
+enum err trust_settle(struct engine *e)
+{
+    for (uint32_t i = 0; i < e->todo_count; i++) {
+        struct trust_todo todo = e->todo[i];
+        TRY(apply(e, &todo));
+    }
+    e->todo_count = 0;
+    return ERR_OK;
+}

@@ -1,0 +1,25 @@
+/* engine_trust.h - what the engine holds of one host as runner of one app version; engine_*.c alone. */
+#ifndef SERVER_ENGINE_TRUST_H
+#define SERVER_ENGINE_TRUST_H
+
+#include "rules/trust.h"
+
+struct trust_mem {
+    struct trust_mem *next;
+    uint64_t app;
+    struct host_trust trust;
+    bool changed;
+    uint32_t count, room;
+    struct escrow_entry
+        *entries;   /* by seq; one that is neither open nor held is over, and goes at the write */
+    uint8_t *marks; /* of each entry: stored, changed */
+};
+
+struct trust_todo { /* an event that follows from what has happened to another unit */
+    wu_id unit;
+    enum wu_event_kind kind;
+    uint32_t count;   /* CONFIRM, AUDIT */
+    uint64_t host_id; /* VOID: whose answer */
+};
+
+#endif

@@ -1,0 +1,56 @@
+/* store_trust.c - reading what is believed of hosts, and what of theirs is in escrow. */
+#include "server/store_in.h"
+
+#define NUMBER_TRUST(N, n, k)  TRUST_##N,
+#define NUMBER_ESCROW(N, n, k) ESCROW_##N,
+
+static void fill_trust(struct row_in *r, void *item)
+{
+    *(struct store_trust *)item = (struct store_trust){.host_id = row_u64(r, TRUST_HOST),
+                                                       .app = row_u64(r, TRUST_APP),
+                                                       .trust = {.changed_ms = row_int(r, TRUST_CHANGED),
+                                                                 .passed_milli = row_u32(r, TRUST_PASSED),
+                                                                 .faults_milli = row_u32(r, TRUST_FAULTS),
+                                                                 .answers = row_u32(r, TRUST_ANSWERS),
+                                                                 .next = row_u64(r, TRUST_NEXT)}};
+}
+
+enum err store_trust_list(struct store *s, struct arena *a, uint64_t host_id, uint64_t app,
+                          struct store_trust **ret, uint32_t *ret_count)
+{
+    static const struct db_scan all = {
+        &schema_trust, TRUST_COLUMN_COUNT, {TRUST_COLUMNS(NUMBER_TRUST)}, DB_BY_KEY, .equal = 1};
+    static const struct db_scan one = {
+        &schema_trust, TRUST_COLUMN_COUNT, {TRUST_COLUMNS(NUMBER_TRUST)}, DB_BY_KEY, .equal = 2};
+    struct db_value args[] = {db_int((int64_t)host_id), db_int((int64_t)app)};
+    struct collect c = {.a = a, .each = sizeof **ret, .fill = fill_trust};
+    TRY(collect_scan(s, app ? &one : &all, args, STORE_PAGE_MAX, &c));
+    *ret = (void *)c.items;
+    *ret_count = c.count;
+    return ERR_OK;
+}
+
+static void fill_escrow(struct row_in *r, void *item)
+{
+    int64_t flags = row_int(r, ESCROW_FLAGS);
+    *(struct store_escrow *)item = (struct store_escrow){.host_id = row_u64(r, ESCROW_HOST),
+                                                         .app = row_u64(r, ESCROW_APP),
+                                                         .entry = {.seq = row_u64(r, ESCROW_SEQ),
+                                                                   .unit = row_u64(r, ESCROW_UNIT),
+                                                                   .wait = row_u32(r, ESCROW_WAIT),
+                                                                   .open = flags & 1,
+                                                                   .held = flags & 2}};
+}
+
+enum err store_escrow_list(struct store *s, struct arena *a, uint64_t host_id, uint64_t app,
+                           struct store_escrow **ret, uint32_t *ret_count)
+{
+    static const struct db_scan scan = {
+        &schema_escrow, ESCROW_COLUMN_COUNT, {ESCROW_COLUMNS(NUMBER_ESCROW)}, DB_BY_KEY, .equal = 2};
+    struct db_value args[] = {db_int((int64_t)host_id), db_int((int64_t)app)};
+    struct collect c = {.a = a, .each = sizeof **ret, .fill = fill_escrow};
+    TRY(collect_scan(s, &scan, args, 4 * TRUST_ESCROW_MAX, &c));
+    *ret = (void *)c.items;
+    *ret_count = c.count;
+    return ERR_OK;
+}

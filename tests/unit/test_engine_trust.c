@@ -1,0 +1,164 @@
+/* Hosts that are believed, answers in escrow, liars: through the engine, over every database. */
+#include "lib/engine_world.h"
+
+#define HOLD_MS 3600000
+
+enum { HOSTS = 4 };
+#define EVER 100000
+
+struct grid {
+    struct world w;
+    uint64_t hosts[HOSTS];
+    uint32_t batch, shift;
+    uint32_t runs;
+};
+
+static const struct wu_rules adaptive = {.quorum = 1,
+                                         .target_attempts = 1,
+                                         .errors_max = 3,
+                                         .attempts_max = 16,
+                                         .successes_max = 6,
+                                         .lease_ms = 60000,
+                                         .escrow = WU_ESCROW_LONE,
+                                         .hold_ms = HOLD_MS};
+static const struct trust_policy policy = {
+    .probation = 4, .audit_ppm = 100000, .floor_ppm = 50000, .wait = 20};
+
+static void grid_open(struct grid *g, const char *where, uint32_t units)
+{
+    *g = (struct grid){0};
+    world_open(&g->w, where);
+    for (uint32_t i = 0; i < HOSTS; i++)
+        g->hosts[i] = join(&g->w);
+    g->batch = submit_with(&g->w, units, &adaptive, &policy);
+}
+
+/* Each host runs what it gets, one unit at a time, until there is nothing for anybody. Host `liar` gives
+ * wrong answers from its unit number `from` on. */
+static void run_all(struct grid *g, uint32_t liar, uint32_t from, uint32_t restart_every)
+{
+    uint32_t idle = 0, done[HOSTS] = {0};
+    for (uint32_t turn = 0; idle < 2 * HOSTS; turn++) {
+        uint32_t i = turn % HOSTS;
+        struct engine_given *given;
+        bool lies = i == liar && done[i] >= from;
+        g->w.now_ms += 10;
+        tick(&g->w);
+        if (restart_every && turn % restart_every == restart_every - 1)
+            restart(&g->w);
+        if (fetch(&g->w, g->hosts[i], 1, &given) == 0) {
+            idle++;
+            continue;
+        }
+        idle = 0;
+        done[i]++;
+        g->runs++;
+        assert_ok(report(&g->w, g->hosts[i], given, lies ? 9 : 1));
+    }
+}
+
+static uint32_t wrong_accepted(struct grid *g, uint32_t units)
+{
+    uint32_t wrong = 0;
+    for (uint32_t i = 0; i < units; i++) {
+        struct store_unit u;
+        assert_ok(store_unit_get(g->w.store, &g->w.arena, wu_id_make(g->batch, i), &u));
+        assert_int_equal(u.wu.state, WU_DELIVERED);
+        assert_true(u.wu.canonical >= 0);
+        wrong += u.wu.attempts[u.wu.canonical].answer.bytes[0] != 1;
+    }
+    return wrong;
+}
+
+static void everything_ends(const char *where, uint32_t restart_every)
+{
+    struct grid g;
+    enum { UNITS = 600 };
+    grid_open(&g, where, UNITS);
+    run_all(&g, HOSTS, EVER, restart_every);
+    struct store_batch b = batch_of(&g.w, g.batch);
+    assert_int_equal(b.counts.accepted, UNITS);
+    assert_int_equal(b.counts.delivered, UNITS);
+    assert_int_equal(b.counts.provisional, 0);
+    assert_int_equal(b.counts.invalid, 0);
+    assert_true(b.finished_ms > 0);
+    assert_int_equal(deliveries(&g.w, g.batch), UNITS);
+    assert_int_equal(wrong_accepted(&g, UNITS), 0);
+    assert_true(g.runs > UNITS && g.runs < UNITS + UNITS / 3); /* a quorum of two would be twice as many */
+    world_close(&g.w);
+}
+
+static void trusted_hosts_run_most_units_once_and_all_become_final(void **state)
+{
+    char where[DATABASE_WHERE_BYTES];
+    database_new(*state, where);
+    everything_ends(where, 0);
+}
+
+static void escrow_and_trust_survive_a_restart_at_any_moment(void **state)
+{
+    char where[DATABASE_WHERE_BYTES];
+    database_new(*state, where);
+    everything_ends(where, 7);
+}
+
+static void who_turns_liar_when_trusted_is_found_out_before_its_lies_are_final(void **state)
+{
+    char where[DATABASE_WHERE_BYTES];
+    database_new(*state, where);
+    struct grid g;
+    enum { UNITS = 900 };
+    grid_open(&g, where, UNITS);
+    run_all(&g, 2, 60, 0);
+    struct store_host h;
+    assert_ok(store_host_get(g.w.store, &g.w.arena, g.hosts[2], &h));
+    assert_true(h.banned && h.invalid >= 1);
+    assert_non_null(strstr(h.ban_reason, "wrong"));
+    assert_int_equal(batch_of(&g.w, g.batch).counts.accepted, UNITS);
+    /* With 10 % checked and 20 to come, a liar is found with 1 - 0.9^20 = 88 % before its first lie is final.
+     */
+    assert_true(wrong_accepted(&g, UNITS) <= 40);
+    world_close(&g.w);
+}
+
+static void a_lone_answer_is_provisional_and_says_so(void **state)
+{
+    char where[DATABASE_WHERE_BYTES];
+    database_new(*state, where);
+    struct grid g;
+    struct engine_given *given;
+    grid_open(&g, where, 400);
+    for (uint32_t i = 0; i < 200; i++) {
+        g.w.now_ms += 10;
+        tick(&g.w);
+        if (fetch(&g.w, g.hosts[i % 2], 1, &given) == 1)
+            assert_ok(report(&g.w, g.hosts[i % 2], given, 1));
+    }
+    struct store_batch b = batch_of(&g.w, g.batch);
+    assert_true(b.counts.provisional > 10);
+    assert_true(b.counts.open >= b.counts.provisional);
+    struct store_trust *list;
+    struct store_escrow *waits;
+    uint32_t count;
+    assert_ok(store_trust_list(g.w.store, &g.w.arena, g.hosts[0], 0, &list, &count));
+    assert_int_equal(count, 1);
+    assert_true(list[0].trust.answers >= policy.probation);
+    assert_ok(store_escrow_list(g.w.store, &g.w.arena, g.hosts[0], list[0].app, &waits, &count));
+    assert_true(count > 5 && count <= policy.wait + 20);
+    /* Nothing comes any more: at last they are confirmed by others. */
+    g.w.now_ms += HOLD_MS + 1;
+    run_all(&g, HOSTS, EVER, 0);
+    assert_int_equal(batch_of(&g.w, g.batch).counts.accepted, 400);
+    world_close(&g.w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(trusted_hosts_run_most_units_once_and_all_become_final),
+        cmocka_unit_test(escrow_and_trust_survive_a_restart_at_any_moment),
+        cmocka_unit_test(who_turns_liar_when_trusted_is_found_out_before_its_lies_are_final),
+        cmocka_unit_test(a_lone_answer_is_provisional_and_says_so),
+    };
+    return DATABASE_RUN(tests);
+}
