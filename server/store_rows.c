@@ -16,20 +16,20 @@ static struct db_scan whole(const struct db_table *t, uint32_t equal, bool after
 
 void table_io_init(struct table_io *io, const struct db_table *t)
 {
-    assert(t->key_count >= 1 && t->key_count <= 2);
+    assert(t->key_count >= 1 && t->key_count <= TABLE_KEYS_MAX);
     *io = (struct table_io){.table = t,
                             .first = whole(t, 0, false),
-                            .rest = whole(t, 0, true),
-                            .within = whole(t, 1, true),
                             .insert = {.table = t, .verb = DB_INSERT, .count = t->column_count}};
+    for (uint32_t i = 0; i < t->key_count; i++)
+        io->within[i] = whole(t, i, true);
     for (uint32_t i = 0; i < t->column_count; i++)
         io->insert.columns[i] = (struct db_write_column){(uint8_t)i, i < t->key_count ? DB_KEY : DB_SET};
 }
 
 /* The key of the last row that was seen. */
 struct key {
-    struct db_value v[2];
-    char text[2][KEY_TEXT_BYTES];
+    struct db_value v[TABLE_KEYS_MAX];
+    char text[TABLE_KEYS_MAX][KEY_TEXT_BYTES];
 };
 
 struct each {
@@ -55,7 +55,7 @@ static enum err each_row(void *ctx, const struct db_value *values)
     return e->row(e->ctx, values);
 }
 
-/* A page that is cut within rows that share the key's first column is gone on with among these. */
+/* A page that is cut within rows that share the key's first columns is gone on with among these. */
 enum err table_each(struct db *db, const struct table_io *io,
                     enum err (*row)(void *ctx, const struct db_value *values), void *ctx)
 {
@@ -68,10 +68,8 @@ enum err table_each(struct db *db, const struct table_io *io,
             if (from.v[i].kind == DB_TEXT || from.v[i].kind == DB_BLOB)
                 from.v[i].as.p = from.text[i];
         e.seen = 0;
-        if (e.keys == 2)
-            TRY(db_scan_rows(db, &io->within, from.v, PAGE_ROWS, to));
-        if (e.seen == 0)
-            TRY(db_scan_rows(db, &io->rest, from.v, PAGE_ROWS, to));
+        for (uint32_t k = e.keys; k > 0 && e.seen == 0; k--)
+            TRY(db_scan_rows(db, &io->within[k - 1], from.v, PAGE_ROWS, to));
     }
     return ERR_OK;
 }

@@ -8,10 +8,11 @@
 
 /* How to read and write whole rows of one table. A db remembers statements by the address of their
  * descriptor: it must be closed before this goes. */
+enum { TABLE_KEYS_MAX = 3 };
 struct table_io {
     const struct db_table *table;
-    struct db_scan first, rest; /* from the start; after the first column of the key */
-    struct db_scan within;      /* after the second one, where the key has two */
+    struct db_scan first;                  /* from the start */
+    struct db_scan within[TABLE_KEYS_MAX]; /* after a column of the key, where those before it are the same */
     struct db_write insert;
 };
 void table_io_init(struct table_io *io, const struct db_table *table);
