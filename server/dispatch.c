@@ -305,6 +305,38 @@ static enum err search_batch(struct search *s, struct batch_mem *b)
     return search_window(s, b, false);
 }
 
+/* A host with idle cores helps with what the others hold up. */
+static enum err search_tail(struct search *s)
+{
+    struct engine *e = s->e;
+    uint32_t cores = s->h->h.cores;
+    if (s->h->leases_out >= cores)
+        return ERR_OK;
+    if (s->room > cores - s->h->leases_out)
+        s->room = cores - s->h->leases_out;
+    TRY(tail_look(e));
+    for (uint32_t i = 0; i < e->tail_count && !is_full(s); i++) {
+        struct unit_mem *u;
+        struct batch_mem *b;
+        enum err step;
+        TRY(unit_find(e, e->tail[i].id, &u));
+        TRY(batch_find(e, wu_id_batch(e->tail[i].id), &b));
+        if (!u || !b || tail_wait_ms(e, b, u) == 0 ||
+            !wu_host_may_take(&u->wu, s->h->h.id, s->h->h.volunteer_id))
+            continue;
+        struct match_need need = b->need;
+        uint32_t class = s->offer.hr_class = class_of(b, s->h);
+        need.hr_class = is_unbound(&u->wu) ? 0 : u->hr;
+        if (match_unit(&need, &s->offer, false) != MATCH_FITS)
+            continue;
+        struct wu_event spare = {.kind = WU_EV_SPARE, .now_ms = e->now_ms};
+        TRY(unit_apply(e, u, &spare, NULL, &step));
+        if (step == ERR_OK)
+            TRY(lease(s, b, u, class));
+    }
+    return ERR_OK;
+}
+
 static enum engine_reason reason_of(enum match_reason why)
 {
     switch (why) {
@@ -373,6 +405,8 @@ enum err dispatch(struct engine *e, struct engine_request *r, struct host_mem *h
     uint32_t before = w->given_count;
     for (uint32_t i = 0; i < e->active_count && !is_full(&s); i++)
         TRY(search_batch(&s, e->active[i]));
+    if (!is_full(&s))
+        TRY(search_tail(&s));
     if (w->given_count == before && !is_full(&s))
         TRY(explain(&s));
     return ERR_OK;

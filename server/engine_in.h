@@ -24,6 +24,8 @@ enum {
         256, /* of one batch; what comes beyond is counted in one group for each kind of error */
     DIRTY_UNITS_MAX = 8192,
     BATCHES_IDLE_MAX = 256, /* batches in memory that have nothing to do */
+    TAIL_TOOK_MAX = 63,     /* times from lease to report that a batch remembers */
+    TAIL_UNITS_MAX = 256,   /* units that hold up their batches, known at once */
 };
 
 struct unit_mem {
@@ -98,6 +100,14 @@ struct batch_mem {
     bool streams_loaded;
     bool settling;      /* all that is left of it waits in escrow, and is being ended */
     uint64_t trust_app; /* its app version in engine_trust.c; 0: not worked out yet */
+    int64_t took_ms[TAIL_TOOK_MAX]; /* a ring; since the server started */
+    uint32_t took_count;
+    int64_t patience_ms; /* how long an attempt may be out in the tail before a spare goes out */
+};
+
+struct tail_unit {
+    wu_id id;
+    int64_t wait_ms;
 };
 
 struct chunk_mem {
@@ -157,7 +167,11 @@ struct engine {
     struct routed *routed, **routed_end;
     bool streams_new;        /* likewise in the set */
     uint64_t cleared_stream; /* the one that was looked at last for what may be purged */
-    int64_t cleaned_ms;      /* when old idempotency keys were forgotten last */
+    /* That held up their batches when it was looked last, longest first. */
+    struct tail_unit tail[TAIL_UNITS_MAX];
+    uint32_t tail_count;
+    int64_t tail_looked_ms;
+    int64_t cleaned_ms; /* when old idempotency keys were forgotten last */
     struct engine_stats stats;
 };
 
@@ -249,6 +263,12 @@ enum err dispatch(struct engine *e, struct engine_request *r, struct host_mem *h
 /* Adds what the host needs to run a leased attempt to the reply. */
 enum err dispatch_give(struct engine *e, struct engine_request *r, struct host_mem *h, struct batch_mem *b,
                        struct unit_mem *u, uint32_t attempt) NODISCARD;
+
+/* engine_tail.c */
+void tail_note(struct batch_mem *b, int64_t took_ms); /* an attempt was reported so long after its lease */
+enum err tail_look(struct engine *e) NODISCARD;       /* fills e->tail, at most once a second */
+/* How long the unit holds up its batch by now; 0: no spare is called for. */
+int64_t tail_wait_ms(const struct engine *e, const struct batch_mem *b, const struct unit_mem *u);
 
 /* engine_chunk.c */
 enum err chunk_find(struct engine *e, struct batch_mem *b, uint32_t index, struct chunk_mem **ret) NODISCARD;

@@ -97,6 +97,10 @@ static enum err report(struct engine *e, struct engine_request *r, struct host_m
     if (step != ERR_OK)
         return ack(r, p, step == ERR_CONFLICT || step == ERR_LIMIT ? ERR_STALE : step, err_text());
     e->stats.reports++;
+    struct batch_mem *b;
+    TRY(batch_find(e, wu_id_batch(p->unit), &b));
+    if (b && ev.kind == WU_EV_REPORT)
+        tail_note(b, e->now_ms - u->wu.attempts[p->attempt].sent_ms);
     h->added.reports++;
     h->h.reports++;
     host_touch(e, h);

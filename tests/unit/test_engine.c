@@ -94,6 +94,39 @@ static void vanished(const char *where)
     world_close(&w);
 }
 
+/* The last unit is out at a host that went to sleep: who has nothing to do gets it too, once, when the others
+ * took half as long. */
+static void tail(const char *where)
+{
+    struct world w;
+    struct engine_given *slow, *g;
+    world_open(&w, where);
+    uint64_t asleep = join(&w), one = join(&w), two = join(&w), three = join(&w);
+    uint32_t batch = submit(&w, 6);
+    assert_int_equal(fetch(&w, asleep, 1, &slow), 1);
+    wu_id held_up = slow[0].unit;
+    uint64_t awake[] = {one, two};
+    for (int k = 0; k < 2; k++) {
+        uint32_t n = fetch(&w, awake[k], 10, &g);
+        w.now_ms += 2000;
+        for (uint32_t i = 0; i < n; i++)
+            assert_ok(report(&w, awake[k], &g[i], 1));
+    }
+    assert_int_equal(batch_of(&w, batch).counts.accepted, 5);
+    assert_int_equal(batch_of(&w, batch).counts.unsent, 0);
+    w.now_ms += 1500;
+    assert_int_equal(fetch(&w, one, 10, &g), 0); /* it has given its half */
+    assert_int_equal(fetch(&w, three, 10, &g), 1);
+    assert_int_equal(g[0].unit, held_up);
+    assert_int_equal(g[0].attempt, 2);
+    w.now_ms += 20000;
+    assert_int_equal(fetch(&w, join(&w), 10, &slow), 0); /* one spare, no more */
+    assert_ok(report(&w, three, &g[0], 1));
+    assert_int_equal(batch_of(&w, batch).counts.delivered, 6);
+    assert_int_equal(deliveries(&w, batch), 6);
+    world_close(&w);
+}
+
 static void cancelled_and_retried(const char *where)
 {
     struct world w;
@@ -211,6 +244,7 @@ static void failing_commits(const char *where)
 OVER_EACH(every_unit_is_delivered_once_with_two_equal_answers_of_different_owners, whole_life)
 OVER_EACH(a_wrong_answer_is_never_accepted, wrong_answer)
 OVER_EACH(what_a_vanished_host_had_goes_to_another_after_its_deadline, vanished)
+OVER_EACH(what_holds_up_a_batch_goes_to_an_idle_host_too_but_once, tail)
 OVER_EACH(a_cancelled_batch_ends_and_can_be_tried_again, cancelled_and_retried)
 OVER_EACH(what_a_lost_reply_gave_is_given_again_and_what_is_not_wanted_is_recalled, lost_replies)
 OVER_EACH(nothing_is_lost_or_counted_twice_when_any_operation_of_the_database_fails, failing_commits)
@@ -221,6 +255,7 @@ int main(void)
         cmocka_unit_test(every_unit_is_delivered_once_with_two_equal_answers_of_different_owners),
         cmocka_unit_test(a_wrong_answer_is_never_accepted),
         cmocka_unit_test(what_a_vanished_host_had_goes_to_another_after_its_deadline),
+        cmocka_unit_test(what_holds_up_a_batch_goes_to_an_idle_host_too_but_once),
         cmocka_unit_test(a_cancelled_batch_ends_and_can_be_tried_again),
         cmocka_unit_test(what_a_lost_reply_gave_is_given_again_and_what_is_not_wanted_is_recalled),
         cmocka_unit_test(nothing_is_lost_or_counted_twice_when_any_operation_of_the_database_fails),

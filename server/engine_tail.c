@@ -1,0 +1,95 @@
+/* engine_tail.c - the tail of a batch: nothing waits to be sent, hosts ask, and a few units are out for
+ * longer than the others took. rules/pick.h says which; here they are found. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "rules/pick.h"
+#include "server/engine_in.h"
+
+enum {
+    LOOK_EVERY_MS = 1000,
+    LOOK_UNITS = 2048, /* those whose deadlines come first, of all batches: the longest out, mostly */
+    TOOK_LEAST = 3     /* attempts that came back, before "longer than the others" means anything */
+};
+
+void tail_note(struct batch_mem *b, int64_t took_ms)
+{
+    b->took_ms[b->took_count++ % TAIL_TOOK_MAX] = took_ms < 1 ? 1 : took_ms;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Half as long again as the median of the last ones: half of all take longer than the median itself. */
+static int64_t patience_ms(const struct batch_mem *b)
+{
+    int64_t sorted[TAIL_TOOK_MAX];
+    uint32_t n = b->took_count < TAIL_TOOK_MAX ? b->took_count : TAIL_TOOK_MAX;
+    if (n < TOOK_LEAST)
+        return 0;
+    memcpy(sorted, b->took_ms, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, by_value);
+    return sorted[n / 2] + sorted[n / 2] / 2;
+}
+
+static bool is_tail(const struct batch_mem *b)
+{
+    return b->b.counts.unsent <= 0 && b->b.counts.leased > 0 && !b->b.paused && !b->b.cancelled &&
+           b->took_count >= TOOK_LEAST;
+}
+
+int64_t tail_wait_ms(const struct engine *e, const struct batch_mem *b, const struct unit_mem *u)
+{
+    struct pick_tail tail = {.now_ms = e->now_ms,
+                             .asking = 1,
+                             .typical_ms = b->patience_ms,
+                             .spares_max = PICK_SPARES_MAX_DEFAULT};
+    return is_tail(b) ? pick_tail_wait_ms(&u->wu, &tail) : 0;
+}
+
+static int by_wait(const void *x, const void *y)
+{
+    const struct tail_unit *a = x, *b = y;
+    return (a->wait_ms < b->wait_ms) - (a->wait_ms > b->wait_ms);
+}
+
+static enum err keep_row(void *ctx, const struct store_unit_row *row)
+{
+    struct engine *e = ctx;
+    struct batch_mem *b;
+    struct unit_mem *u;
+    TRY(batch_find(e, wu_id_batch(row->id), &b));
+    if (!b || !is_tail(b) || e->tail_count == TAIL_UNITS_MAX)
+        return ERR_OK;
+    TRY(unit_keep(e, row, &u));
+    int64_t wait_ms = tail_wait_ms(e, b, u);
+    if (wait_ms > 0)
+        e->tail[e->tail_count++] = (struct tail_unit){row->id, wait_ms};
+    return ERR_OK;
+}
+
+enum err tail_look(struct engine *e)
+{
+    bool any = false;
+    if (e->now_ms >= e->tail_looked_ms && e->now_ms - e->tail_looked_ms < LOOK_EVERY_MS)
+        return ERR_OK;
+    e->tail_looked_ms = e->now_ms;
+    e->tail_count = 0;
+    for (uint32_t i = 0; i < e->active_count; i++) {
+        struct batch_mem *b = e->active[i];
+        if (!is_tail(b))
+            continue;
+        b->patience_ms = patience_ms(b);
+        any = true;
+    }
+    if (!any)
+        return ERR_OK;
+    TRY(engine_flush(e));
+    TRY(store_wake_scan(e->store, INT64_MAX - 1, LOOK_UNITS,
+                        (struct store_unit_rows){.row = keep_row, .ctx = e}));
+    qsort(e->tail, e->tail_count, sizeof *e->tail, by_wait);
+    return ERR_OK;
+}
