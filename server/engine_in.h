@@ -98,8 +98,8 @@ struct batch_mem {
     const char **streams; /* that its answers go to, in text */
     uint32_t stream_count;
     bool streams_loaded;
-    bool settling;      /* all that is left of it waits in escrow, and is being ended */
-    uint64_t trust_app; /* its app version in engine_trust.c; 0: not worked out yet */
+    bool settling;                  /* all that is left of it waits in escrow, and is being ended */
+    uint64_t trust_app;             /* its app version in engine_trust.c; 0: not worked out yet */
     int64_t took_ms[TAIL_TOOK_MAX]; /* a ring; since the server started */
     uint32_t took_count;
     int64_t patience_ms; /* how long an attempt may be out in the tail before a spare goes out */
