@@ -87,6 +87,18 @@ enum err api_session_get(struct call *c);
 enum err api_session_post(struct call *c);
 enum err api_session_delete(struct call *c);
 
+/* api_stream.c, api_record.c */
+enum err api_streams(struct call *c);
+enum err api_stream_get(struct call *c);
+enum err api_stream_publish(struct call *c);
+enum err api_stream_pause(struct call *c);
+enum err api_stream_resume(struct call *c);
+enum err api_stream_delete(struct call *c);
+enum err api_stream_records(struct call *c);
+enum err api_cursor_ack(struct call *c);
+enum err api_cursor_rewind(struct call *c);
+enum err api_cursor_delete(struct call *c);
+
 /* --- what several of them share --- */
 
 /* The batch of params[0], if the caller may see it: scientists see their own, viewers and operators all. */

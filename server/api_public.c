@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
-#include "server/api.h"
+#include "server/api_stream.h"
 #include "server/try.h"
 
 enum err api_project(struct call *c)
@@ -120,6 +120,7 @@ enum err api_metrics(struct call *c)
     }
     TRY(print_work(c, &body));
     TRY(print_engine(s, &body));
+    TRY(streams_print(c, &body));
     TRY(metrics_print(s->metrics, route_label, &body));
     http_reply(c->http, &p);
     return ERR_OK;

@@ -15,9 +15,13 @@ struct open_cursor {
 };
 
 /* ERR_MISSING is the request's: there is no such stream, or no such cursor and none is made. */
-static enum err open(struct engine *e, const struct engine_cursor *q, struct open_cursor *o)
+static enum err open(struct engine *e, const struct engine_request *r, struct open_cursor *o)
 {
+    const struct engine_cursor *q = &r->u.cursor;
     bool make = q->verb == ENGINE_CURSOR_FETCH;
+    struct stream_mem *m;
+    if (make) /* whoever reads first may name it */
+        TRY(stream_find(e, q->stream, r->user_id, &m));
     if (e->streams_new)
         TRY(engine_flush(e));
     o->flight = arena_alloc(&e->turn, sizeof *o->flight);
@@ -230,7 +234,7 @@ enum err on_cursor(struct engine *e, struct engine_request *r)
 {
     struct engine_cursor *q = &r->u.cursor;
     struct open_cursor o = {0};
-    enum err err = open(e, q, &o);
+    enum err err = open(e, r, &o);
     if (err == ERR_OK)
         err = do_verb(e, &o, q);
     if (err == ERR_MISSING || err == ERR_LIMIT || err == ERR_FULL || err == ERR_CONFLICT ||

@@ -21,7 +21,7 @@ enum {
     CONNECTIONS_DEFAULT = 10000,
     IDLE_DEFAULT_S = 120,
     CONNECTION_BYTES = 24 << 10, /* of one connection, headers included; MHD's default is 32 KiB */
-    STREAM_BYTES_MAX = 64 << 10,
+    STREAM_BYTES_MAX = 256 << 10,
     RETRY_DEFAULT_MS = 5000,
 };
 
@@ -260,6 +260,14 @@ bool http_stream_push(struct http_stream *s, const char *text, size_t len)
         stream_wake(s);
     pthread_mutex_unlock(&s->lock);
     return good;
+}
+
+size_t http_stream_waiting(struct http_stream *s)
+{
+    pthread_mutex_lock(&s->lock);
+    size_t n = s->waiting.len;
+    pthread_mutex_unlock(&s->lock);
+    return n;
 }
 
 void http_stream_close(struct http_stream *s)

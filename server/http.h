@@ -90,10 +90,11 @@ void http_reply_by(struct http_request *r, void (*reply)(struct http_request *r)
 void http_reply_err(struct http_request *r, enum err e, const char *message, int64_t retry_after_ms);
 
 /* Answers with text/event-stream that stays open. The stream is the caller's until http_stream_close(); push
- * from any thread. A reader that is too slow (64 KiB behind) or gone makes push return false: close it then.
+ * from any thread. A reader that is too slow (256 KiB behind) or gone makes push return false: close it then.
  */
 struct http_stream *http_reply_stream(struct http_request *r);
 bool http_stream_push(struct http_stream *s, const char *text, size_t len);
+size_t http_stream_waiting(struct http_stream *s); /* bytes that were pushed and are not sent yet */
 void http_stream_close(struct http_stream *s);
 
 #endif

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/str.h"
+#include "server/api_stream.h"
 #include "server/route.h"
 #include "server/tls_cert.h"
 #include "server/try.h"
@@ -32,6 +33,15 @@ static void on_delivered(void *ctx, uint32_t batch)
     const struct server *s = ctx;
     if (s->waiters)
         waiters_tell(s->waiters, batch);
+}
+
+static void on_streamed(void *ctx, uint64_t stream)
+{
+    const struct server *s = ctx;
+    if (s->waiters)
+        waiters_tell(s->waiters, stream_waiter(stream));
+    if (s->tails)
+        tails_wake(s->tails);
 }
 
 static void on_outbox(void *ctx, enum outbox_kind kind)
@@ -58,6 +68,7 @@ static enum err start_storage(struct server *s)
     TRY(store_reader_open(s->store, &s->judge_store));
     TRY(store_reader_open(s->store, &s->deliver_store));
     TRY(store_reader_open(s->store, &s->pulse_store));
+    TRY(store_reader_open(s->store, &s->tail_store));
     TRY(store_reader_open(s->store, &s->upload_store));
     TRY(file_join(path, sizeof path, s->data, "blobs"));
     return blobs_open(path, s->settings.disk_free_min, &s->blobs);
@@ -70,6 +81,7 @@ static enum err start_engine(struct server *s)
                                    .sign_ctx = s->project,
                                    .on_delivered = on_delivered,
                                    .on_outbox = on_outbox,
+                                   .on_streamed = on_streamed,
                                    .hook_ctx = s,
                                    .leases_per_core_max = (uint32_t)c->core_leases,
                                    .leases_per_host_max = (uint32_t)c->host_leases,
@@ -101,6 +113,7 @@ static enum err start_threads(struct server *s)
                                  .project = c->name,
                                  .root_ends_ms = project_root_expires_ms(s->project)};
     TRY(pulse_start(&pulse, &s->pulse));
+    TRY(tails_start(s->tail_store, &s->tails));
     TRY(judge_start(&judge, &s->judge));
     return deliver_start(&deliver, &s->deliver);
 }
@@ -172,6 +185,7 @@ static void stop(struct server *s, struct pem *pem)
     if (s->thread)
         engine_thread_stop(s->thread);
     waiters_free(s->waiters);
+    tails_stop(s->tails);
     http_stop(s->http);
     sweep_stop(s->sweep);
     engine_free(s->engine);
@@ -183,6 +197,7 @@ static void stop(struct server *s, struct pem *pem)
     blobs_close(s->blobs);
     store_close(s->upload_store);
     store_close(s->pulse_store);
+    store_close(s->tail_store);
     store_close(s->judge_store);
     store_close(s->deliver_store);
     store_close(s->store);

@@ -18,6 +18,7 @@
 #include "server/settings.h"
 #include "server/store.h"
 #include "server/sweep.h"
+#include "server/tail.h"
 #include "server/waiters.h"
 #include "server/workers.h"
 
@@ -25,7 +26,7 @@ struct server {
     struct settings settings;
     char data[2048]; /* the data folder */
     int lock_fd;
-    struct store *store, *judge_store, *deliver_store, *pulse_store;
+    struct store *store, *judge_store, *deliver_store, *pulse_store, *tail_store;
     struct store *upload_store; /* under upload_lock */
     pthread_mutex_t upload_lock;
     struct engine *engine;
@@ -41,6 +42,7 @@ struct server {
     pthread_mutex_t hook_lock; /* the engine's hooks against the end of judge and deliver */
     struct sweep *sweep;
     struct pulse *pulse;
+    struct tails *tails;
     struct metrics *metrics;
     struct http *http;
     int64_t started_ms;

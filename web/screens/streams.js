@@ -21,5 +21,5 @@ export function Streams() {
     { key: 'oldest_ms', label: 'Oldest waits', show: (s) => (s.oldest_ms ? duration(Date.now() - s.oldest_ms) : '–') },
     ...(may('operator') ? [{ key: 'act', label: '', show: (s, reload) => html`<${Acts} s=${s} reload=${reload} />` }] : []),
   ];
-  return html`<h1>Streams and cursors</h1><${Table} path="/v1/streams?cursors=true" columns=${columns} name="streams" id=${(s) => `${s.stream}/${s.cursor || ''}`} empty="No stream yet: they come with the batches whose answers are routed to them." /><${Cli}>dugnad results BATCH --follow<//>`;
+  return html`<h1>Streams and cursors</h1><${Table} path="/v1/streams?cursors=true" columns=${columns} name="streams" id=${(s) => `${s.stream}/${s.cursor || ''}`} empty="No stream yet: they come with the batches whose answers are routed to them." /><${Cli}>dugnad streams<//>`;
 }

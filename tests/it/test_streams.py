@@ -1,0 +1,192 @@
+"""Streams: published with plain HTTP, read by cursors and their members, tailed, consumed, fed to batches."""
+
+import json
+import socket
+import threading
+import time
+
+import pytest
+
+from grid import Api, unverified
+
+CONF = dict(metrics_open="yes")
+
+
+def publish(grid, stream, *bodies, api=None, group=None):
+    query = f"?group={group}" if group else ""
+    reply = (api or grid.api).ask("POST", f"/v1/streams/{stream}{query}", "\n".join(bodies), {"Content-Type": "application/x-ndjson"})
+    return reply.ok()
+
+
+def fetch(grid, stream, cursor, member="m", limit=100, wait=0, lease=30, api=None):
+    path = f"/v1/streams/{stream}/records?cursor={cursor}&member={member}&limit={limit}&wait={wait}&lease={lease}"
+    return (api or grid.api).get(path)["items"]
+
+
+def ack(grid, stream, cursor, member="m", **what):
+    return grid.api.post(f"/v1/streams/{stream}/cursors/{cursor}/ack", dict(member=member, **what))["acknowledged"]
+
+
+def seqs(items):
+    return [item["seq"] for item in items]
+
+
+def bodies(items):
+    return [item["body"] for item in items]
+
+
+def test_what_is_published_is_read_in_order_by_number(grid):
+    assert grid.api.ask("POST", "/v1/streams/plain", "one\n").ok() == dict(stream="plain", first=1, last=1)
+    assert publish(grid, "plain", '{"n":2}', "", "drei, å") == dict(stream="plain", first=2, last=3)
+    page = grid.api.get("/v1/streams/plain/records")
+    assert bodies(page["items"]) == ["one", '{"n":2}', "drei, å"] and page["next"] == page["last"] == 3
+    page = grid.api.get("/v1/streams/plain/records?after=1&limit=1")
+    assert bodies(page["items"]) == ['{"n":2}'] and page["next"] == 2
+    assert grid.api.get("/v1/streams/plain/records?after=3")["items"] == []
+
+
+def test_a_publish_with_a_key_told_again_happens_once(grid):
+    for status in (201, 200):
+        reply = grid.api.ask("POST", "/v1/streams/keyed", "x", {"Idempotency-Key": "one"})
+        assert reply.status == status and reply.json["last"] == 1
+    grid.api.ask("POST", "/v1/streams/keyed", "y", {"Idempotency-Key": "one"}).refused(409, "conflict")
+
+
+@pytest.mark.parametrize("body, status, code", [(b"", 400, "invalid"), (b"\xff", 400, "invalid"), (b"a\0b", 400, "invalid"),
+                                                (b"x" * 16385, 413, "limit"), (b"x" * (2 << 20) + b"y", 413, "limit")])
+def test_what_is_no_record_is_refused(grid, body, status, code):
+    grid.api.ask("POST", "/v1/streams/bad", body).refused(status, code)
+
+
+def test_names_and_numbers_are_checked(grid):
+    publish(grid, "checked", "x")
+    grid.api.ask("POST", "/v1/streams/UPPER", "x").refused(400, "invalid")
+    for query in ("limit=0", "limit=1001", "after=-1", "wait=61", "cursor=UPPER", "cursor=c&lease=100000", "cursor=c&member=a%20b"):
+        grid.api.ask("GET", f"/v1/streams/checked/records?{query}").refused(400, "invalid")
+    for body in (dict(upto=-1), dict(seqs=[0]), dict(seqs="x"), dict(renew_s=0), dict(what=1)):
+        grid.api.ask("POST", "/v1/streams/checked/cursors/c/ack", body).refused(400, "invalid")
+    grid.api.ask("GET", "/v1/streams/nothing/records").refused(404, "missing")
+
+
+def test_cursors_read_independently_and_members_of_one_share_it(grid):
+    publish(grid, "shared", *map(str, range(10)))
+    assert bodies(fetch(grid, "shared", "all")) == [str(n) for n in range(10)]
+    assert seqs(fetch(grid, "shared", "group", "a", limit=4)) == [1, 2, 3, 4]
+    assert seqs(fetch(grid, "shared", "group", "b", limit=4)) == [5, 6, 7, 8]
+    assert ack(grid, "shared", "group", "a", upto=2) == 2
+    assert ack(grid, "shared", "group", "b", seqs=[6, 8]) == 2
+    state = {c["cursor"]: c for c in grid.api.get("/v1/streams/shared")["cursors"]}
+    assert (state["group"]["depth"], state["group"]["in_flight"], state["group"]["acknowledged"]) == (6, 4, 2)
+    assert (state["all"]["depth"], state["all"]["in_flight"]) == (10, 10)
+    assert ack(grid, "shared", "group", "b", release=True) == 0
+    again = fetch(grid, "shared", "group", "c", limit=1)
+    assert seqs(again) == [5] and again[0]["times"] == 2
+    rows = {r["cursor"]: r for r in grid.api.get("/v1/streams?cursors=true")["items"] if r["stream"] == "shared"}
+    assert rows["group"]["redelivered"] == 1 and rows["group"]["records"] == 10
+    assert abs(rows["group"]["oldest_ms"] - time.time() * 1000) < 60000
+
+
+def test_what_a_dead_member_had_comes_back_while_somebody_waits(grid):
+    publish(grid, "dead", "x")
+    assert seqs(fetch(grid, "dead", "c", "one", lease=1)) == [1]
+    began = time.monotonic()
+    assert seqs(fetch(grid, "dead", "c", "two", wait=10)) == [1]
+    assert 0.5 < time.monotonic() - began < 5
+
+
+def test_a_waiting_reader_is_told_at_once(grid):
+    publish(grid, "told", "x")
+    ack(grid, "told", "c", upto=len(fetch(grid, "told", "c")))
+    found = {}
+
+    def wait(name, **more):
+        api = Api(grid, grid.api.token)
+        found[name] = (api.get("/v1/streams/told/records?after=1&wait=20")["items"] if name == "plain" else fetch(grid, "told", "c", wait=20, api=api),
+                       time.monotonic())
+
+    threads = [threading.Thread(target=wait, args=(name,)) for name in ("plain", "cursor")]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.5)
+    published = time.monotonic()
+    publish(grid, "told", "y")
+    for thread in threads:
+        thread.join()
+    for items, at in found.values():
+        assert bodies(items) == ["y"] and at - published < 1
+
+
+def test_a_paused_stream_takes_and_gives_nothing_and_a_rewound_cursor_begins_again(grid):
+    publish(grid, "paused", "a", "b")
+    assert len(fetch(grid, "paused", "c")) == 2 and ack(grid, "paused", "c", upto=2) == 2
+    assert grid.api.post("/v1/streams/paused/pause", {})["paused"] is True
+    publish(grid, "paused", "c")
+    assert fetch(grid, "paused", "c") == []
+    grid.api.post("/v1/streams/paused/resume", {})
+    assert bodies(fetch(grid, "paused", "c")) == ["c"]
+    grid.api.post("/v1/streams/paused/cursors/c/rewind", dict(seq=0))
+    assert bodies(fetch(grid, "paused", "c")) == ["a", "b", "c"]
+    grid.api.ask("POST", "/v1/streams/paused/cursors/c/rewind", dict(seq=4)).refused(400, "invalid")
+    grid.api.ask("DELETE", "/v1/streams/paused/cursors/c").ok()
+    assert grid.api.get("/v1/streams/paused")["cursors"] == []
+    grid.api.ask("DELETE", "/v1/streams/paused").ok()
+    grid.api.ask("GET", "/v1/streams/paused").refused(404, "missing")
+
+
+def events(grid, path, headers="", count=1):
+    """The first events of a stream of them, as (id, data)."""
+    with socket.create_connection(("127.0.0.1", grid.port)) as raw, unverified().wrap_socket(raw) as link:
+        link.settimeout(10)
+        link.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {grid.api.token}\r\nAccept: text/event-stream\r\n{headers}\r\n".encode())
+        text = b""
+        while text.count(b"data: ") < count or not text.endswith(b"\n\n\r\n"):
+            text += link.recv(65536)
+        lines = [x for x in text.decode().split("\n") if x.startswith(("id: ", "data: "))]
+        return [(int(a[4:]), json.loads(b[6:])) for a, b in zip(lines[::2], lines[1::2])]
+
+
+def test_events_go_on_after_the_last_one_that_was_seen(grid):
+    publish(grid, "events", "a", "b", "c")
+    seen = events(grid, "/v1/streams/events/records", count=3)
+    assert [(n, e["seq"], e["body"]) for n, e in seen] == [(1, 1, "a"), (2, 2, "b"), (3, 3, "c")]
+    assert [n for n, _ in events(grid, "/v1/streams/events/records", "Last-Event-ID: 2\r\n", 1)] == [3]
+    late = threading.Timer(0.5, publish, (grid, "events", "d"), dict(api=Api(grid, grid.api.token)))
+    late.start()
+    assert events(grid, "/v1/streams/events/records?after=3", count=1)[0][1]["body"] == "d"
+    late.join()
+
+
+def test_who_may_read_and_who_may_publish(grid):
+    publish(grid, "mine", "a")
+    other, viewer = grid.user("another scientist"), grid.user("a viewer", "viewer")
+    owner = grid.user("an owner")
+    publish(grid, "owned", "a", api=owner)
+    assert publish(grid, "owned", "b", api=other)["last"] == 2
+    other.ask("GET", "/v1/streams/owned/records").refused(404, "missing")
+    other.ask("GET", "/v1/streams/owned/records?cursor=c").refused(404, "missing")
+    other.ask("POST", "/v1/streams/owned/pause", {}).refused(404, "missing")
+    assert "owned" not in [s["stream"] for s in other.get("/v1/streams")["items"]]
+    assert bodies(viewer.get("/v1/streams/owned/records")["items"]) == ["a", "b"]
+    viewer.ask("GET", "/v1/streams/owned/records?cursor=c").refused(403, "denied")
+    viewer.ask("POST", "/v1/streams/owned", "x").refused(403, "denied")
+
+
+def test_metrics_tell_of_each_cursor(grid):
+    publish(grid, "measured", "a", "b", "c")
+    fetch(grid, "measured", "c", limit=2)
+    text = Api(grid, grid.api.token).ask("GET", "/metrics").body.decode()
+    for line in ('records_total{stream="measured"} 3', 'depth{stream="measured",cursor="c"} 3', 'in_flight{stream="measured",cursor="c"} 2',
+                 'redelivered_total{stream="measured",cursor="c"} 0', 'oldest_seconds{stream="measured",cursor="c"} '):
+        assert f"dugnad_stream_{line}" in text
+
+
+def test_nothing_of_a_stream_is_lost_when_the_server_is_killed(grid):
+    publish(grid, "killed", "a", "b", "c")
+    assert seqs(fetch(grid, "killed", "c", limit=2, lease=1)) == [1, 2]
+    assert ack(grid, "killed", "c", upto=1) == 1
+    grid.kill_server()
+    assert publish(grid, "killed", "d")["last"] == 4
+    time.sleep(1.1)  # the lease ends
+    got = fetch(grid, "killed", "c", "other", limit=1)
+    assert seqs(got) == [2] and got[0]["times"] == 2
+    assert seqs(fetch(grid, "killed", "c", "other")) == [3, 4]
