@@ -299,10 +299,11 @@ static enum err begin_cursor(struct call *c, enum engine_cursor_verb verb, struc
     return ERR_OK;
 }
 
-static enum err read_seqs(struct call *c, const struct json *root, struct engine_cursor *q)
+static enum err read_seqs(struct call *c, const struct json *root, const char *field, const uint64_t **ret,
+                          uint32_t *ret_count)
 {
     const struct json *list;
-    TRY(json_opt_array(root, "", "seqs", RECORDS_PER_REQUEST_MAX, &list));
+    TRY(json_opt_array(root, "", field, RECORDS_PER_REQUEST_MAX, &list));
     if (!list)
         return ERR_OK;
     uint64_t *seqs = arena_array(&c->http->arena, json_count(list) + 1, sizeof *seqs);
@@ -310,10 +311,11 @@ static enum err read_seqs(struct call *c, const struct json *root, struct engine
     for (size_t i = 0; i < json_count(list); i++) {
         int64_t seq = json_int(json_at(list, i), 0);
         if (seq <= 0)
-            return err_set(ERR_INVALID, "seqs[%zu] must be the number of a record", i);
-        seqs[q->seq_count++] = (uint64_t)seq;
+            return err_set(ERR_INVALID, "%s[%zu] must be the number of a record", field, i);
+        seqs[i] = (uint64_t)seq;
     }
-    q->seqs = seqs;
+    *ret = seqs;
+    *ret_count = (uint32_t)json_count(list);
     return ERR_OK;
 }
 
@@ -329,11 +331,11 @@ enum err api_cursor_member(struct call *c, const char *given, const char **ret)
 
 enum err api_cursor_ack(struct call *c)
 {
-    static const char *const fields[] = {"member", "upto", "seqs", "renew_s", "release"};
+    static const char *const fields[] = {"member", "upto", "seqs", "back", "back_s", "renew_s", "release"};
     JSON_AUTO struct json_doc *doc = NULL;
     struct engine_cursor *q;
     const char *member;
-    int64_t upto, renew_s;
+    int64_t upto, renew_s, back_s;
     struct json_out o;
     BUF_AUTO struct buf body = {0};
     TRY(begin_cursor(c, ENGINE_CURSOR_ACK, &q));
@@ -345,7 +347,10 @@ enum err api_cursor_ack(struct call *c)
     TRY(json_opt_i64(root, "", "upto", 0, INT64_MAX, 0, &upto));
     TRY(json_opt_i64(root, "", "renew_s", 1, STREAM_LEASE_S_MAX, 0, &renew_s));
     TRY(json_opt_bool(root, "", "release", false, &q->release));
-    TRY(read_seqs(c, root, q));
+    TRY(json_opt_i64(root, "", "back_s", 0, STREAM_LEASE_S_MAX, 0, &back_s));
+    TRY(read_seqs(c, root, "seqs", &q->seqs, &q->seq_count));
+    TRY(read_seqs(c, root, "back", &q->backs, &q->back_count));
+    q->back_ms = back_s * 1000;
     q->upto = (uint64_t)upto;
     q->renew_ms = renew_s * 1000;
     TRY(call_engine(c));

@@ -323,6 +323,9 @@ struct engine_cursor {
     uint64_t upto;
     const uint64_t *seqs;
     uint32_t seq_count;
+    const uint64_t *backs; /* these are for whoever asks after back_ms */
+    uint32_t back_count;
+    int64_t back_ms;
     int64_t renew_ms; /* 0: no */
     bool release;     /* the member's records may be handed to others at once */
     uint64_t ret_count;

@@ -180,6 +180,8 @@ static enum err ack(struct engine *e, struct open_cursor *o, struct engine_curso
         TRY(flight_ack(o->flight, NULL, q->seqs[i], q->seqs[i], &count));
         q->ret_count += count;
     }
+    for (uint32_t i = 0; i < q->back_count; i++)
+        TRY(flight_back(o->flight, q->backs[i], e->now_ms + q->back_ms));
     if (q->renew_ms)
         flight_renew(o->flight, q->member, e->now_ms + q->renew_ms);
     if (q->release)
@@ -245,7 +247,7 @@ enum err on_cursor(struct engine *e, struct engine_request *r)
     TRY(err);
     if (q->verb == ENGINE_CURSOR_REWIND)
         engine_audit(e, r, "cursor.rewind", o.st.id);
-    if (q->verb == ENGINE_CURSOR_REWIND || q->release)
+    if (q->verb == ENGINE_CURSOR_REWIND || q->release || q->back_count)
         TRY(stream_tell(e, &o.st));
     return q->verb == ENGINE_CURSOR_DELETE ? ERR_OK : save(e, &o);
 }

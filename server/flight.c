@@ -162,6 +162,26 @@ enum err flight_ack(struct flight *f, const char *member, uint64_t from, uint64_
     return ERR_OK;
 }
 
+enum err flight_back(struct flight *f, uint64_t seq, int64_t until_ms)
+{
+    for (uint32_t i = 0; i < f->count; i++) {
+        struct flight_run *r = &f->runs[i];
+        struct flight_run one = {
+            .first = seq, .last = seq, .until_ms = until_ms, .times = r->times, .member = "-"};
+        uint64_t count;
+        if (seq < r->first || seq > r->last)
+            continue;
+        if (f->count + 2 > STREAM_LEASES_MAX)
+            return check_room(f) == ERR_OK ? err_set(ERR_FULL, "the cursor has too many parted runs")
+                                           : ERR_FULL;
+        uint32_t at = seq > r->first ? i + 1 : i;
+        TRY(flight_ack(f, NULL, seq, seq, &count));
+        insert(f, at, &one);
+        return ERR_OK;
+    }
+    return ERR_OK;
+}
+
 void flight_renew(struct flight *f, const char *member, int64_t until_ms)
 {
     for (uint32_t i = 0; i < f->count; i++)

@@ -40,6 +40,9 @@ enum err flight_again(struct flight *f, struct flight_run *run, uint64_t last, c
  * *ret_count. ERR_FULL: a run would have to be parted and there are too many: nothing is changed. */
 enum err flight_ack(struct flight *f, const char *member, uint64_t from, uint64_t to,
                     uint64_t *ret_count) NODISCARD;
+/* A record that its member gives back: for whoever asks after until_ms. Nothing happens when it is not out.
+ * ERR_FULL as above. */
+enum err flight_back(struct flight *f, uint64_t seq, int64_t until_ms) NODISCARD;
 /* Moves the end of all runs of a member. */
 void flight_renew(struct flight *f, const char *member, int64_t until_ms);
 

@@ -25,6 +25,14 @@
     X(cmd_explain)                                                                                           \
     X(cmd_show)                                                                                              \
     X(cmd_replay)                                                                                            \
+    X(cmd_streams)                                                                                           \
+    X(cmd_publish)                                                                                           \
+    X(cmd_tail)                                                                                              \
+    X(cmd_consume)                                                                                           \
+    X(cmd_stream_pause)                                                                                      \
+    X(cmd_stream_resume)                                                                                     \
+    X(cmd_stream_rewind)                                                                                     \
+    X(cmd_stream_rm)                                                                                         \
     X(cmd_join_link)                                                                                         \
     X(cmd_invitation_new)                                                                                    \
     X(cmd_invitation_ls)                                                                                     \

@@ -2,12 +2,14 @@
 
 import json
 import socket
+import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from grid import Api, unverified
+from grid import BIN, Api, unverified
 
 CONF = dict(metrics_open="yes")
 
@@ -190,3 +192,48 @@ def test_nothing_of_a_stream_is_lost_when_the_server_is_killed(grid):
     got = fetch(grid, "killed", "c", "other", limit=1)
     assert seqs(got) == [2] and got[0]["times"] == 2
     assert seqs(fetch(grid, "killed", "c", "other")) == [3, 4]
+
+
+# --- the command line
+
+def test_the_command_line_publishes_tails_and_consumes(grid, tmp_path):
+    grid.login()
+    grid.dugnad("publish", "lines", stdin="".join(f"line {n}\n" for n in range(2500)) + "no line feed at the end")
+    assert grid.dugnad("tail", "lines", "-n", "2").split("\n") == ["line 2499", "no line feed at the end", ""]
+    assert len(grid.dugnad("tail", "lines", "--after", "0").split("\n")) == 2502
+    grid.dugnad("publish", "lines", "--whole", "--group", "g", stdin="two\nlines\n")
+    assert json.loads(grid.dugnad("tail", "lines", "-n", "1", "--json"))["body"] == "two\nlines"
+    grid.dugnad("consume", "lines", "--cursor", "copy", "--batch", "700", "--once", "--", "sh", "-c", f"cat >> {tmp_path}/copy")
+    assert (tmp_path / "copy").read_text().split("\n")[:2500] == [f"line {n}" for n in range(2500)]
+    assert json.loads(grid.dugnad("streams", "--json"))["items"]
+    assert "copy" in grid.dugnad("streams")
+    grid.dugnad("stream", "rewind", "lines", "copy", "--to", "2500")
+    record = grid.dugnad("consume", "lines", "--cursor", "copy", "--record", "--once", "--", "cat").split("\n")
+    assert [json.loads(x)["seq"] for x in record if x] == [2501, 2502]
+    grid.dugnad("stream", "pause", "lines")
+    assert grid.dugnad("consume", "lines", "--cursor", "new", "--once", "--", "cat") == ""
+    grid.dugnad("stream", "rm", "lines", "new")
+    grid.dugnad("stream", "rm", "lines")
+    assert "no stream lines" in grid.dugnad("tail", "lines", status=4)
+
+
+def test_a_record_whose_program_fails_comes_again_and_holds_back_its_group_only(grid, tmp_path):
+    grid.login()
+    publish(grid, "failing", "bad", "after bad", group="g")
+    publish(grid, "failing", "good")
+    program = f'read x; echo "$DUGNAD_TIMES $x" >> {tmp_path}/log; [ "$x" != bad ] || [ "$DUGNAD_TIMES" -gt 1 ]'
+    words = ["consume", "failing", "--cursor", "c", "--retry", "1s", "--once", "-j", "2", "--", "sh", "-c", program]
+    grid.dugnad(*words)
+    assert sorted((tmp_path / "log").read_text().split("\n")) == ["", "1 bad", "1 good"]
+    time.sleep(1.2)
+    grid.dugnad(*words)
+    assert (tmp_path / "log").read_text().split("\n")[2:] == ["2 bad", "2 after bad", ""]
+    assert grid.api.get("/v1/streams/failing")["cursors"][0]["depth"] == 0
+
+
+def test_consumers_that_are_killed_or_stopped_lose_nothing(grid, tmp_path):
+    """The short form of stream_rounds.sh."""
+    grid.login()
+    done = subprocess.run([Path(__file__).parent / "stream_rounds.sh", "4000"], env={**grid.env, "DUGNAD": str(BIN / "dugnad"), "SERVER_PID": str(grid.server.pid)},
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=100)
+    assert done.returncode == 0, done.stdout

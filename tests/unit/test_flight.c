@@ -89,6 +89,20 @@ static void what_is_due_is_handed_to_another_from_its_start(void **state)
     assert_null(flight_due(&f, 100));
 }
 
+static void a_record_that_is_given_back_waits_alone_and_the_others_stay_the_members(void **state)
+{
+    (void)state;
+    start();
+    assert_ok(flight_back(&f, 5, 70));
+    assert_ok(flight_back(&f, 11, 71));
+    assert_ok(flight_back(&f, 30, 72));
+    assert_ok(flight_back(&f, 31, 73));
+    assert_text(
+        "1 4 100 1 a\n5 5 70 1 -\n6 10 100 1 a\n11 11 71 1 -\n12 20 50 1 b\n21 29 200 1 a\n30 30 72 1 -\n");
+    flight_renew(&f, "a", 900);
+    assert_int_equal(f.runs[1].until_ms, 70);
+}
+
 static void what_was_written_reads_back_and_nonsense_is_refused(void **state)
 {
     static const char *const bad[] = {"1 2 3 4\n",         "1 2 3 4 a", "0 2 3 4 a\n",
@@ -133,6 +147,7 @@ int main(void)
         cmocka_unit_test(a_run_is_parted_by_what_is_acknowledged_within_it),
         cmocka_unit_test(a_member_acknowledges_only_its_own_up_to_a_record),
         cmocka_unit_test(what_is_due_is_handed_to_another_from_its_start),
+        cmocka_unit_test(a_record_that_is_given_back_waits_alone_and_the_others_stay_the_members),
         cmocka_unit_test(what_was_written_reads_back_and_nonsense_is_refused),
         cmocka_unit_test(there_are_only_so_many_runs),
     };
