@@ -12,6 +12,9 @@
 
 enum { LOOK_MAX = 512 };
 #define UNKNOWN_COST_SECONDS 10.0 /* of a unit nothing is known of yet */
+/* So much work for each core is no hoard; where nothing is known, so many units. */
+#define SHARE_SECONDS 10.0
+#define SHARE_UNITS   8.0
 
 /* --- windows --- */
 
@@ -120,8 +123,15 @@ struct search {
     struct match_offer offer;
     struct match_tally tally;
     double seconds; /* given so far */
+    double hoard;   /* the same as parts of what is no hoard for a core */
     uint32_t room;  /* attempts it may still be given */
+    uint32_t share; /* given beyond this, it would only keep them from others */
 };
+
+static bool is_cost_known(const struct batch_mem *b)
+{
+    return b->b.cost > 0 || b->b.counts.reports > 0;
+}
 
 static double cost_seconds(const struct batch_mem *b, const struct host_mem *h)
 {
@@ -233,7 +243,8 @@ static bool is_full(const struct search *s)
 {
     const struct engine_want *want = s->r->u.work.want;
     uint32_t n = s->r->u.work.given_count;
-    return s->room == 0 || n >= want->units_max || (n >= want->cores && s->seconds >= want->seconds);
+    return s->room == 0 || n >= want->units_max || (n >= s->share && s->hoard >= want->cores) ||
+           (n >= want->cores && s->seconds >= want->seconds);
 }
 
 static enum err lease(struct search *s, struct batch_mem *b, struct unit_mem *u, uint32_t class)
@@ -252,6 +263,7 @@ static enum err lease(struct search *s, struct batch_mem *b, struct unit_mem *u,
     s->e->stats.leases++;
     s->room--;
     s->seconds += cost_seconds(b, s->h);
+    s->hoard += is_cost_known(b) ? cost_seconds(b, s->h) / SHARE_SECONDS : 1 / SHARE_UNITS;
     return dispatch_give(s->e, s->r, s->h, b, u, ev.attempt);
 }
 
@@ -402,6 +414,7 @@ enum err dispatch(struct engine *e, struct engine_request *r, struct host_mem *h
                                    .disk_bytes = h->h.disk_bytes,
                                    .cores = h->h.cores,
                                    .speed = h->h.speed};
+    s.share = tail_share(e, h->h.cores);
     uint32_t before = w->given_count;
     for (uint32_t i = 0; i < e->active_count && !is_full(&s); i++)
         TRY(search_batch(&s, e->active[i]));

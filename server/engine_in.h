@@ -170,7 +170,8 @@ struct engine {
     /* That held up their batches when it was looked last, longest first. */
     struct tail_unit tail[TAIL_UNITS_MAX];
     uint32_t tail_count;
-    int64_t tail_looked_ms;
+    int64_t tail_looked_ms, hosts_counted_ms;
+    uint32_t hosts_about;
     int64_t cleaned_ms; /* when old idempotency keys were forgotten last */
     struct engine_stats stats;
 };
@@ -265,8 +266,9 @@ enum err dispatch_give(struct engine *e, struct engine_request *r, struct host_m
                        struct unit_mem *u, uint32_t attempt) NODISCARD;
 
 /* engine_tail.c */
-void tail_note(struct batch_mem *b, int64_t took_ms); /* an attempt was reported so long after its lease */
-enum err tail_look(struct engine *e) NODISCARD;       /* fills e->tail, at most once a second */
+uint32_t tail_share(struct engine *e, uint32_t cores); /* attempts that a host is given at most, for now */
+void tail_note(struct batch_mem *b, int64_t took_ms);  /* an attempt was reported so long after its lease */
+enum err tail_look(struct engine *e) NODISCARD;        /* fills e->tail, at most once a second */
 /* How long the unit holds up its batch by now; 0: no spare is called for. */
 int64_t tail_wait_ms(const struct engine *e, const struct batch_mem *b, const struct unit_mem *u);
 

@@ -8,9 +8,34 @@
 
 enum {
     LOOK_EVERY_MS = 1000,
-    LOOK_UNITS = 2048, /* those whose deadlines come first, of all batches: the longest out, mostly */
-    TOOK_LEAST = 3     /* attempts that came back, before "longer than the others" means anything */
+    ABOUT_MS = 600000,     /* a host that called within it shares the work */
+    HOSTS_COUNTED = 20000, /* more make no difference: everybody is given what his cores can do */
+    LOOK_UNITS = 2048,     /* those whose deadlines come first, of all batches: the longest out, mostly */
+    PATIENCE_LEAST_MS = 3000,
+    TOOK_LEAST = 3 /* attempts that came back, before "longer than the others" means anything */
 };
+
+/* Those that called lately; the cache has the last ones first. */
+static uint32_t hosts_about(const struct engine *e)
+{
+    uint32_t n = 0;
+    for (const struct cache_item *i = e->hosts.newest; i && n < HOSTS_COUNTED; i = i->older)
+        n += e->now_ms - ((const struct host_mem *)(const void *)i)->h.seen_ms < ABOUT_MS;
+    return n;
+}
+
+uint32_t tail_share(struct engine *e, uint32_t cores)
+{
+    int64_t unsent = 0;
+    if (e->now_ms < e->hosts_counted_ms || e->now_ms - e->hosts_counted_ms >= LOOK_EVERY_MS) {
+        e->hosts_about = hosts_about(e);
+        e->hosts_counted_ms = e->now_ms;
+    }
+    for (uint32_t i = 0; i < e->active_count; i++)
+        if (!e->active[i]->b.paused && e->active[i]->b.counts.unsent > 0)
+            unsent += e->active[i]->b.counts.unsent;
+    return pick_share((uint64_t)unsent, e->hosts_about, cores);
+}
 
 void tail_note(struct batch_mem *b, int64_t took_ms)
 {
@@ -32,7 +57,8 @@ static int64_t patience_ms(const struct batch_mem *b)
         return 0;
     memcpy(sorted, b->took_ms, n * sizeof *sorted);
     qsort(sorted, n, sizeof *sorted, by_value);
-    return sorted[n / 2] + sorted[n / 2] / 2;
+    int64_t wait_ms = sorted[n / 2] + sorted[n / 2] / 2;
+    return wait_ms > PATIENCE_LEAST_MS ? wait_ms : PATIENCE_LEAST_MS;
 }
 
 static bool is_tail(const struct batch_mem *b)

@@ -111,6 +111,7 @@ static inline uint32_t submit_with(struct world *w, uint32_t units, const struct
     b->trust = trust ? *trust : (struct trust_policy){0};
     b->release_count = 1;
     b->releases[0].platform = "x86_64-linux";
+    b->cost = 0.001; /* seconds: a host is given many of them at once */
     b->hr_kind = "none";
     b->needs_features = "";
     b->array = true;

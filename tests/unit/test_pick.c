@@ -71,9 +71,22 @@ static void what_the_quorum_lacks_is_no_spare(void **state)
     assert_int_equal(pick_tail_wait_ms(&wu, &tail), 500);
 }
 
+static void a_host_is_given_half_its_fair_share_but_enough_for_its_cores(void **state)
+{
+    (void)state;
+    assert_int_equal(pick_share(1000, 10, 4), 50);
+    assert_int_equal(pick_share(1000, 1, 4), 500);
+    assert_int_equal(pick_share(60, 10, 4), 4);
+    assert_int_equal(pick_share(0, 10, 4), 4);
+    assert_int_equal(pick_share(7, 0, 0), 3);
+    assert_int_equal(pick_share(0, 0, 0), 1);
+    assert_int_equal(pick_share(UINT64_MAX, 1, 4), UINT32_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_host_is_given_half_its_fair_share_but_enough_for_its_cores),
         cmocka_unit_test(the_order_is_priority_then_batch_then_issued_again_then_index),
         cmocka_unit_test(a_unit_that_holds_up_its_batch_gets_a_spare_when_hosts_ask_and_nothing_else_is_left),
         cmocka_unit_test(no_spare_while_there_is_work_or_nobody_asks_or_the_host_is_within_its_time),

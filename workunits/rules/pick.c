@@ -15,6 +15,13 @@ int pick_compare(const struct pick_item *a, const struct pick_item *b)
     return 0;
 }
 
+uint32_t pick_share(uint64_t unsent, uint32_t hosts, uint32_t cores)
+{
+    uint64_t share = unsent / (2 * (uint64_t)(hosts > 0 ? hosts : 1));
+    uint32_t least = cores > 0 ? cores : 1;
+    return share > least ? (uint32_t)(share < UINT32_MAX ? share : UINT32_MAX) : least;
+}
+
 int64_t pick_tail_wait_ms(const struct wu *wu, const struct pick_tail *tail)
 {
     struct wu_tally t = wu_tally(wu);

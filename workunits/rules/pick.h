@@ -16,6 +16,10 @@ struct pick_item {
 /* < 0: a goes first; > 0: b; 0 only for the same unit. A total order. */
 int pick_compare(const struct pick_item *a, const struct pick_item *b);
 
+/* How many attempts one host is given at most when `unsent` wait and `hosts` share them: half of its fair
+ * share, so that the last ones are dealt out one by one to whoever is ready, but as many as it has cores. */
+uint32_t pick_share(uint64_t unsent, uint32_t hosts, uint32_t cores);
+
 /* The tail of a batch: there are hosts that ask and nothing else to give them. */
 struct pick_tail {
     int64_t now_ms;
