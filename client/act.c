@@ -49,6 +49,10 @@ uint32_t act_add_job(struct act *a, const struct task_ids *ids, int64_t deadline
     spec[ids->spec_len] = 0;
     j->ids = *ids;
     j->ids.spec = spec;
+    if (ids->audit) {
+        snprintf(j->audit, sizeof j->audit, "%s", ids->audit);
+        j->ids.audit = j->audit;
+    }
     j->deadline_ms = deadline_ms;
     a->jobs[place] = j;
     return place;

@@ -211,7 +211,8 @@ static bool take_lease(struct act *a, const struct work_unit *u, const struct wo
                                     .release = ids.release,
                                     .bundle = ids.bundle,
                                     .spec = ids.spec,
-                                    .spec_len = ids.spec_len};
+                                    .spec_len = ids.spec_len,
+                                    .audit = ids.audit};
     if (journal_add(a->journal, &record) != ERR_OK) { /* not taken: the server gives it again */
         log_event(LOG_ERROR, "journal", "error", err_text(), NULL);
         return false;

@@ -10,6 +10,7 @@
 #include "client/sense.h"
 #include "client/slot.h"
 #include "client/task.h"
+#include "wire/items.h"
 
 #define ACT_EVENTS_MAX 512
 #define ACT_STARTS_MAX 3 /* runs of one attempt that ended with the machine or the daemon */
@@ -34,8 +35,9 @@ struct held {
 
 /* What the place in the plan's table is. */
 struct job {
-    struct task_ids ids; /* ids.spec is owned */
-    int64_t deadline_ms; /* Unix time */
+    struct task_ids ids;
+    char audit[AUDIT_TEXT_BYTES]; /* what ids.audit points to */ /* ids.spec is owned */
+    int64_t deadline_ms;                                         /* Unix time */
     uint32_t starts, mismatches;
     struct transfer *transfer;
     struct held *holds; /* in the depot */

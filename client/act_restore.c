@@ -34,7 +34,8 @@ static void on_record(void *ctx, const struct journal_record *r)
                            .release = r->release,
                            .bundle = r->bundle,
                            .spec = r->spec ? r->spec : "",
-                           .spec_len = r->spec_len};
+                           .spec_len = r->spec_len,
+                           .audit = r->audit};
     switch (r->kind) {
     case JOURNAL_LEASED:
         if (place == PLAN_JOBS_MAX)
@@ -68,7 +69,8 @@ static enum err write_job(struct journal *journal, const struct job *j)
                                .release = j->ids.release,
                                .bundle = j->ids.bundle,
                                .spec = j->ids.spec,
-                               .spec_len = j->ids.spec_len};
+                               .spec_len = j->ids.spec_len,
+                               .audit = j->ids.audit};
     enum err e = journal_add(journal, &r);
     if (e == ERR_OK && j->starts > 0 && !j->has_outcome)
         e = journal_add(

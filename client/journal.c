@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/limits.h"
+#include "wire/items.h"
 
 enum { SUM_CHARS = 16, LONG_BYTES = 256 << 10 };
 
@@ -43,6 +44,8 @@ static enum err print_record(const struct journal_record *r, struct buf *out)
         digest_write(&o, "release", &r->release);
         digest_write(&o, "bundle", &r->bundle);
         json_out_string_len(&o, "spec", r->spec, r->spec_len);
+        if (r->audit)
+            json_out_string(&o, "audit", r->audit);
     } else if (r->kind == JOURNAL_STARTED) {
         json_out_u64(&o, "starts", r->starts);
     } else if (r->kind == JOURNAL_FINISHED) {
@@ -77,7 +80,7 @@ static enum err read_lease(const struct json *root, struct journal_record *r)
         (e = json_get_string(root, "journal", "spec", WU_SPEC_BYTES_MAX, &r->spec)) != ERR_OK)
         return e;
     r->spec_len = strlen(r->spec);
-    return ERR_OK;
+    return json_opt_string(root, "journal", "audit", AUDIT_TEXT_BYTES, NULL, &r->audit);
 }
 
 static enum err read_record(const struct json *root, struct arena *a, struct journal_record *r)

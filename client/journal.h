@@ -33,7 +33,8 @@ struct journal_record {
     struct digest order, release, bundle;
     const char *spec;
     size_t spec_len;
-    uint32_t starts; /* how often it was begun and neither ended nor was stopped in good order */
+    const char *audit; /* NULL: none */
+    uint32_t starts;   /* how often it was begun and neither ended nor was stopped in good order */
     struct outcome outcome;
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/limits.h"
+#include "base/str.h"
 #include "client/copy.h"
 
 enum { PATH_ROOM = DEPOT_PATH_BYTES };
@@ -179,6 +180,8 @@ static enum err take_outputs(const char *folder, const struct task *task, const 
         e = file_make_folders(answer_folder, 0700);
     for (uint32_t i = 0; i < m->output_count && e == ERR_OK; i++) {
         const struct output_spec *o = &m->outputs[i];
+        if (task->audit && !str_eq(o->path, m->items))
+            continue;
         uint64_t most = o->bytes_max && o->bytes_max < left ? o->bytes_max : left;
         e = take_output(folder, answer_folder, o, most, x);
         if (e == ERR_OK)

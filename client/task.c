@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "base/str.h"
+#include "wire/launch.h"
 
 static const struct work_chunk *find_chunk(const struct work_unit *u, const struct work_chunk *chunks,
                                            uint32_t count)
@@ -41,7 +42,8 @@ enum err task_accept(const struct trust *t, const struct work_unit *u, const str
                                  .release = u->release,
                                  .bundle = u->bundle,
                                  .spec = u->spec,
-                                 .spec_len = u->spec_len};
+                                 .spec_len = u->spec_len,
+                                 .audit = u->audit};
     return e;
 }
 
@@ -140,60 +142,14 @@ enum err task_load(struct depot *depot, const struct trust *t, const struct task
         e = join_inputs(&x, a);
     if (e != ERR_OK)
         return e;
+    x.audit = ids->audit && x.release.manifest.items ? ids->audit : NULL;
     x.limits = limits_merge(&x.release.manifest.limits, &x.order.limits);
     *ret = x;
     return ERR_OK;
 }
 
-static enum err fill_word(const struct task *task, const char *word, struct arena *a, const char **ret)
-{
-    BUF_AUTO struct buf out = {0};
-    enum err e = template_fill(word, task->spec.vars, task->spec.var_count, &out);
-    if (e == ERR_OK && !(*ret = arena_text(a, buf_text(&out))))
-        e = ERR_NOMEM;
-    return e;
-}
-
-/* The order's variables win over the app's. */
-static enum err make_env(const struct task *task, struct arena *a, const char ***ret)
-{
-    const struct manifest *m = &task->release.manifest;
-    const struct order *o = &task->order;
-    const char **list = arena_array(a, m->env_count + o->env_count + 1, sizeof *list);
-    uint32_t n = 0;
-    if (!list)
-        return ERR_NOMEM;
-    for (uint32_t i = 0; i < m->env_count + o->env_count; i++) {
-        const struct variable *v = i < m->env_count ? &m->env[i] : &o->env[i - m->env_count];
-        BUF_AUTO struct buf text = {0};
-        bool replaced = false;
-        for (uint32_t j = 0; i < m->env_count && j < o->env_count; j++)
-            replaced = replaced || str_eq(o->env[j].name, v->name);
-        if (replaced)
-            continue;
-        enum err e = buf_printf(&text, "%s=%s", v->name, v->value);
-        if (e != ERR_OK)
-            return e;
-        if (!(list[n++] = arena_text(a, buf_text(&text))))
-            return ERR_NOMEM;
-    }
-    *ret = list;
-    return ERR_OK;
-}
-
 enum err task_command(const struct task *task, struct arena *a, const char ***ret_argv, const char ***ret_env)
 {
-    const struct manifest *m = &task->release.manifest;
-    const struct order *o = &task->order;
-    const char **argv = arena_array(a, m->entry_count + o->command_count + 1, sizeof *argv);
-    enum err e = argv ? ERR_OK : ERR_NOMEM;
-    for (uint32_t i = 0; e == ERR_OK && i < m->entry_count; i++)
-        argv[i] = m->entry[i];
-    for (uint32_t i = 0; e == ERR_OK && i < o->command_count; i++)
-        e = fill_word(task, o->command[i], a, &argv[m->entry_count + i]);
-    if (e == ERR_OK)
-        e = make_env(task, a, ret_env);
-    if (e == ERR_OK)
-        *ret_argv = argv;
-    return e;
+    return launch_words(&task->release.manifest, &task->order, &task->spec, task->audit, a, ret_argv,
+                        ret_env);
 }

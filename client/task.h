@@ -17,6 +17,7 @@ struct task_ids {
     struct digest order, release, bundle;
     const char *spec;
     size_t spec_len;
+    const char *audit; /* NULL: the whole unit */
 };
 
 struct task {
@@ -26,6 +27,7 @@ struct task {
     struct wu_limits limits; /* the order's over the app's */
     struct file_ref *inputs; /* of the order and of the unit */
     uint32_t input_count;
+    const char *audit; /* the items to recompute; NULL: the whole unit */
 };
 
 /* A unit from a reply: the project's keys are valid now, the units statement is theirs, the spec is in it.

@@ -235,6 +235,7 @@ static void write_units(const struct engine_work *from, char (*names)[ID_TEXT_BY
         units[i].path_len = g->path_count;
         units[i].release = g->release;
         units[i].bundle = g->bundle;
+        units[i].audit = g->audit;
     }
 }
 

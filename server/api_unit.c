@@ -46,6 +46,8 @@ static void attempt_write(struct json_out *o, const struct seen *s, uint32_t i)
     json_out_object(o, NULL);
     json_out_i64(o, "attempt", i);
     json_out_string(o, "state", attempt_state_name(t->state));
+    if (t->audit)
+        json_out_bool(o, "audit", true);
     if (t->state == ATTEMPT_ERRORED)
         json_out_string(o, "error", attempt_error_name(t->error));
     if (t->host_id) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/merkle.h"
+#include "server/audit_draw.h"
 #include "server/engine_in.h"
 #include "server/unit_row.h"
 
@@ -221,6 +222,18 @@ static enum err give_spec(struct engine_request *r, const struct batch_mem *b, c
     return engine_bytes(r->arena, &text, &g->spec);
 }
 
+static enum err give_audit(struct engine *e, struct engine_request *r, const struct batch_mem *b,
+                           const struct unit_mem *u, uint32_t attempt, struct engine_given *g)
+{
+    char text[AUDIT_TEXT_BYTES];
+    if (!u->wu.attempts[attempt].audit || u->wu.canonical < 0)
+        return ERR_OK;
+    struct audit a = audit_draw_items(&e->config.audit_key, u->wu.id, &u->wu.attempts[u->wu.canonical].answer,
+                                      b->b.trust.audit_ppm);
+    audit_text(&a, text);
+    return engine_text(r->arena, text, &g->audit);
+}
+
 enum err dispatch_give(struct engine *e, struct engine_request *r, struct host_mem *h, struct batch_mem *b,
                        struct unit_mem *u, uint32_t attempt)
 {
@@ -236,6 +249,7 @@ enum err dispatch_give(struct engine *e, struct engine_request *r, struct host_m
         g->bundle = b->b.releases[i].bundle;
     }
     TRY(give_spec(r, b, u, g));
+    TRY(give_audit(e, r, b, u, attempt, g));
     return give_chunk(e, r, b, g);
 }
 

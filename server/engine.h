@@ -81,6 +81,7 @@ struct engine_given { /* one UNIT of the reply */
     uint32_t path_count;
     const struct digest *path; /* from leaf to root of its chunk */
     struct digest release, bundle;
+    const char *audit; /* the items to recompute (wire/items.h), in the arena; NULL: the whole unit */
 };
 
 struct engine_chunk {
@@ -398,7 +399,7 @@ struct engine_config {
     void (*on_streamed)(void *ctx,
                         uint64_t stream); /* there are new records, or old ones to hand out again */
     void *hook_ctx;
-    struct digest audit_key; /* secret: who knows it knows which answers will be checked */
+    struct digest audit_key; /* secret: who knows it knows which answers will be checked (audit_draw.h) */
     /* 0 means the default in brackets. */
     uint32_t units_cached;        /* [20000] about 1.6 KB each */
     uint32_t hosts_cached;        /* [50000] */

@@ -90,6 +90,7 @@ struct batch_mem {
     struct match_need need;
     struct output_spec *outputs; /* of the app, in text */
     uint32_t output_count;
+    const char *items; /* that output which is a list of items; NULL: none */
     bool outputs_loaded;
     uint64_t *failure_hashes;
     uint32_t failure_count;
@@ -278,8 +279,8 @@ void chunk_free(struct engine *e, struct chunk_mem *c);
 
 /* engine_output.c: *ret_why is "" when the answer has the files that the app declares, no others and none too
  * big. */
-enum err output_check(struct engine *e, struct batch_mem *b, const struct engine_report *p, char *ret_why,
-                      size_t room) NODISCARD;
+enum err output_check(struct engine *e, struct batch_mem *b, const struct engine_report *p, bool audit,
+                      char *ret_why, size_t room) NODISCARD;
 
 /* Does the batch's app declare this output? */
 enum err output_declared(struct engine *e, struct batch_mem *b, const char *path, bool *ret) NODISCARD;

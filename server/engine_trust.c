@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "server/audit_draw.h"
 #include "server/engine_in.h"
 
 enum { IS_STORED = 1, IS_CHANGED = 2, RIPE_MAX = 64, TODO_MAX = 65536 };
@@ -158,20 +159,6 @@ static enum err ripen(struct engine *e, const struct trust_mem *t)
     return ERR_OK;
 }
 
-/* Uniform, and known to nobody without the key: the answer is fixed before. */
-static uint32_t draw(const struct engine *e, wu_id unit, const struct digest *answer)
-{
-    uint8_t bytes[2 * DIGEST_BYTES + sizeof unit];
-    memcpy(bytes, e->config.audit_key.bytes, DIGEST_BYTES);
-    memcpy(bytes + DIGEST_BYTES, answer->bytes, DIGEST_BYTES);
-    memcpy(bytes + 2 * DIGEST_BYTES, &unit, sizeof unit);
-    struct digest d = hash_bytes(bytes, sizeof bytes);
-    uint64_t n = 0;
-    for (int i = 0; i < 8; i++)
-        n = n << 8 | d.bytes[i];
-    return (uint32_t)(n % TRUST_MILLION);
-}
-
 static enum err choose(struct engine *e, wu_id unit, enum trust_choice choice)
 {
     switch (choice) {
@@ -199,7 +186,8 @@ static enum err put_in_escrow(struct engine *e, struct batch_mem *b, const struc
 {
     uint32_t at = entry_find(t, u->wu.id);
     enum trust_choice choice =
-        trust_choose(&b->b.trust, &t->trust, &u->wu, t->count, draw(e, u->wu.id, &a->answer), e->now_ms);
+        trust_choose(&b->b.trust, &t->trust, &u->wu, t->count,
+                     audit_draw(&e->config.audit_key, u->wu.id, &a->answer), e->now_ms);
     bool open = choice == TRUST_CONFIRM || choice == TRUST_AUDIT;
     if (at > 0) {
         t->entries[at - 1].held = true;

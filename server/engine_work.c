@@ -54,14 +54,16 @@ static enum err keep_note(struct engine *e, const struct engine_report *p, uint6
 }
 
 /* An answer without the app's files, or with others, is none. */
-static enum err check_outputs(struct engine *e, struct engine_request *r, struct engine_report *p)
+static enum err check_outputs(struct engine *e, struct engine_request *r, struct engine_report *p,
+                              const struct wu *wu)
 {
+    bool audit = p->attempt < wu->attempt_count && wu->attempts[p->attempt].audit;
     struct batch_mem *b;
     char why[320];
     TRY(batch_find(e, wu_id_batch(p->unit), &b));
     if (!b)
         return ERR_OK;
-    TRY(output_check(e, b, p, why, sizeof why));
+    TRY(output_check(e, b, p, audit, why, sizeof why));
     if (!why[0])
         TRY(route_check(e, b, p, why, sizeof why));
     if (!why[0])
@@ -79,7 +81,7 @@ static enum err report(struct engine *e, struct engine_request *r, struct host_m
     if (!u)
         return ack(r, p, ERR_MISSING, "there is no such work unit");
     if (p->error == ATTEMPT_ERROR_NONE)
-        TRY(check_outputs(e, r, p));
+        TRY(check_outputs(e, r, p, &u->wu));
     struct wu_event ev = {.kind = p->error == ATTEMPT_ERROR_NONE ? WU_EV_REPORT : WU_EV_ERROR,
                           .now_ms = e->now_ms,
                           .attempt = p->attempt,

@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "base/rand.h"
 #include "base/str.h"
+#include "server/batch_rules.h"
+#include "server/judge_audit.h"
 #include "server/judge_numeric.h"
 #include "server/judge_validator.h"
 #include "server/ticker.h"
@@ -188,7 +190,36 @@ static enum err load_app(struct bench *b, const struct store_batch *batch)
     return ERR_OK;
 }
 
-static enum err judge_unit(struct judge *j, struct arena *a, wu_id id, struct engine_judged *ret)
+/* Each answer by itself, by the app's own program. */
+static enum err check(struct bench *b, const struct judge_unit *unit, struct engine_judged *ret)
+{
+    const struct wu *wu = &b->unit.wu;
+    for (uint32_t i = 0; i < wu->attempt_count; i++) {
+        bool right = true;
+        bool truth = (int32_t)i == wu->canonical;
+        if (wu->attempts[i].state != ATTEMPT_REPORTED && !truth)
+            continue;
+        TRY(load(b, i, ret));
+        if (!truth)
+            TRY(judge_unit_check(unit, &b->answers[i], &right));
+        ret->groups[i] = right ? 1 : WU_GROUP_UNUSABLE;
+    }
+    return ERR_OK;
+}
+
+static enum err judge(struct bench *b, const struct store_batch *batch, struct engine_judged *ret)
+{
+    const struct judge_config *c = &b->judge->config;
+    const struct judge_validator v = {b->judge->folder, c->blobs, c->validator_cpu_ms, c->validator_wall_ms};
+    struct judge_unit unit = {.from = &b->from, .validator = &v, .app = &b->app, .bundle = &b->bundle};
+    bool audit = b->unit.wu.state == WU_PROVISIONAL;
+    if (!audit && batch_rules_policy(&batch->rules, &b->app) != BATCH_POLICY_CHECKER)
+        return group(b, ret);
+    TRY(judge_unit_load(&unit, &b->unit, batch));
+    return audit ? judge_audits(&unit, &b->unit, batch, &c->audit_key, ret) : check(b, &unit, ret);
+}
+
+static enum err judge_one(struct judge *j, struct arena *a, wu_id id, struct engine_judged *ret)
 {
     struct store_batch batch;
     struct bench *b = arena_alloc(a, sizeof *b);
@@ -198,7 +229,7 @@ static enum err judge_unit(struct judge *j, struct arena *a, wu_id id, struct en
     TRY(store_unit_get(j->config.store, a, id, &b->unit));
     TRY(store_batch_get(j->config.store, a, wu_id_batch(id), &batch));
     TRY(load_app(b, &batch));
-    return group(b, ret);
+    return judge(b, &batch, ret);
 }
 
 /* --- the outbox --- */
@@ -234,7 +265,7 @@ static enum err handle(struct judge *j, struct arena *a, const struct store_outb
     wu_id_text(o->subject, unit);
     q->unit = o->subject;
     q->outbox_id = o->id;
-    enum err e = judge_unit(j, a, o->subject, q);
+    enum err e = judge_one(j, a, o->subject, q);
     if (atomic_load(&j->stop))
         return ERR_BUSY;
     if (e != ERR_OK) {

@@ -1,5 +1,6 @@
 /* judge.h - compares answers where equal digests are not all that counts: within a numeric tolerance, or by
- * the app's own validator program in the sandbox. A thread of its own, fed by the outbox.
+ * the app's own validator program in the sandbox; holds audits against answers; runs the app's checker. A
+ * thread of its own, fed by the outbox.
  *
  * Answers with equal digests are equal, and nothing is run for them. The others are held against one of each
  * group, or against the canonical answer alone once there is one. As numbers are compared outputs of up to
@@ -21,6 +22,7 @@ struct judge_config {
     struct store *store; /* a reader, the judge's alone until judge_stop() */
     struct engine_thread *engine;
     const struct blobs *blobs;
+    struct digest audit_key; /* as the engine's */
     const char *folder; /* for bundles and scratch; made, its content is the judge's and goes at the start */
     /* 0 means the default in brackets. */
     int64_t retry_ms;                            /* [2000] the longest first back-off, doubled each time */

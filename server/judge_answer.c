@@ -86,7 +86,7 @@ static enum err copy_blob(const struct judge_source *from, const struct file_ref
     return e;
 }
 
-static enum err write_output(const struct judge_source *from, const struct file_ref *file, const char *path)
+enum err judge_file_write(const struct judge_source *from, const struct file_ref *file, const char *path)
 {
     struct text bytes;
     bool small;
@@ -110,7 +110,7 @@ enum err judge_answer_unpack(const struct judge_source *from, const struct judge
     TRY(file_make_folders(folder, 0755));
     for (uint32_t i = 0; i < answer->count; i++) {
         TRY(file_join(path, sizeof path, folder, answer->files[i].path));
-        TRY(write_output(from, &answer->files[i], path));
+        TRY(judge_file_write(from, &answer->files[i], path));
     }
     return ERR_OK;
 }

@@ -35,6 +35,9 @@ enum err judge_answer_read(const struct judge_source *from, const struct file_re
 /* All outputs as files below `folder`, which is made. Not of one that clashes. */
 enum err judge_answer_unpack(const struct judge_source *from, const struct judge_answer *answer,
                              const char *folder) NODISCARD;
+/* One file, small or a blob, at a path whose folders are made. */
+enum err judge_file_write(const struct judge_source *from, const struct file_ref *file,
+                          const char *path) NODISCARD;
 /* ERR_BUSY when the server stops. */
 enum err judge_answer_go_on(const struct judge_source *from) NODISCARD;
 

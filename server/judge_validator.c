@@ -33,8 +33,8 @@ static enum err count_entry(void *ctx, const struct file_entry *entry)
 }
 
 /* The bundle, unpacked once: bundles/DIGEST. When there are too many or they are too large, all go. */
-static enum err unpack_bundle(const struct judge_validator *v, const struct digest *bundle,
-                              char ret[PATH_ROOM])
+enum err judge_bundle_unpack(const struct judge_validator *v, const struct digest *bundle, char *ret,
+                             size_t room)
 {
     char hex[DIGEST_TEXT_BYTES], all[PATH_ROOM];
     struct kept kept = {0};
@@ -42,7 +42,7 @@ static enum err unpack_bundle(const struct judge_validator *v, const struct dige
     int fd;
     digest_text(bundle, hex);
     snprintf(all, sizeof all, "%.3900s/bundles", v->folder);
-    if ((size_t)snprintf(ret, PATH_ROOM, "%.3900s/bundles/%s", v->folder, hex) >= PATH_ROOM)
+    if ((size_t)snprintf(ret, room, "%.3900s/bundles/%s", v->folder, hex) >= room)
         return err_set(ERR_LIMIT, "the judge's folder has too long a path");
     if (file_exists(ret))
         return ERR_OK;
@@ -60,8 +60,8 @@ static enum err unpack_bundle(const struct judge_validator *v, const struct dige
     return e;
 }
 
-static enum err run_to_end(const struct judge_source *from, const struct run_spec *spec,
-                           struct run_outcome *ret)
+enum err judge_run_to_end(const struct judge_source *from, const struct run_spec *spec,
+                          struct run_outcome *ret)
 {
     struct run *run;
     bool ended = false;
@@ -136,7 +136,7 @@ static enum err run_validator(const struct judge_validator *v, const struct judg
     spec.limits.wall_ms = v->wall_ms;
     spec.limits.memory_bytes = MEMORY_BYTES;
     spec.limits.processes = 16;
-    TRY(run_to_end(from, &spec, &outcome));
+    TRY(judge_run_to_end(from, &spec, &outcome));
     return read_verdict(spec.work_folder, &outcome, ret);
 }
 
@@ -161,7 +161,7 @@ enum err judge_validate(const struct judge_validator *v, const struct judge_sour
                              .work_folder = work,
                              .limits.disk_bytes = a->bytes + b->bytes + DISK_SPARE_BYTES};
     TRY(judge_answer_go_on(from));
-    TRY(unpack_bundle(v, bundle, bundle_folder));
+    TRY(judge_bundle_unpack(v, bundle, bundle_folder, sizeof bundle_folder));
     TRY(file_join(work, sizeof work, v->folder, "work"));
     enum err e = lay_out(v, from, work, a, b);
     if (e == ERR_OK)

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "run/run.h"
 #include "server/judge_answer.h"
 
 enum judge_verdict { JUDGE_SAME, JUDGE_DIFFERENT, JUDGE_UNUSABLE_A, JUDGE_UNUSABLE_B };
@@ -22,5 +23,11 @@ struct judge_validator {
 enum err judge_validate(const struct judge_validator *v, const struct judge_source *from,
                         const struct manifest *app, const struct digest *bundle, const struct judge_answer *a,
                         const struct judge_answer *b, enum judge_verdict *ret) NODISCARD;
+/* The app's bundle, unpacked once below the judge's folder. */
+enum err judge_bundle_unpack(const struct judge_validator *v, const struct digest *bundle, char *ret,
+                             size_t room) NODISCARD;
+/* Runs a program until it ends; ERR_BUSY as from->stop says. */
+enum err judge_run_to_end(const struct judge_source *from, const struct run_spec *spec,
+                          struct run_outcome *ret) NODISCARD;
 
 #endif

@@ -100,6 +100,7 @@ static enum err start_threads(struct server *s)
     TRY(file_join(path, sizeof path, s->data, "judge"));
     struct judge_config judge = {
         .store = s->judge_store, .engine = s->thread, .blobs = s->blobs, .folder = path};
+    TRY(project_audit_key(s->project, &judge.audit_key));
     struct deliver_config deliver = {.store = s->deliver_store, .engine = s->thread, .blobs = s->blobs};
     TRY(auth_new(s->store, &s->auth));
     TRY(rate_new(c->token_rate, c->token_rate * BURST_S, &s->token_rate));

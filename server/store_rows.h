@@ -6,9 +6,10 @@
 
 #define STORE_ROWS_EACH 500 /* written at once */
 
+enum { TABLE_KEYS_MAX = 3 };
+
 /* How to read and write whole rows of one table. A db remembers statements by the address of their
  * descriptor: it must be closed before this goes. */
-enum { TABLE_KEYS_MAX = 3 };
 struct table_io {
     const struct db_table *table;
     struct db_scan first;                  /* from the start */

@@ -45,6 +45,8 @@ static const struct cli_option options[] = {
     {"cost", 0, "SECONDS", "of one unit on the reference machine", NULL, false},
     {"checkpoint", 0, "PATH", "a file that lets the program go on after a stop", NULL, true},
     {"items", 0, "PATH", "the output that lists the answer's items, one a line", NULL, false},
+    {"checker", 0, "WORD", "a word that starts the app's own check of an answer; once for each word", NULL,
+     true},
     {"sdk", 0, NULL, "the program uses the Dugnad SDK", NULL, false},
     {"manifest", 'm', "FILE", "a manifest to start from; options win over it", NULL, false},
 };
@@ -142,33 +144,43 @@ static enum err gather(struct plan *p)
 }
 
 /* One that is missing would be found out only when the first two answers are to be compared. */
-static enum err check_validator(const struct plan *p)
+static enum err check_helper(const struct plan *p, const char *what, const char *word)
 {
     char full[PACK_PATH_BYTES];
-    const char *word = p->manifest.validator[0], *path = str_starts(word, "/app/") ? word + 5 : word;
+    const char *path = str_starts(word, "/app/") ? word + 5 : word;
     if (str_is_safe_path(path) && file_join(full, sizeof full, p->staging, path) == ERR_OK &&
         file_exists(full))
         return ERR_OK;
-    return err_set(ERR_MISSING, "the validator %.200s is neither a file here nor one of the bundle", word);
+    return err_set(ERR_MISSING, "the %s %.200s is neither a file here nor one of the bundle", what, word);
 }
 
-/* A validator named by a file of this machine is packed too. */
-static enum err gather_validator(struct plan *p)
+/* A validator or checker named (by an option) by a file of this machine is packed too. */
+static enum err gather_helper(struct plan *p, const char *what, bool named, const char ***list,
+                              uint32_t *count)
+{
+    struct pack_words words = {0};
+    if (!named || access((*list)[0], R_OK) != 0)
+        return check_helper(p, what, (*list)[0]);
+    enum err e = pack_program(&p->pack, (*list)[0], &words);
+    for (uint32_t i = 1; i < *count && e == ERR_OK; i++)
+        e = pack_word(&words, (*list)[i]);
+    *list = arena_array(p->pack.arena, words.count + 1, sizeof **list);
+    if (!*list)
+        return ERR_NOMEM;
+    memcpy(*list, words.list, words.count * sizeof **list);
+    *count = words.count;
+    return e;
+}
+
+static enum err gather_helpers(struct plan *p)
 {
     struct manifest *m = &p->manifest;
-    struct pack_words words = {0};
-    if (m->compare != COMPARE_VALIDATOR)
-        return ERR_OK;
-    if (!args_text(p->args, "compare", NULL) || access(m->validator[0], R_OK) != 0)
-        return check_validator(p);
-    enum err e = pack_program(&p->pack, m->validator[0], &words);
-    for (uint32_t i = 1; i < m->validator_count && e == ERR_OK; i++)
-        e = pack_word(&words, m->validator[i]);
-    m->validator = arena_array(p->pack.arena, words.count + 1, sizeof *m->validator);
-    if (!m->validator)
-        return ERR_NOMEM;
-    memcpy(m->validator, words.list, words.count * sizeof *m->validator);
-    m->validator_count = words.count;
+    enum err e = ERR_OK;
+    if (m->compare == COMPARE_VALIDATOR)
+        e = gather_helper(p, "validator", args_text(p->args, "compare", NULL) != NULL, &m->validator,
+                          &m->validator_count);
+    if (e == ERR_OK && m->checker_count > 0)
+        e = gather_helper(p, "checker", args_count(p->args, "checker") > 0, &m->checker, &m->checker_count);
     return e;
 }
 
@@ -209,7 +221,7 @@ static enum err pack_all(struct plan *p)
                                   .python = p->pack.python,
                                   .stdout_default = STDOUT_DEFAULT};
     if ((e = pack_manifest_make(&given, p->pack.arena, &p->manifest)) == ERR_OK &&
-        (e = gather_validator(p)) == ERR_OK && (e = make_bundle(p)) == ERR_OK)
+        (e = gather_helpers(p)) == ERR_OK && (e = make_bundle(p)) == ERR_OK)
         e = write_release(p);
     return e;
 }

@@ -174,6 +174,7 @@ enum err pack_manifest_make(const struct pack_manifest *g, struct arena *a, stru
         (e = words(args, "needs-feature", FEATURES_MAX, a, &m.needs_features, &m.needs_feature_count)) !=
             ERR_OK ||
         (e = words(args, "checkpoint", CHECKPOINTS_MAX, a, &m.checkpoints, &m.checkpoint_count)) != ERR_OK ||
+        (e = words(args, "checker", WU_ARGS_MAX, a, &m.checker, &m.checker_count)) != ERR_OK ||
         (cost && (e = str_to_double(cost, &m.cost)) != ERR_OK))
         return e;
     m.title = args_text(args, "title", m.title);

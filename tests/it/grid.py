@@ -429,7 +429,7 @@ class Grid:
                **rules):
         """A batch over HTTPS: array: how many units, counted from 0; lines: one unit for each word."""
         api = api or self.api
-        rules = {"min_quorum": quorum, "target_attempts": quorum, "deadline_ms": deadline_ms, **rules}
+        rules = {**({"min_quorum": quorum, "target_attempts": quorum} if quorum else {}), "deadline_ms": deadline_ms, **rules}
         body = dict(app=app, command=list(command), rules=rules)
         if limits:
             body["limits"] = limits

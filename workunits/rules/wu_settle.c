@@ -190,6 +190,12 @@ void wu_late(struct wu *wu, uint32_t i, struct wu_effects *fx)
 
 static enum err judge_gave_up(struct wu *wu, struct wu_effects *fx)
 {
+    if (wu->state == WU_PROVISIONAL && wu->needed < 2) { /* ask for another whole answer instead */
+        wu_reopen(wu, fx);
+        wu->needed = 2;
+        wu_settle(wu, fx);
+        return ERR_OK;
+    }
     if (!wu_is_accepted(wu)) {
         wu_fail(wu, WU_FAILURE_JUDGE, fx);
         return ERR_OK;

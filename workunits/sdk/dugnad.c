@@ -70,86 +70,43 @@ failed:;
     return -1;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    long long x = *(const long long *)a, y = *(const long long *)b;
-    return (x > y) - (x < y);
-}
-
-/* The next number of a JSON list; 1: *ret is set, 0: the list has ended, -1: it is no list of numbers. */
-static int next_item(const char **at, char *first, long long *ret)
+/* "SEED:SHARE" or "only:ITEM". What is neither asks for everything: too much is right, too little is not. */
+static void read_audit(struct dugnad *d, const char *text)
 {
     char *end;
-    *at += strspn(*at, " \t\r\n");
-    if (**at == ']')
-        return 0;
-    if (!*first) {
-        if (**at != ',')
-            return -1;
-        *at += 1 + strspn(*at + 1, " \t\r\n");
-    }
-    *first = 0;
-    if ((**at < '0' || **at > '9') && **at != '-')
-        return -1;
+    int only = strncmp(text, "only:", 5) == 0;
     errno = 0;
-    *ret = strtoll(*at, &end, 10);
-    if (errno || end == *at || (*end && !strchr(",] \t\r\n", *end)))
-        return -1;
-    *at = end;
-    return 1;
-}
-
-/* What is no list of numbers asks for everything: too much is right, too little is not. */
-static void read_items(struct dugnad *d, const char *text)
-{
-    char first = 1;
-    long long item;
-    int found;
-    size_t room = 0;
-    text += strspn(text, " \t\r\n");
-    if (*text++ != '[')
+    d->seed = only ? strtoull(text + 5, &end, 10) : strtoull(text, &end, 16);
+    if (errno || end == text || (only ? *end != 0 : *end != ':'))
         return;
-    while ((found = next_item(&text, &first, &item)) == 1) {
-        if (d->item_count == room) {
-            room = room ? room * 2 : 64;
-            long long *more = room <= DUGNAD_ITEMS_MAX * 2 ? realloc(d->items, room * sizeof *more) : NULL;
-            if (!more)
-                break;
-            d->items = more;
-        }
-        d->items[d->item_count++] = item;
+    if (!only) {
+        d->share = strtoul(end + 1, &end, 10);
+        if (errno || *end)
+            return;
     }
-    if (found != 0 || d->item_count > DUGNAD_ITEMS_MAX) {
-        dugnad_done(d);
-        return;
-    }
-    if (d->item_count)
-        qsort(d->items, d->item_count, sizeof *d->items, by_value);
-    d->all_items = 0;
+    d->audit = only ? 2 : 1;
 }
 
 int dugnad_init(struct dugnad *d)
 {
     struct stat st;
-    const char *folder = getenv("DUGNAD_FOLDER"), *items = getenv("DUGNAD_ITEMS");
+    const char *folder = getenv("DUGNAD_FOLDER"), *audit = getenv("DUGNAD_AUDIT");
     memset(d, 0, sizeof *d);
-    d->all_items = 1;
     d->progressed_ms = d->looked_ms = LLONG_MIN / 2;
     if (!folder || !*folder)
         folder = DUGNAD_FOLDER_DEFAULT;
     if (strlen(folder) < sizeof d->folder && stat(folder, &st) == 0 && S_ISDIR(st.st_mode))
         memcpy(d->folder, folder, strlen(folder) + 1);
-    if (items)
-        read_items(d, items);
+    if (audit)
+        read_audit(d, audit);
     return d->folder[0] != 0;
 }
 
 void dugnad_done(struct dugnad *d)
 {
-    free(d->items);
+    if (d->items)
+        fclose(d->items);
     d->items = NULL;
-    d->item_count = 0;
-    d->all_items = 1;
 }
 
 void dugnad_progress(struct dugnad *d, double fraction)
@@ -212,11 +169,57 @@ void dugnad_checkpointed(struct dugnad *d)
         (void)replace(path, "", 0, 0);
 }
 
+int dugnad_items(struct dugnad *d, const char *path, long long total)
+{
+    dugnad_done(d);
+    if (total < 0 || total > DUGNAD_ITEMS_MAX) {
+        errno = EINVAL;
+        return -1;
+    }
+    d->item_total = total;
+    d->item_next = 0;
+    d->items = fopen(path, "w");
+    return d->items && fprintf(d->items, "items %lld\n", total) > 0 ? 0 : -1;
+}
+
+/* The finalizer of splitmix64. */
+static unsigned long long mix(unsigned long long z)
+{
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9ull;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBull;
+    return z ^ z >> 31;
+}
+
 int dugnad_item_wanted(const struct dugnad *d, long long item)
 {
-    if (d->all_items)
+    unsigned long long i = (unsigned long long)item;
+    if (d->audit == 0)
         return 1;
-    if (!d->item_count)
+    if (d->audit == 2)
+        return i == d->seed;
+    if (mix(d->seed + i * 0x9E3779B97F4A7C15ull) % 1000000 < d->share)
+        return 1;
+    return d->item_total > 0 && i == mix(d->seed) % (unsigned long long)d->item_total;
+}
+
+int dugnad_item(struct dugnad *d, long long item, const char *text)
+{
+    if (!d->items || item < d->item_next || item >= d->item_total || strchr(text, '\n')) {
+        errno = EINVAL;
+        return -1;
+    }
+    d->item_next = item + 1;
+    if (!dugnad_item_wanted(d, item))
         return 0;
-    return bsearch(&item, d->items, d->item_count, sizeof item, by_value) != NULL;
+    return fprintf(d->items, "%lld\t%s\n", item, text) > 0 ? 0 : -1;
+}
+
+int dugnad_items_end(struct dugnad *d)
+{
+    FILE *f = d->items;
+    d->items = NULL;
+    if (!f)
+        return -1;
+    int bad = ferror(f);
+    return fclose(f) != 0 || bad ? -1 : 0;
 }

@@ -22,19 +22,22 @@
 #define DUGNAD_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 #define DUGNAD_FOLDER_DEFAULT "/work/.dugnad"
-#define DUGNAD_ITEMS_MAX      1000000 /* items of one audit */
+#define DUGNAD_ITEMS_MAX      1000000 /* of one work unit */
 
 struct dugnad {
-    char folder[200]; /* "": not inside Dugnad */
-    long long *items; /* sorted; those of an audit */
-    size_t item_count;
-    int all_items;           /* 1: every item is wanted */
+    char folder[200];        /* "": not inside Dugnad */
+    int audit;               /* 0: every item is wanted, 1: a share of them, 2: one */
+    unsigned long long seed; /* of the share; the one */
+    unsigned long share;     /* in millionths */
+    FILE *items;
+    long long item_total, item_next;
     long long progressed_ms; /* when the progress was written last */
     long long looked_ms;     /* when the wishes below were looked for last */
     int stop, checkpoint;
@@ -43,7 +46,7 @@ struct dugnad {
 /* Finds out whether this is a work unit: /work/.dugnad is there, or the environment's DUGNAD_FOLDER names
  * another folder (for trying it by hand). 1 inside Dugnad, 0 outside. */
 int dugnad_init(struct dugnad *d);
-/* Frees what dugnad_init() took. */
+/* Closes what is open. */
 void dugnad_done(struct dugnad *d);
 
 /* How far the work is, 0..1; what is out of range is brought into it. Call it as often as you like: it is
@@ -64,9 +67,30 @@ int dugnad_checkpoint(struct dugnad *d, const char *path, const void *bytes, siz
 /* For programs that write their checkpoint themselves: it is complete. */
 void dugnad_checkpointed(struct dugnad *d);
 
-/* 1 when this item of the work unit is to be computed: all are, unless the unit is an audit that asks for
- * some (the environment's DUGNAD_ITEMS, a JSON list of numbers). */
+/* An answer that is a list of items (points of a grid, candidates, frames) can be audited piece by piece:
+ * other hosts recompute a few items instead of the whole unit, so that nearly everything is run only once.
+ * Name the file in the app's manifest ("items") and write it with these:
+ *
+ *     dugnad_items(&grid, "items.txt", count);
+ *     for (long i = 0; i < count; i++)
+ *         if (dugnad_item_wanted(&grid, i))
+ *             dugnad_item(&grid, i, compute(i));
+ *     if (dugnad_items_end(&grid) != 0)
+ *         return 1;
+ *
+ * An item depends on the unit and its own number alone, and is the same text wherever it is computed. The
+ * file and the rule of what is wanted are in PROTOCOL.md, for programs in other languages. */
+
+/* Begins the list of `total` items (0 to DUGNAD_ITEMS_MAX) in a file. 0, or -1 with errno. */
+int dugnad_items(struct dugnad *d, const char *path, long long total);
+/* 1 when this item is to be computed: all are, unless the unit is an audit (the environment's DUGNAD_AUDIT).
+ */
 int dugnad_item_wanted(const struct dugnad *d, long long item);
+/* Adds an item, in the order of their numbers; text without line breaks. One that is not wanted is left out.
+ * 0, or -1 with errno (EINVAL: out of order, out of range, a line break). */
+int dugnad_item(struct dugnad *d, long long item, const char *text);
+/* Ends the list. 0, or -1 when not all of it was written. */
+int dugnad_items_end(struct dugnad *d);
 
 #ifdef __cplusplus
 }

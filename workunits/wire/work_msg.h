@@ -84,6 +84,7 @@ struct work_unit {
     struct digest *path;
     uint32_t path_len;
     struct digest release, bundle;
+    const char *audit; /* which items to recompute (items.h); NULL: the whole unit */
 };
 
 struct work_chunk {

@@ -3,6 +3,7 @@
 
 #include "base/merkle.h"
 #include "base/str.h"
+#include "wire/items.h"
 #include "wire/work_msg.h"
 
 static void unit_write(struct json_out *o, const struct work_unit *u)
@@ -20,6 +21,8 @@ static void unit_write(struct json_out *o, const struct work_unit *u)
         json_out_close(o);
         digest_write(o, "release", &u->release);
         digest_write(o, "bundle", &u->bundle);
+        if (u->audit)
+            json_out_string(o, "audit", u->audit);
     }
     json_out_close(o);
 }
@@ -130,6 +133,11 @@ static enum err unit_read(const struct json *item, struct arena *a, struct work_
         (e = digest_read(item, "units", "release", &u->release)) != ERR_OK)
         return e;
     u->index = (uint32_t)index;
+    if ((e = text_read(item, "units", "audit", AUDIT_TEXT_BYTES, false, a, &u->audit)) != ERR_OK)
+        return e;
+    struct audit audit;
+    if (u->audit && (e = audit_parse(u->audit, &audit)) != ERR_OK)
+        return e;
     return digest_read(item, "units", "bundle", &u->bundle);
 }
 

@@ -1,0 +1,169 @@
+"""How answers become true without a quorum: trust, escrow, audits of items, checkers; with hosts that lie in many ways."""
+
+import base64
+
+import pytest
+
+from grid import BIN, digest, eventually
+
+ITEMS = 60
+MASK = (1 << 64) - 1
+
+
+@pytest.fixture(autouse=True)
+def alone(grid):
+    yield
+    grid.cancel_all()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def app(grid):
+    grid.publish("dugnad-say")
+    grid.publish("dugnad-items", "items", "--output", "out.txt", "--output", "items.txt", "--items", "items.txt")
+    grid.publish("dugnad-items", "checked", "--output", "out.txt", "--output", "items.txt", "--checker", BIN / "dugnad-items", "--checker=--check")
+
+
+def mix(z):
+    z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) & MASK
+    z = ((z ^ z >> 27) * 0x94D049BB133111EB) & MASK
+    return z ^ z >> 31
+
+
+def wanted(audit, i):
+    """The rule of PROTOCOL.md section 6."""
+    if audit is None:
+        return True
+    seed, share = int(audit.split(":")[0], 16), int(audit.split(":")[1])
+    return mix((seed + i * 0x9E3779B97F4A7C15) & MASK) % 1000000 < share or i == mix(seed) % ITEMS
+
+
+def items(word, audit=None, wrong=()):
+    lines = [f"{i}\t{word}-{i * i if i not in wrong else 'lie'}\n" for i in range(ITEMS) if wanted(audit, i)]
+    return f"items {ITEMS}\n" + "".join(lines)
+
+
+def files(attempt, **outputs):
+    refs = []
+    for path, data in outputs.items():
+        raw = data.encode()
+        refs.append(dict(path=path.replace("_", "."), sha256=digest(raw), bytes=len(raw), data=base64.b64encode(raw).decode()))
+    return dict(attempt=attempt, outcome="ok", outputs=refs, usage=dict(cpu_ms=10, wall_ms=20, memory_bytes=1 << 20))
+
+
+def answer(unit, word, wrong=(), frames=False):
+    """What a host says of a unit: the whole of it, or of the items that an audit asks for."""
+    audit = unit.get("audit")
+    if audit:
+        return files(unit["attempt"], items_txt=items(word, audit, range(ITEMS) if frames else ()))
+    return files(unit["attempt"], out_txt=f"{word}\n", items_txt=items(word, wrong=wrong))
+
+
+def run(grid, batch, hosts, seconds=60):
+    """hosts: (host, what it says of a unit) each, one unit at a time. How many units were run, audits not counted."""
+    runs = [0]
+
+    def step():
+        for host, say in hosts:
+            for attempt, unit in host.take(1).items():
+                runs[0] += "audit" not in unit
+                host.report(say(unit))
+        return grid.status(batch)["state"] == "done"
+    eventually(step, seconds, every=0.005, what=f"batch {batch} is done")
+    return runs[0]
+
+
+def say(lies=lambda n: False):
+    """For the app say: right answers, but where lies(number of answer) is."""
+    count = [0]
+
+    def one(unit):
+        count[0] += 1
+        text = "lie\n" if lies(count[0]) else f"{unit['word']}\n"
+        return files(unit["attempt"], out_txt=text)
+    return one
+
+
+def is_banned(grid, host):
+    return grid.api.get(f"/v1/hosts/{host.id}")["banned"]
+
+
+def right(batch, count):
+    return {f"{batch}.{i}": f"{i}\n" for i in range(count)}
+
+
+def right_items(batch, count):
+    """grid.answers() has the first output of each answer, by path."""
+    return {f"{batch}.{i}": items(i) for i in range(count)}
+
+
+def test_without_a_quorum_new_hosts_are_confirmed_and_trusted_ones_only_now_and_then(grid):
+    hosts = [(grid.host(f"good{i}"), say()) for i in range(3)]
+    batch = grid.submit("say", array=400, quorum=None, policy="adaptive", probation=5, escrow_units=30)
+    runs = run(grid, batch, hosts)
+    assert grid.answers(batch) == right(batch, 400)
+    assert 400 < runs < 600, "a quorum of two would be 800"
+    told = grid.status(batch)
+    assert (told["accepted"], told["provisional"]) == (400, 0)
+
+
+def test_who_lies_once_it_is_trusted_is_banned_and_what_waits_of_it_is_run_again(grid):
+    liar = grid.host("turncoat")
+    hosts = [(grid.host(f"plain{i}"), say()) for i in range(3)] + [(liar, say(lambda n: n > 30))]
+    batch = grid.submit("say", array=500, quorum=None, policy="adaptive", probation=5, escrow_units=60, audit_share=0.3)
+    run(grid, batch, hosts)
+    assert grid.answers(batch) == right(batch, 500)
+    assert is_banned(grid, liar)
+    assert not any(is_banned(grid, h) for h, _ in hosts[:3])
+
+
+def test_items_are_audited_and_one_wrong_item_is_found(grid):
+    liar = grid.host("forger")
+    lied = [0]
+
+    def forge(unit):
+        lied[0] += "audit" not in unit
+        return answer(unit, unit["word"], wrong=(7,) if lied[0] > 5 else ())
+    honest = [(grid.host(f"exact{i}"), lambda u: answer(u, u["word"])) for i in range(6)]
+    batch = grid.submit("items", array=400, quorum=None, policy="audit", probation=4, escrow_units=50, audit_share=0.2)
+    runs = run(grid, batch, honest + [(liar, forge)], seconds=90)
+    assert grid.answers(batch) == right_items(batch, 400)
+    assert is_banned(grid, liar)
+    assert not any(is_banned(grid, h) for h, _ in honest)
+    assert runs < 600, "most units are run once"
+
+
+def test_an_auditor_that_frames_honest_hosts_is_found_out_by_the_server(grid):
+    framer = grid.host("framer")
+    honest = [(grid.host(f"victim{i}"), lambda u: answer(u, u["word"])) for i in range(5)]
+    batch = grid.submit("items", array=60, quorum=None, policy="audit", probation=2, escrow_units=10, audit_share=0.1)
+    run(grid, batch, honest + [(framer, lambda u: answer(u, u["word"], frames=True))])
+    assert grid.answers(batch) == right_items(batch, 60)
+    assert not any(is_banned(grid, h) for h, _ in honest)
+    assert is_banned(grid, framer)
+
+
+def test_a_checker_takes_the_place_of_a_second_answer(grid):
+    liar, honest = grid.host("cheat"), grid.host("worker")
+    batch = grid.submit("checked", array=30, quorum=None, policy="checker")
+    runs = run(grid, batch, [(liar, lambda u: answer(u, f"not {u['word']}")), (honest, lambda u: answer(u, u["word"]))])
+    assert grid.answers(batch) == right_items(batch, 30)
+    states = [a["state"] for i in range(30) for a in grid.attempts(f"{batch}.{i}") if a.get("host") == liar.id]
+    assert states and set(states) == {"invalid"}
+    assert runs == 30 + len(states)
+
+
+def test_once_believes_every_answer_and_gives_an_owner_all(grid):
+    only = grid.host("only")
+    batch = grid.submit("say", array=20, quorum=None, policy="once")
+    assert run(grid, batch, [(only, say())]) == 20
+    assert grid.answers(batch) == right(batch, 20)
+
+
+@pytest.mark.parametrize("app,rules,says", [
+    ("say", dict(policy="audit"), "lists no items"), ("say", dict(policy="checker"), "no verify program"),
+    ("say", dict(policy="guess"), "once, quorum, adaptive, audit or checker"), ("say", dict(policy="once", audit_share=0.5), "go with the policies adaptive and audit"),
+    ("say", dict(policy="adaptive", audit_share=0.1, audit_floor=0.5), "audit_floor"), ("say", dict(policy="adaptive", min_quorum=2), "goes with quorum alone"),
+])
+def test_policies_that_cannot_be_are_refused_with_the_reason(grid, app, rules, says):
+    reply = grid.api.ask("POST", "/v1/batches", dict(app=app, command=["{}"], rules=rules, array=dict(first=0, last=1)))
+    assert reply.status == 400 and says in reply.json["error"]["message"]
