@@ -179,11 +179,37 @@ static enum err check_record(const struct text *t)
     return ERR_OK;
 }
 
+static bool is_visible(const char *text)
+{
+    size_t len = strlen(text);
+    for (size_t i = 0; i < len; i++)
+        if (text[i] <= ' ' || text[i] > '~')
+            return false;
+    return len > 0 && len <= NAME_BYTES_MAX;
+}
+
+static enum err first_word(struct call *c, const struct text *line, const char **ret)
+{
+    size_t len = 0;
+    while (len < line->len && line->data[len] != ' ' && line->data[len] != '\t')
+        len++;
+    const char *word = arena_bytes(&c->http->arena, line->data, len);
+    TRY(word ? ERR_OK : ERR_NOMEM);
+    if (!is_visible(word))
+        return err_set(ERR_INVALID, "its first word must be 1 to %d visible characters", NAME_BYTES_MAX);
+    *ret = word;
+    return ERR_OK;
+}
+
 static enum err take_lines(struct call *c, struct engine_publish *q)
 {
     const char *at = buf_text(&c->http->body), *end = at + c->http->body.len;
     struct text *bodies = arena_array(&c->http->arena, RECORDS_PER_REQUEST_MAX, sizeof *bodies);
-    TRY(bodies ? ERR_OK : ERR_NOMEM);
+    const char **groups = arena_array(&c->http->arena, RECORDS_PER_REQUEST_MAX, sizeof *groups);
+    const char *by = http_query(c->http, "group_by");
+    TRY(bodies && groups ? ERR_OK : ERR_NOMEM);
+    if (by && !str_eq(by, "word"))
+        return err_set(ERR_INVALID, "?group_by= can be word: the first word of a record is its group");
     for (uint32_t n = 1; at < end; n++) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         struct text line = {at, (uint32_t)((newline ? newline : end) - at)};
@@ -194,9 +220,12 @@ static enum err take_lines(struct call *c, struct engine_publish *q)
             return err_set(ERR_LIMIT, "a request takes %d records at most: send the rest in another",
                            RECORDS_PER_REQUEST_MAX);
         TRY(err_prefix(check_record(&line), "line %u", n));
+        if (by)
+            TRY(err_prefix(first_word(c, &line, &groups[q->count]), "line %u", n));
         bodies[q->count++] = line;
     }
     q->bodies = bodies;
+    q->groups = by ? groups : NULL;
     return ERR_OK;
 }
 
@@ -210,15 +239,6 @@ static enum err take_one(struct call *c, struct engine_publish *q)
     q->bodies = body;
     q->count = body->len > 0;
     return check_record(body);
-}
-
-static bool is_visible(const char *text)
-{
-    size_t len = strlen(text);
-    for (size_t i = 0; i < len; i++)
-        if (text[i] <= ' ' || text[i] > '~')
-            return false;
-    return len > 0 && len <= NAME_BYTES_MAX;
 }
 
 static enum err check_name(const char *name)

@@ -295,7 +295,8 @@ struct engine_quota {
 /* Streams are made when they are first named. */
 struct engine_publish {
     const char *stream;
-    const char *group; /* as in store_record; "": none */
+    const char *group;         /* as in store_record; "": none */
+    const char *const *groups; /* of each record instead; NULL: none */
     const struct text *bodies;
     uint32_t count;
     uint64_t ret_last; /* number of the last one; they are neighbours */

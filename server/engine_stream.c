@@ -86,7 +86,7 @@ static enum err add_all(struct engine *e, struct stream_mem *m, const struct eng
     const char *group;
     TRY(engine_text(&e->turn, q->group, &group));
     for (uint32_t i = 0; i < q->count; i++) {
-        struct store_record record = {.group = group, .body = q->bodies[i]};
+        struct store_record record = {.group = q->groups ? q->groups[i] : group, .body = q->bodies[i]};
         TRY(stream_add(e, m, &record));
     }
     return ERR_OK;

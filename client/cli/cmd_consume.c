@@ -221,9 +221,10 @@ static struct record *take(struct consumer *k)
 {
     struct record *first = NULL, **end = &first, **at = &k->waiting;
     const char *held[64]; /* of those that were passed over: later ones of the same must wait too */
+    const char *last = "";
     uint32_t held_count = 0;
     int64_t n = 0;
-    while (*at && n < k->each && held_count < 64) {
+    while (*at && held_count < 64) {
         struct record *r = *at;
         bool waits = is_busy(k, r->tie);
         for (uint32_t i = 0; i < held_count && !waits; i++)
@@ -233,10 +234,13 @@ static struct record *take(struct consumer *k)
             at = &r->next;
             continue;
         }
+        if (n >= k->each && !(*r->tie && str_eq(r->tie, last)))
+            break; /* neighbours of one unit are not parted */
         *at = r->next;
         r->next = NULL;
         *end = r;
         end = &r->next;
+        last = r->tie;
         k->waiting_count--;
         n++;
     }
@@ -399,6 +403,17 @@ static bool wants_more(const struct consumer *k)
                            : !k->empty || clock_mono_ms() - k->asked_ms > LOOK_AGAIN_MS;
 }
 
+/* With nothing in hand a signal ends the program at once: whatever was on its way comes back after its lease.
+ */
+static enum err wait_for_more(struct consumer *k)
+{
+    sigset_t blocked;
+    sigprocmask(SIG_SETMASK, &k->outside, &blocked);
+    enum err e = fetch(k, WAIT_S);
+    sigprocmask(SIG_SETMASK, &blocked, NULL);
+    return e;
+}
+
 static enum err turn(struct consumer *k)
 {
     enum err e = reap(k);
@@ -406,7 +421,7 @@ static enum err turn(struct consumer *k)
                         (k->running && clock_mono_ms() - k->renewed_ms > k->lease_s * 1000 / 3)))
         e = tell(k, false);
     if (e == ERR_OK && wants_more(k))
-        e = fetch(k, k->running || k->once ? 0 : WAIT_S);
+        e = k->running || k->once ? fetch(k, 0) : wait_for_more(k);
     if (e == ERR_OK)
         e = start_all(k);
     if (e == ERR_OK)

@@ -58,12 +58,14 @@ const struct cli_command cmd_streams = {
 static const struct cli_option publish_options[] = {
     {"group", 'g', "NAME",
      "these records belong together: one consumer of a cursor gets neighbours of a group", NULL, false},
+    {"group-by-word", 0, NULL, "the first word of each line is its group", NULL, false},
     {"whole", 0, NULL, "all that comes is one record, instead of a record for each line", NULL, false},
 };
 
 struct publishing {
     struct cli *c;
     const char *path;
+    bool by_word; /* lines of one first word go in one request */
     uint64_t count;
 };
 
@@ -84,18 +86,36 @@ static enum err send_lines(struct publishing *p, const char *bytes, size_t len, 
     return e;
 }
 
-/* Whole lines only; *ret_used bytes of them. */
-static enum err send_some(struct publishing *p, const char *bytes, size_t len, size_t *ret_used)
+static bool same_word(const char *a, const char *b)
 {
-    size_t end = 0;
-    uint32_t lines = 0;
-    while (lines < RECORDS_PER_REQUEST_MAX) {
+    size_t len = strcspn(a, " \t\n");
+    return len == strcspn(b, " \t\n") && memcmp(a, b, len) == 0;
+}
+
+/* Whole lines only; *ret_used bytes of them. last: nothing comes after these bytes. */
+static enum err send_some(struct publishing *p, const char *bytes, size_t len, bool last, size_t *ret_used)
+{
+    size_t end = 0, before = 0, group = 0; /* where the last line and the last group begin */
+    uint32_t lines = 0, group_lines = 0;
+    bool full = false;
+    while (!full) {
         const char *newline = memchr(bytes + end, '\n', len - end);
         size_t line = newline ? (size_t)(newline - bytes) + 1 - end : 0;
-        if (line == 0 || (end > 0 && end + line > SEND_BYTES_MAX))
+        if (line > 0 && end > 0 && !same_word(bytes + before, bytes + end)) {
+            group = end;
+            group_lines = lines;
+        }
+        full = line > 0 && (lines == RECORDS_PER_REQUEST_MAX || (end > 0 && end + line > SEND_BYTES_MAX));
+        if (full || line == 0)
             break;
+        before = end;
         lines += line > 1;
         end += line;
+    }
+    /* The last group may go on beyond what is here, or beyond what a request takes. */
+    if (p->by_word && group < end && (!last || full) && (group > 0 || !full)) {
+        end = group;
+        lines = group_lines;
     }
     *ret_used = end;
     enum err e = lines ? send_lines(p, bytes, end, "application/x-ndjson") : ERR_OK;
@@ -104,18 +124,18 @@ static enum err send_some(struct publishing *p, const char *bytes, size_t len, s
     return e;
 }
 
-static enum err publish_lines(struct publishing *p, struct buf *in)
+static enum err publish_lines(struct publishing *p, struct buf *in, bool last)
 {
     size_t used = 1, done = 0;
     enum err e = ERR_OK;
     while (e == ERR_OK && used > 0) {
-        e = send_some(p, buf_text(in) + done, in->len - done, &used);
+        e = send_some(p, buf_text(in) + done, in->len - done, last, &used);
         done += e == ERR_OK ? used : 0;
     }
     if (done > 0)
         memmove(in->data, in->data + done, in->len - done);
     in->len -= done;
-    if (e == ERR_OK && in->len > RECORD_BYTES_MAX)
+    if (e == ERR_OK && in->len > RECORD_BYTES_MAX && !memchr(in->data, '\n', in->len))
         return err_set(ERR_LIMIT, "a line is longer than %u bytes: a record takes no more", RECORD_BYTES_MAX);
     return e;
 }
@@ -134,7 +154,7 @@ static enum err publish_all(struct publishing *p, bool whole)
         if (n == 0 && !whole && in.len > 0)
             e = buf_add_char(&in, '\n');
         if (e == ERR_OK && !whole)
-            e = publish_lines(p, &in);
+            e = publish_lines(p, &in, n == 0);
         if (e == ERR_OK && whole && (n == 0 || in.len > RECORD_BYTES_MAX + 1)) {
             e = send_lines(p, buf_text(&in), in.len, "text/plain");
             p->count++;
@@ -152,7 +172,10 @@ static enum err run_cmd_publish(struct cli *c, const struct args *a)
     enum err e = stream_path(&path, a->words[0], "");
     if (e == ERR_OK && group && (e = buf_add_text(&path, "?group=")) == ERR_OK)
         e = api_escape(group, &path);
-    struct publishing p = {.c = c, .path = buf_text(&path)};
+    bool by_word = args_flag(a, "group-by-word");
+    if (e == ERR_OK && by_word)
+        e = buf_add_text(&path, group ? "&group_by=word" : "?group_by=word");
+    struct publishing p = {.c = c, .path = buf_text(&path), .by_word = by_word};
     if (e == ERR_OK)
         e = publish_all(&p, args_flag(a, "whole"));
     if (p.count > 0)

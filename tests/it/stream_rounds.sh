@@ -20,8 +20,8 @@ trap end EXIT
 
 rss() { [ -z "${SERVER_PID:-}" ] || awk '/^VmRSS/ { print $2 }' "/proc/$SERVER_PID/status"; }
 
-consume() { # CURSOR NAME: a consumer whose programs write what they get into one file
-  "$DUGNAD" consume "$stream" --cursor "$1" --batch "$each" --lease 5s --quiet -- sh -c "cat >> $work/$2" &
+consume() { # CURSOR NAME SECONDS: a consumer whose programs write what they get into one file, and take so long for it
+  "$DUGNAD" consume "$stream" --cursor "$1" --batch "$each" --lease 5s --quiet -- sh -c "cat >> $work/$2; sleep $3" 2>/dev/null &
   pids+=($!)
 }
 
@@ -35,23 +35,23 @@ for s in json.load(sys.stdin)["items"]:
 
 begun=$(date +%s%N)
 seq 0 $((records - 1)) | awk '{ printf "%d %d\n", int($1 / 10), $1 % 10 }' >"$work/all"
-# Ten a request would part no group but cost a request each: a request of 1000 lines holds whole groups, which stay neighbours.
-"$DUGNAD" publish "$stream" --quiet <"$work/all" &
+"$DUGNAD" publish "$stream" --group-by-word --quiet <"$work/all" &
 producer=$!
-consume alone alone
-consume shared one; first=$!
-consume shared two; second=$!
-consume shared three
+consume alone alone 0
+consume shared one 0.05; first=$!
+consume shared two 0.05; second=$!
+consume shared three 0.05
 memory=()
 wait_for() { # SHARE of all records at the shared cursor
   while :; do
-    read -r waits _ last <<<"$(depth shared) 0 0 0"
+    read -r waits _ last _ <<<"$(depth shared) 0 0 0"
     [ "$last" -ge $((records * $1 / 100)) ] && [ "$waits" -le $((records - records * $1 / 100)) ] && return
     kill -0 $producer 2>/dev/null || [ "$waits" -gt 0 ] || return 0
     sleep 0.2
   done
 }
 wait_for 25
+disown "$first"
 kill -9 "$first" # between its programs or within one: what it had comes back after its lease
 memory+=("$(rss)")
 kill -STOP "$second"

@@ -63,6 +63,7 @@ def test_what_is_no_record_is_refused(grid, body, status, code):
 def test_names_and_numbers_are_checked(grid):
     publish(grid, "checked", "x")
     grid.api.ask("POST", "/v1/streams/UPPER", "x").refused(400, "invalid")
+    grid.api.ask("POST", "/v1/streams/checked?group_by=line", "x", {"Content-Type": "application/x-ndjson"}).refused(400, "invalid")
     for query in ("limit=0", "limit=1001", "after=-1", "wait=61", "cursor=UPPER", "cursor=c&lease=100000", "cursor=c&member=a%20b"):
         grid.api.ask("GET", f"/v1/streams/checked/records?{query}").refused(400, "invalid")
     for body in (dict(upto=-1), dict(seqs=[0]), dict(seqs="x"), dict(renew_s=0), dict(what=1)):
@@ -171,6 +172,15 @@ def test_who_may_read_and_who_may_publish(grid):
     assert bodies(viewer.get("/v1/streams/owned/records")["items"]) == ["a", "b"]
     viewer.ask("GET", "/v1/streams/owned/records?cursor=c").refused(403, "denied")
     viewer.ask("POST", "/v1/streams/owned", "x").refused(403, "denied")
+
+
+def test_the_first_word_of_a_line_can_be_its_group(grid):
+    grid.login()
+    grid.dugnad("publish", "words", "--group-by-word", stdin="".join(f"w{n // 3} {n % 3}\n" for n in range(3000)))
+    assert len(fetch(grid, "words", "c", limit=1)) == 3
+    page = grid.api.get("/v1/streams/words/records?limit=2&after=2998")["items"]
+    assert [(r["group"], r["body"]) for r in page] == [("w999", "w999 1"), ("w999", "w999 2")]
+    assert len(fetch(grid, "words", "c", limit=100)) == 102
 
 
 def test_metrics_tell_of_each_cursor(grid):
