@@ -7,6 +7,7 @@
 #include "server/api.h"
 #include "server/batch_rules.h"
 #include "server/hook.h"
+#include "server/store_stream.h"
 #include "server/try.h"
 #include "wire/batch_msg.h"
 #include "wire/order.h"
@@ -229,6 +230,25 @@ static enum err reply_batch(struct call *c, uint32_t id, int status)
     return call_reply(c, status, &body);
 }
 
+/* Reading a stream is for whoever it belongs to; one that is not there yet will be this user's. */
+static enum err check_from(struct call *c, const struct batch_request *q)
+{
+    struct store_stream st;
+    struct store_batch until;
+    if (!q->from_stream)
+        return ERR_OK;
+    enum err e = store_stream_find(c->store, &c->http->arena, q->from_stream, &st);
+    if (e == ERR_OK && c->who.role == ROLE_SCIENTIST && st.user_id != c->who.id)
+        return err_set(ERR_MISSING, "you have no stream %s: the one of that name is somebody else's",
+                       q->from_stream);
+    if (e != ERR_OK && e != ERR_MISSING)
+        return e;
+    if (!q->until_batch)
+        return ERR_OK;
+    e = store_batch_get(c->store, &c->http->arena, q->until_batch, &until);
+    return e == ERR_OK ? api_may_see(c, &until) : e;
+}
+
 enum err api_batch_post(struct call *c)
 {
     struct arena *a = &c->http->arena;
@@ -245,6 +265,12 @@ enum err api_batch_post(struct call *c)
     c->request.kind = ENGINE_BATCH;
     TRY(fill_batch(c, m, &q->batch));
     q->units_max = c->who.units_max ? c->who.units_max : (uint64_t)c->server->settings.user_units;
+    q->streams = m->q.streams;
+    q->stream_count = m->q.stream_count;
+    q->from_stream = m->q.from_stream;
+    q->from_max = m->q.from_max;
+    q->until_batch = m->q.until_batch;
+    TRY(check_from(c, &m->q));
     q->order = write_order;
     q->order_ctx = m;
     TRY(call_idempotent(c));

@@ -289,8 +289,8 @@ enum err output_declared(struct engine *e, struct batch_mem *b, const char *path
 void streams_forget(struct engine *e);
 /* By its name; made when there is none and user_id is not 0; else *ret is NULL. */
 enum err stream_find(struct engine *e, const char *name, uint64_t user_id, struct stream_mem **ret) NODISCARD;
-/* A record into the set; what it points to lives in the turn's arena. */
-enum err stream_add(struct engine *e, struct stream_mem *m, struct store_record *r) NODISCARD;
+/* A record into the set; its texts live until the write. */
+enum err stream_add(struct engine *e, struct stream_mem *m, const struct store_record *record) NODISCARD;
 /* Whoever waits for the stream looks again after this turn. */
 enum err stream_tell(struct engine *e, const struct store_stream *st) NODISCARD;
 enum err streams_clear(struct engine *e, bool *ret_more) NODISCARD; /* a slice of what is to be purged */

@@ -69,8 +69,11 @@ enum err stream_tell(struct engine *e, const struct store_stream *st)
     return ERR_OK;
 }
 
-enum err stream_add(struct engine *e, struct stream_mem *m, struct store_record *r)
+enum err stream_add(struct engine *e, struct stream_mem *m, const struct store_record *record)
 {
+    struct store_record *r = arena_alloc(&e->turn, sizeof *r); /* its digest must live until the write */
+    TRY(r ? ERR_OK : ERR_NOMEM);
+    *r = *record;
     r->stream = m->st.id;
     r->at_ms = e->now_ms;
     store_set_record(e->set, r);

@@ -37,11 +37,15 @@ static void on_delivered(void *ctx, uint32_t batch)
 
 static void on_streamed(void *ctx, uint64_t stream)
 {
-    const struct server *s = ctx;
+    struct server *s = ctx;
     if (s->waiters)
         waiters_tell(s->waiters, stream_waiter(stream));
     if (s->tails)
         tails_wake(s->tails);
+    pthread_mutex_lock(&s->hook_lock);
+    if (s->feed)
+        feed_wake(s->feed);
+    pthread_mutex_unlock(&s->hook_lock);
 }
 
 static void on_outbox(void *ctx, enum outbox_kind kind)
@@ -69,6 +73,7 @@ static enum err start_storage(struct server *s)
     TRY(store_reader_open(s->store, &s->deliver_store));
     TRY(store_reader_open(s->store, &s->pulse_store));
     TRY(store_reader_open(s->store, &s->tail_store));
+    TRY(store_reader_open(s->store, &s->feed_store));
     TRY(store_reader_open(s->store, &s->upload_store));
     TRY(file_join(path, sizeof path, s->data, "blobs"));
     return blobs_open(path, s->settings.disk_free_min, &s->blobs);
@@ -116,6 +121,8 @@ static enum err start_threads(struct server *s)
     TRY(pulse_start(&pulse, &s->pulse));
     TRY(tails_start(s->tail_store, &s->tails));
     TRY(judge_start(&judge, &s->judge));
+    struct feed_config feed = {.store = s->feed_store, .engine = s->thread, .blobs = s->blobs};
+    TRY(feed_start(&feed, &s->feed));
     return deliver_start(&deliver, &s->deliver);
 }
 
@@ -167,11 +174,14 @@ static void stop_outbox(struct server *s)
     pthread_mutex_lock(&s->hook_lock);
     struct judge *judge = s->judge;
     struct deliver *deliver = s->deliver;
+    struct feed *feed = s->feed;
     s->judge = NULL;
     s->deliver = NULL;
+    s->feed = NULL;
     pthread_mutex_unlock(&s->hook_lock);
     judge_stop(judge);
     deliver_stop(deliver);
+    feed_stop(feed);
 }
 
 static void stop(struct server *s, struct pem *pem)
@@ -199,6 +209,7 @@ static void stop(struct server *s, struct pem *pem)
     store_close(s->upload_store);
     store_close(s->pulse_store);
     store_close(s->tail_store);
+    store_close(s->feed_store);
     store_close(s->judge_store);
     store_close(s->deliver_store);
     store_close(s->store);

@@ -180,6 +180,7 @@ VERB(cmd_cancel, "cancel",
      "give a batch up: what is not done is not done any more, answers that are in stay");
 VERB(cmd_pause, "pause", "hand out nothing more of a batch for now");
 VERB(cmd_resume, "resume", "go on with a paused batch");
+VERB(cmd_close, "close", "take no more units into a batch: it is done when those that it has are done");
 
 static const struct cli_option retry_options[] = {
     {"failed", 0, NULL, "what failed, cancelled units included; this is what retry does anyway", NULL, false},

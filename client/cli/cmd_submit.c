@@ -43,6 +43,12 @@ static const struct cli_option options[] = {
     {"label", 0, "NAME=VALUE", "for finding the batch again", NULL, true},
     {"key", 0, "TEXT", "the same key again continues the same submission instead of making another", NULL,
      false},
+    {"stream", 0, "NAME", "each answer also goes to this stream: dugnad tail, dugnad consume", NULL, true},
+    {"from-stream", 0, "NAME", "one unit for each record of a stream, as they come; {} is the record", NULL,
+     false},
+    {"records", 0, "N", "with --from-stream: close the batch after so many", NULL, false},
+    {"until-batch", 0, "BATCH", "with --from-stream: close it when that batch is done and all is taken", NULL,
+     false},
     {"dry-run", 0, NULL, "only check, and show the first units", NULL, false},
     {"bundle", 'b', "BUNDLE",
      "with --dry-run: also run the first unit here, in the sandbox, with this packed app", NULL, false},
@@ -164,7 +170,7 @@ static enum err send_all(struct submit *s, const char **ret_batch)
     enum err e = upload_shared(s);
     if (e == ERR_OK)
         e = create(s, key ? key : fresh, ret_batch);
-    if (e == ERR_OK && !s->array) {
+    if (e == ERR_OK && !s->array && !s->request.from_stream) {
         e = send_units(s, *ret_batch);
         if (e == ERR_OK)
             e = close_batch(s, *ret_batch);
@@ -212,15 +218,22 @@ static enum err submit_all(struct submit *s)
         return err_set(ERR_INVALID, "--bundle is for --dry-run: a batch uses the published app");
     BUF_AUTO struct buf first = {0};
     enum err e =
-        submit_line(s, 0, false, &first); /* what is wrong with every unit is better told before any upload */
+        s->request.from_stream
+            ? ERR_OK
+            : submit_line(s, 0, false,
+                          &first); /* what is wrong with every unit is better told before any upload */
     if (e == ERR_OK)
         e = send_all(s, &batch);
     if (e != ERR_OK)
         return e;
     fprintf(c->out, c->json ? "{\"batch\":\"%s\"}\n" : "%s\n", batch);
     fflush(c->out);
-    cli_say(c, "batch %s: %llu units; dugnad watch %s, dugnad results %s --out DIR", batch,
-            (unsigned long long)s->units.count, batch, batch);
+    if (s->request.from_stream)
+        cli_say(c, "batch %s takes the records of %s as units; dugnad close %s ends that", batch,
+                s->request.from_stream, batch);
+    else
+        cli_say(c, "batch %s: %llu units; dugnad watch %s, dugnad results %s --out DIR", batch,
+                (unsigned long long)s->units.count, batch, batch);
     return args_flag(s->args, "watch") ? watch_batch(c, batch, 0) : ERR_OK;
 }
 
@@ -242,5 +255,6 @@ CLI_COMMAND(cmd_submit, "submit", "APP", "compute one command over many units of
             "shell is involved. Files are uploaded once, whatever their names. Prints the batch's number.\n\n"
             "  dugnad submit pi --array 1..100 -- 1000000 {}\n"
             "  dugnad submit hmmsearch --glob 'seqs/*.fa' --input globins4.hmm -- globins4.hmm {}\n"
+            "  dugnad submit check --from-stream prime --until-batch 7 -- --number {}\n"
             "  dugnad submit fit --each-line params.txt --sweep seed=1..5 -- --params {} --seed {seed}",
             options, 1, 1, true);

@@ -20,6 +20,7 @@
     X(cmd_cancel)                                                                                            \
     X(cmd_pause)                                                                                             \
     X(cmd_resume)                                                                                            \
+    X(cmd_close)                                                                                             \
     X(cmd_retry)                                                                                             \
     X(cmd_failures)                                                                                          \
     X(cmd_explain)                                                                                           \

@@ -210,6 +210,30 @@ static enum err check_stdin(const struct submit *s)
                    path);
 }
 
+static enum err read_streams(struct submit *s)
+{
+    const struct args *a = s->args;
+    struct batch_request *r = &s->request;
+    int64_t records = 0, until = 0;
+    uint32_t count = args_count(a, "stream");
+    enum err e;
+    if (count > BATCH_STREAMS_MAX)
+        return err_set(ERR_LIMIT, "--stream can be given %d times at most", BATCH_STREAMS_MAX);
+    if (!(r->streams = arena_array(&s->cli->arena, count + 1, sizeof *r->streams)))
+        return ERR_NOMEM;
+    for (r->stream_count = 0; r->stream_count < count; r->stream_count++)
+        r->streams[r->stream_count] = args_each(a, "stream", r->stream_count);
+    r->from_stream = args_text(a, "from-stream", NULL);
+    if (!r->from_stream && (args_flag(a, "records") || args_flag(a, "until-batch")))
+        return err_set(ERR_INVALID, "--records and --until-batch say when --from-stream NAME ends");
+    if ((e = args_i64(a, "records", 1, BATCH_UNITS_MAX, 0, &records)) != ERR_OK ||
+        (e = args_i64(a, "until-batch", 1, INT32_MAX, 0, &until)) != ERR_OK)
+        return e;
+    r->from_max = (uint64_t)records;
+    r->until_batch = (uint32_t)until;
+    return ERR_OK;
+}
+
 static enum err read_request(struct submit *s)
 {
     const struct args *a = s->args;
@@ -227,7 +251,7 @@ static enum err read_request(struct submit *s)
         (e = parts_variables(a, "env", ENV_MAX, &s->cli->arena, &r->env, &r->env_count)) != ERR_OK ||
         (e = parts_variables(a, "label", LABELS_MAX, &s->cli->arena, &r->labels, &r->label_count)) !=
             ERR_OK ||
-        (e = read_rules(a, &r->rules)) != ERR_OK)
+        (e = read_rules(a, &r->rules)) != ERR_OK || (e = read_streams(s)) != ERR_OK)
         return e;
     r->version = (uint32_t)version;
     r->priority = (int32_t)priority;
@@ -247,6 +271,10 @@ enum err submit_open(struct submit *s, struct cli *c, const struct args *a)
     if ((e = read_request(s)) != ERR_OK || (e = units_open(a, &c->arena, &s->units)) != ERR_OK ||
         (e = sort_inputs(s)) != ERR_OK || (e = check_stdin(s)) != ERR_OK)
         return e;
+    if (s->request.from_stream && (s->units.kind != UNITS_ONE || s->units.sweep_count || s->template_count))
+        return err_set(ERR_INVALID,
+                       "--from-stream is where the units come from: no --array, --each-line, --glob, "
+                       "--sweep or --input with {NAME} beside it");
     s->array = s->units.kind == UNITS_NUMBERS && s->units.sweep_count == 0 && s->template_count == 0;
     if (s->array) {
         s->request.has_array = true;

@@ -38,9 +38,9 @@ seq 0 $((records - 1)) | awk '{ printf "%d %d\n", int($1 / 10), $1 % 10 }' >"$wo
 "$DUGNAD" publish "$stream" --group-by-word --quiet <"$work/all" &
 producer=$!
 consume alone alone 0
-consume shared one 0.05; first=$!
-consume shared two 0.05; second=$!
-consume shared three 0.05
+consume shared one 0.1; first=$!
+consume shared two 0.1; second=$!
+consume shared three 0.1
 memory=()
 wait_for() { # SHARE of all records at the shared cursor
   while :; do

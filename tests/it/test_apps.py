@@ -55,6 +55,13 @@ def test_there_are_1229_primes_to_ten_thousand(tmp_path):
     assert sorted(map(int, primes + others)) == list(range(1, 10001))
 
 
+def test_each_number_is_routed_to_the_stream_of_its_kind(tmp_path):
+    for _ in range(2):  # a second run starts the file anew
+        assert run("primes", "--block", 0, "--size", 10, "--route", cwd=tmp_path).returncode == 0
+    lines = (tmp_path / "streams").read_text().split("\n")
+    assert lines == [f"{'prime' if n in (2, 3, 5, 7) else 'not-prime'}\t{n}" for n in range(1, 11)] + [""]
+
+
 def test_bad_arguments_are_refused(tmp_path):
     for words in (["--samples", "-5", "--block", 1], ["--samples", "1x", "--block", 1], []):
         assert run("pi", *words, cwd=tmp_path).returncode == 2

@@ -1,5 +1,6 @@
 """Streams: published with plain HTTP, read by cursors and their members, tailed, consumed, fed to batches."""
 
+import base64
 import json
 import socket
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from grid import BIN, Api, unverified
+from grid import BIN, Api, digest, eventually, unverified
 
 CONF = dict(metrics_open="yes")
 
@@ -202,6 +203,114 @@ def test_nothing_of_a_stream_is_lost_when_the_server_is_killed(grid):
     got = fetch(grid, "killed", "c", "other", limit=1)
     assert seqs(got) == [2] and got[0]["times"] == 2
     assert seqs(fetch(grid, "killed", "c", "other")) == [3, 4]
+
+
+# --- answers
+
+def routes(*lines):
+    return "".join(line + "\n" for line in lines).encode()
+
+
+@pytest.fixture(scope="module")
+def say(grid):
+    """An app with an answer and a file that says where it goes; a host that says what the test wants."""
+    grid.publish("dugnad-say", "say", "--output", "out.txt", "--output", "streams?")
+    return grid.host("pc")
+
+
+def batch(grid, units, **more):
+    body = dict(app="say", command=["{}"], rules=dict(min_quorum=1, target_attempts=1), array=dict(first=0, last=units - 1), **more)
+    number = grid.api.post("/v1/batches", body)["batch"]
+    eventually(lambda: grid.api.get(f"/v1/batches/{number}")["units"] == units, what="the units are there")
+    return number
+
+
+def answer(host, attempt, data, route=None):
+    """The report of an answer, with or without a file of routes."""
+    files = [dict(path="out.txt", data=data)] + ([dict(path="streams", data=route)] if route is not None else [])
+    outputs = [dict(path=f["path"], sha256=digest(f["data"]), bytes=len(f["data"]), data=base64.b64encode(f["data"]).decode()) for f in files]
+    return host.report(dict(host.answer(attempt, data), outputs=outputs))
+
+
+def test_an_answer_goes_to_the_streams_of_its_batch_once(grid, say):
+    number = batch(grid, 3, streams=["hits", "all"])
+    for attempt in list(say.take_all(3)):
+        answer(say, attempt, attempt.encode())
+        answer(say, attempt, attempt.encode())  # told twice
+    for stream in ("hits", "all"):
+        items = grid.api.get(f"/v1/streams/{stream}/records")["items"]
+        assert sorted(r["unit"] for r in items) == [f"{number}.{n}" for n in range(3)] and seqs(items) == [1, 2, 3]
+        for r in items:
+            assert r["vars"] == {"": r["unit"].partition(".")[2]}
+            assert base64.b64decode(r["outputs"][0]["data"]).decode().startswith(r["unit"])
+            assert r["answer"] and "body" not in r
+
+
+def test_an_answer_routes_itself_by_the_item_or_as_a_whole(grid, say):
+    batch(grid, 1)
+    (attempt,) = say.take_all(1)
+    answer(say, attempt, b"x", routes("odd\t1", "even\t2", "odd\t3", "", "whole"))
+    items = grid.api.get("/v1/streams/odd/records")["items"]
+    assert bodies(items) == ["1", "3"] and items[0]["unit"] == items[1]["unit"] == grid.api.get("/v1/streams/whole/records")["items"][0]["unit"]
+    assert bodies(grid.api.get("/v1/streams/even/records")["items"]) == ["2"]
+    assert "outputs" in grid.api.get("/v1/streams/whole/records")["items"][0]
+
+
+def test_a_wrong_file_of_routes_ends_the_attempt_and_says_which_line(grid, say):
+    number = batch(grid, 1)
+    (attempt,) = say.take_all(1)
+    answer(say, attempt, b"x", routes("fine", "Not A Name\tx"))
+    ended = grid.api.get(f"/v1/units/{number}.0")["attempts"][0]
+    assert ended["error"] == "output" and "line 2" in ended["message"]
+    grid.api.post(f"/v1/batches/{number}/cancel")
+
+
+def test_a_batch_is_fed_from_a_stream_each_record_once_over_a_kill(grid, say):
+    publish(grid, "source", *(f"r{n}" for n in range(20)))
+    number = grid.api.post("/v1/batches", dict(app="say", command=["{}", "-"], rules=dict(min_quorum=1, target_attempts=1),
+                                               from_stream=dict(name="source", records=1500)))["batch"]
+    eventually(lambda: grid.api.get(f"/v1/batches/{number}")["units"] == 20, what="the first records are units")
+    for n in range(20, 1600, 100):
+        publish(grid, "source", *(f"r{k}" for k in range(n, min(n + 100, 1600))))
+        if n == 620:
+            grid.kill_server()
+    eventually(lambda: grid.api.get(f"/v1/batches/{number}")["state"] == "running", what="it is closed after 1500 records")
+    units = grid.api.pages(f"/v1/batches/{number}/units")
+    assert len(units) == 1500
+    for n in (0, 19, 620, 1499):
+        assert grid.api.get(f"/v1/units/{number}.{n}")["vars"] == {"": f"r{n}"}
+    grid.api.post(f"/v1/batches/{number}/cancel")
+    eventually(lambda: not grid.api.get("/v1/streams/source")["cursors"], what="its cursor is gone")
+
+
+def test_what_fits_no_unit_is_put_aside(grid, say):
+    publish(grid, "mixed", '{"n":1,"name":"x"}', "no object", '{"n":2.5}')
+    number = grid.api.post("/v1/batches", dict(app="say", command=["{n}"], rules=dict(min_quorum=1, target_attempts=1),
+                                               from_stream=dict(name="mixed")))["batch"]
+    eventually(lambda: grid.api.get(f"/v1/batches/{number}")["units"] == 2, what="two fit")
+    assert grid.api.get(f"/v1/units/{number}.1")["vars"]["n"] == "2.5"
+    unfit = grid.api.get(f"/v1/streams/batch-{number}.unfit/records")["items"]
+    assert len(unfit) == 1 and json.loads(unfit[0]["body"])["seq"] == 2
+    grid.api.ask("DELETE", "/v1/streams/mixed").refused(409, "conflict")
+    grid.api.post(f"/v1/batches/{number}/close")
+    grid.api.post(f"/v1/batches/{number}/cancel")
+
+
+def test_a_pipeline_of_two_batches_ends_by_itself(grid, say):
+    """The first one's answers are the second one's inputs."""
+    grid.login()
+    first = grid.dugnad("submit", "say", "--array", "1..5", "--quorum", "1", "--stream", "stage", "--", "{}").strip()
+    second = grid.dugnad("submit", "say", "--from-stream", "stage", "--until-batch", first, "--quorum", "1", "--", "of {}").strip()
+    for attempt in list(say.take_all(5)):
+        answer(say, attempt, b"data of " + attempt.encode())
+    attempts = list(say.take_all(5))
+    assert sorted(grid.api.get(f"/v1/units/{second}.{n}")["inputs"][0]["path"] for n in range(5)) == ["out.txt"] * 5
+    blob = grid.api.get(f"/v1/units/{second}.0")["inputs"][0]["sha256"]
+    assert say.api.ask("GET", f"/v1/blobs/{blob}").body.startswith(b"data of ")
+    for attempt in attempts:
+        answer(say, attempt, b"y")
+    grid.wait_done(int(second))
+    assert grid.status(second)["units"] == 5
 
 
 # --- the command line

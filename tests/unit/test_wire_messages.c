@@ -112,6 +112,11 @@ static void a_bad_batch_is_refused_with_what_is_wrong(void **state)
         {"\"env\":{\"\":\"x\"}", "env has ''"},
         {"\"env\":{\"1A\":\"x\"}", "env has '1A'"},
         {"\"array\":{\"first\":3,\"last\":1}", "array"},
+        {"\"streams\":[\"a\",\"B c\"]", "streams[1]"},
+        {"\"streams\":[\"a\",\"a\"]", "twice"},
+        {"\"from_stream\":{\"name\":\"-\"}", "from_stream.name"},
+        {"\"from_stream\":{\"name\":\"a\",\"until_batch\":\"x\"}", "until_batch"},
+        {"\"from_stream\":{\"name\":\"a\"},\"array\":{\"first\":0,\"last\":1}", "not from both"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         ARENA_AUTO struct arena a = {0};
@@ -223,6 +228,21 @@ static void a_batch_reads_back_and_an_answer_does_not_depend_on_the_order_of_its
     assert_string_equal(back.policy, r.policy);
     assert_int_equal(batch_array_count(back.first, back.last, back.step), 10);
     assert_int_equal(batch_array_count(5, 4, 1), 0);
+    const char *streams[] = {"hits", "all"};
+    r.has_array = false;
+    r.streams = streams;
+    r.stream_count = 2;
+    r.from_stream = "prime";
+    r.from_max = 9;
+    r.until_batch = 7;
+    buf_clear(&text);
+    assert_ok(batch_request_write(&r, &text));
+    assert_ok(batch_request_parse(text.data, text.len, &a, &back));
+    assert_int_equal(back.stream_count, 2);
+    assert_string_equal(back.streams[1], "all");
+    assert_string_equal(back.from_stream, "prime");
+    assert_int_equal(back.from_max, 9);
+    assert_int_equal(back.until_batch, 7);
     struct file_ref one[] = {{"a", hash_bytes("1", 1), 1}, {"b", hash_bytes("2", 1), 1}},
                     two[] = {one[1], one[0]};
     struct digest x, y;

@@ -223,3 +223,20 @@ int dugnad_items_end(struct dugnad *d)
     int bad = ferror(f);
     return fclose(f) != 0 || bad ? -1 : 0;
 }
+
+int dugnad_route(struct dugnad *d, const char *stream, const char *text)
+{
+    FILE *file;
+    int failed;
+    if (strpbrk(stream, "\t\n") || (text && strchr(text, '\n'))) {
+        errno = EINVAL;
+        return -1;
+    }
+    file = fopen("streams", d->routed ? "a" : "w");
+    if (!file)
+        return -1;
+    d->routed = 1;
+    failed = fprintf(file, "%s%s%s\n", stream, text ? "\t" : "", text ? text : "") < 0;
+    failed |= fclose(file) != 0;
+    return failed ? -1 : 0;
+}

@@ -41,6 +41,7 @@ struct dugnad {
     long long progressed_ms; /* when the progress was written last */
     long long looked_ms;     /* when the wishes below were looked for last */
     int stop, checkpoint;
+    int routed; /* dugnad_route() was called */
 };
 
 /* Finds out whether this is a work unit: /work/.dugnad is there, or the environment's DUGNAD_FOLDER names
@@ -91,6 +92,12 @@ int dugnad_item_wanted(const struct dugnad *d, long long item);
 int dugnad_item(struct dugnad *d, long long item, const char *text);
 /* Ends the list. 0, or -1 when not all of it was written. */
 int dugnad_items_end(struct dugnad *d);
+
+/* Puts a record into a stream of the project once this work unit's answer is true: the text (one line, 16 KiB
+ * at most), or the whole answer where it is NULL. The app must declare an output named `streams`; this writes
+ * it. Call it when the result is known: the first call of a run starts the file anew. 0, or -1 with errno. At
+ * most 4096 calls and 64 KiB in all. Outside Dugnad the file is written just the same. */
+int dugnad_route(struct dugnad *d, const char *stream, const char *text);
 
 #ifdef __cplusplus
 }

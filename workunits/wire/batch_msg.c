@@ -1,6 +1,9 @@
 /* batch_msg.c - see batch_msg.h */
 #include "wire/batch_msg.h"
 
+#include <stdio.h>
+
+#include "base/ids.h"
 #include "base/limits.h"
 #include "base/str.h"
 
@@ -62,6 +65,19 @@ static void array_write(struct json_out *o, const struct batch_request *r)
     json_out_close(o);
 }
 
+static void from_write(struct json_out *o, const struct batch_request *r)
+{
+    char batch[ID_TEXT_BYTES];
+    json_out_object(o, "from_stream");
+    json_out_string(o, "name", r->from_stream);
+    if (r->from_max)
+        json_out_u64(o, "records", r->from_max);
+    snprintf(batch, sizeof batch, "%u", r->until_batch);
+    if (r->until_batch)
+        json_out_string(o, "until_batch", batch);
+    json_out_close(o);
+}
+
 enum err batch_request_write(const struct batch_request *r, struct buf *out)
 {
     struct json_out o;
@@ -87,6 +103,10 @@ enum err batch_request_write(const struct batch_request *r, struct buf *out)
         json_out_raw(&o, "policy", r->policy, __builtin_strlen(r->policy));
     if (r->has_array)
         array_write(&o, r);
+    if (r->stream_count)
+        words_write(&o, "streams", r->streams, r->stream_count);
+    if (r->from_stream)
+        from_write(&o, r);
     json_out_close(&o);
     return json_out_end(&o);
 }
@@ -176,6 +196,48 @@ static enum err policy_read(const struct json *root, struct arena *a, struct bat
     return e == ERR_OK ? text_keep(a, buf_text(&text), &r->policy) : e;
 }
 
+static enum err streams_read(const struct json *root, struct arena *a, struct batch_request *r)
+{
+    enum err e =
+        words_read(root, "", "streams", BATCH_STREAMS_MAX, NAME_BYTES_MAX, a, &r->streams, &r->stream_count);
+    for (uint32_t i = 0; e == ERR_OK && i < r->stream_count; i++) {
+        if (!str_is_name(r->streams[i]))
+            e = err_set(ERR_INVALID, "streams[%u] is \"%.80s\": names of streams are of a-z 0-9 . _ -", i,
+                        r->streams[i]);
+        for (uint32_t k = 0; e == ERR_OK && k < i; k++)
+            if (str_eq(r->streams[i], r->streams[k]))
+                e = err_set(ERR_INVALID, "streams[%u] is there twice", i);
+    }
+    return e;
+}
+
+static enum err from_read(const struct json *root, struct arena *a, struct batch_request *r)
+{
+    static const char *const fields[] = {"name", "records", "until_batch"};
+    const struct json *from;
+    const char *until = NULL;
+    int64_t records = 0;
+    uint64_t batch = 0;
+    enum err e = json_opt_object(root, "", "from_stream", &from);
+    if (e != ERR_OK || !from)
+        return e;
+    if ((e = json_only(from, "from_stream", fields, 3)) != ERR_OK ||
+        (e = text_read(from, "from_stream", "name", NAME_BYTES_MAX, true, a, &r->from_stream)) != ERR_OK ||
+        (e = json_opt_i64(from, "from_stream", "records", 1, BATCH_UNITS_MAX, 0, &records)) != ERR_OK ||
+        (e = json_opt_string(from, "from_stream", "until_batch", ID_TEXT_BYTES, NULL, &until)) != ERR_OK)
+        return e;
+    if (until && ((e = str_to_u64(until, INT32_MAX, &batch)) != ERR_OK || batch == 0))
+        return err_set(ERR_INVALID, "from_stream.until_batch is \"%.40s\", which is no batch", until);
+    if (!str_is_name(r->from_stream))
+        return err_set(ERR_INVALID, "from_stream.name is \"%.80s\": names of streams are of a-z 0-9 . _ -",
+                       r->from_stream);
+    if (r->has_array)
+        return err_set(ERR_INVALID, "a batch's units come from its array or from a stream, not from both");
+    r->from_max = (uint64_t)records;
+    r->until_batch = (uint32_t)batch;
+    return ERR_OK;
+}
+
 /* The units of an array have no inputs of their own, so what is read must be one of the batch's. */
 static enum err check_stdin(const struct batch_request *r)
 {
@@ -187,8 +249,9 @@ static enum err check_stdin(const struct batch_request *r)
 
 enum err batch_request_parse(const char *body, size_t len, struct arena *a, struct batch_request *ret)
 {
-    static const char *const fields[] = {"app", "version",  "name",   "command", "inputs", "stdin", "limits",
-                                         "env", "priority", "labels", "rules",   "policy", "array"};
+    static const char *const fields[] = {"app",   "version", "name",  "command",  "inputs",
+                                         "stdin", "limits",  "env",   "priority", "labels",
+                                         "rules", "policy",  "array", "streams",  "from_stream"};
     JSON_AUTO struct json_doc *doc = NULL;
     struct batch_request r = {0};
     const struct json *limits;
@@ -197,7 +260,7 @@ enum err batch_request_parse(const char *body, size_t len, struct arena *a, stru
     if (e != ERR_OK)
         return e;
     const struct json *root = json_root(doc);
-    if ((e = json_only(root, "", fields, 13)) != ERR_OK ||
+    if ((e = json_only(root, "", fields, sizeof fields / sizeof *fields)) != ERR_OK ||
         (e = text_read(root, "", "app", NAME_BYTES_MAX, true, a, &r.app)) != ERR_OK ||
         (e = json_opt_i64(root, "", "version", 1, INT32_MAX, 0, &version)) != ERR_OK ||
         (e = text_read(root, "", "name", 200, false, a, &r.name)) != ERR_OK ||
@@ -211,7 +274,8 @@ enum err batch_request_parse(const char *body, size_t len, struct arena *a, stru
         (e = json_opt_i64(root, "", "priority", -1000000, 1000000, 0, &priority)) != ERR_OK ||
         (e = variables_read(root, "", "labels", LABELS_MAX, a, &r.labels, &r.label_count)) != ERR_OK ||
         (e = rules_read(root, &r.rules)) != ERR_OK || (e = policy_read(root, a, &r)) != ERR_OK ||
-        (e = array_read(root, &r)) != ERR_OK || (e = check_stdin(&r)) != ERR_OK)
+        (e = array_read(root, &r)) != ERR_OK || (e = streams_read(root, a, &r)) != ERR_OK ||
+        (e = from_read(root, a, &r)) != ERR_OK || (e = check_stdin(&r)) != ERR_OK)
         return e;
     r.version = (uint32_t)version;
     r.priority = (int32_t)priority;

@@ -61,6 +61,13 @@ struct batch_request {
     const char *policy; /* JSON text of the policy object; NULL: none */
     bool has_array;
     int64_t first, last, step;
+    /* Streams that its answers go to; and the one (NULL: none) whose records become its units: as many as
+     * from_max (0: all), until the batch until_batch (0: none) has finished. */
+    const char **streams;
+    uint32_t stream_count;
+    const char *from_stream;
+    uint64_t from_max;
+    uint32_t until_batch;
 };
 
 /* One line of POST /v1/batches/B/units. */

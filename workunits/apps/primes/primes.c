@@ -1,4 +1,5 @@
-/* primes --block K --size N: sorts the numbers K*N+1 .. K*N+N into prime.txt and not-prime.txt, one a line.
+/* primes --block K --size N [--route]: sorts the numbers K*N+1 .. K*N+N into prime.txt and not-prime.txt, one
+ * a line. --route: each number goes to one of the project's streams prime and not-prime too, a record each.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -32,12 +33,22 @@ static bool number(const char *text, uint64_t *ret)
     return !*end && *ret <= NUMBER_MAX;
 }
 
-static int sort_out(uint64_t first, uint64_t count, FILE *prime, FILE *not_prime)
+static int put(struct dugnad *grid, uint64_t n, bool prime, FILE *to, bool route)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, n);
+    if (fprintf(to, "%s\n", text) < 0)
+        return 1;
+    return route && dugnad_route(grid, prime ? "prime" : "not-prime", text) != 0;
+}
+
+static int sort_out(uint64_t first, uint64_t count, FILE *prime, FILE *not_prime, bool route)
 {
     struct dugnad grid;
     dugnad_init(&grid);
     for (uint64_t i = 0; i < count; i++) {
-        if (fprintf(is_prime(first + i) ? prime : not_prime, "%" PRIu64 "\n", first + i) < 0)
+        bool is = is_prime(first + i);
+        if (put(&grid, first + i, is, is ? prime : not_prime, route) != 0)
             return 1;
         dugnad_progress(&grid, (double)(i + 1) / (double)count);
         if (dugnad_should_stop(&grid) && i + 1 < count)
@@ -50,9 +61,10 @@ static int sort_out(uint64_t first, uint64_t count, FILE *prime, FILE *not_prime
 int main(int argc, char **argv)
 {
     uint64_t block, size;
-    if (argc != 5 || strcmp(argv[1], "--block") != 0 || strcmp(argv[3], "--size") != 0 ||
+    bool route = argc == 6 && strcmp(argv[5], "--route") == 0;
+    if ((argc != 5 && !route) || strcmp(argv[1], "--block") != 0 || strcmp(argv[3], "--size") != 0 ||
         !number(argv[2], &block) || !number(argv[4], &size) || (size && block > NUMBER_MAX / size)) {
-        fprintf(stderr, "usage: %s --block K --size N\n", argv[0]);
+        fprintf(stderr, "usage: %s --block K --size N [--route]\n", argv[0]);
         return 2;
     }
     FILE *prime = fopen("prime.txt", "w"), *not_prime = fopen("not-prime.txt", "w");
@@ -60,7 +72,7 @@ int main(int argc, char **argv)
         perror("primes: prime.txt, not-prime.txt");
         return 1;
     }
-    int ret = sort_out(block * size + 1, size, prime, not_prime);
+    int ret = sort_out(block * size + 1, size, prime, not_prime, route);
     bool written = fclose(prime) == 0;
     written = fclose(not_prime) == 0 && written;
     if (!written)
