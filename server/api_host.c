@@ -11,6 +11,7 @@
 #include "server/api.h"
 #include "server/try.h"
 #include "wire/answer.h"
+#include "wire/answer_route.h"
 #include "wire/join_msg.h"
 #include "wire/token.h"
 
@@ -346,7 +347,8 @@ static enum err read_routes(struct call *c, const struct report *p, struct engin
     for (uint32_t i = 0; to->error == ATTEMPT_ERROR_NONE && i < p->output_count; i++) {
         const struct report_output *o = &p->outputs[i];
         BUF_AUTO struct buf bytes = {0};
-        if (o->has_data || !str_eq(o->file.path, "streams") || o->file.bytes > ANSWER_ROUTES_BYTES_MAX)
+        if (o->has_data || !str_eq(o->file.path, ANSWER_ROUTES_PATH) ||
+            o->file.bytes > ANSWER_ROUTES_BYTES_MAX)
             continue;
         enum err e = blob_read(c->server->blobs, &o->file.sha256, ANSWER_ROUTES_BYTES_MAX, &bytes);
         if (e == ERR_MISSING)

@@ -263,6 +263,7 @@ enum err api_stream_publish(struct call *c)
     TRY(type && strcasestr(type, "ndjson") ? take_lines(c, q) : take_one(c, q));
     if (q->count == 0)
         return err_set(ERR_INVALID, "there is nothing to publish: the body is empty");
+    TRY(blobs_room(c->server->blobs, c->http->body.len)); /* the database is on the same disk */
     c->request.kind = ENGINE_PUBLISH;
     TRY(call_idempotent(c));
     TRY(call_engine(c));

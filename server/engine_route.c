@@ -1,6 +1,5 @@
 /* engine_route.c - which streams an answer goes to: those its batch names, and those it names itself in its
- * output `streams`, where the app declares one. A line of that file is NAME, for a record that is the whole
- * answer, or NAME, a tab and a text, for a record of that text. */
+ * output `streams`, where the app declares one (wire/answer_route.h). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,8 +7,7 @@
 #include "base/str.h"
 #include "server/engine_in.h"
 #include "wire/answer.h"
-
-#define ROUTES_PATH "streams"
+#include "wire/answer_route.h"
 
 enum err route_keep(struct engine *e, uint32_t batch, const struct engine_batch *q)
 {
@@ -54,7 +52,7 @@ enum err route_answer(struct engine *e, struct batch_mem *b, const struct unit_m
     if (u->wu.canonical < 0)
         return ERR_OK;
     TRY(load(e, b));
-    TRY(output_declared(e, b, ROUTES_PATH, &own));
+    TRY(output_declared(e, b, ANSWER_ROUTES_PATH, &own));
     if (b->stream_count == 0 && !own)
         return ERR_OK;
     struct routed *r = arena_alloc(&e->turn, sizeof *r);
@@ -65,62 +63,18 @@ enum err route_answer(struct engine *e, struct batch_mem *b, const struct unit_m
     return ERR_OK;
 }
 
-/* --- lines --- */
-
-struct line {
-    char name[NAME_BYTES_MAX + 1];
-    struct text text; /* len 0: the whole answer */
-};
-
-static enum err read_line(const char *at, size_t len, struct line *ret)
-{
-    const char *tab = memchr(at, '\t', len);
-    size_t name = tab ? (size_t)(tab - at) : len;
-    ret->text = (struct text){.data = tab ? tab + 1 : "", .len = tab ? (uint32_t)(len - name - 1) : 0};
-    if (name < sizeof ret->name) {
-        memcpy(ret->name, at, name);
-        ret->name[name] = '\0';
-    }
-    if (name >= sizeof ret->name || !str_is_name(ret->name))
-        return err_set(ERR_INVALID, "\"%.*s\" is no name of a stream", (int)(name < 80 ? name : 80), at);
-    if (ret->text.len > RECORD_BYTES_MAX)
-        return err_set(ERR_LIMIT, "a record has at most %u bytes", RECORD_BYTES_MAX);
-    if (!str_is_utf8(ret->text.data, ret->text.len) || memchr(ret->text.data, '\0', ret->text.len))
-        return err_set(ERR_INVALID, "its text is not UTF-8");
-    return ERR_OK;
-}
-
-static enum err each_line(struct text file, enum err (*take)(void *ctx, const struct line *line), void *ctx)
-{
-    const char *at = file.data, *end = file.data + file.len;
-    for (uint32_t n = 1; at < end; n++) {
-        struct line line;
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        size_t len = (size_t)((newline ? newline : end) - at);
-        if (n > ANSWER_ROUTES_MAX)
-            return err_set(ERR_LIMIT, ROUTES_PATH " has more than %d lines", ANSWER_ROUTES_MAX);
-        enum err err = len > 0 ? read_line(at, len, &line) : ERR_OK;
-        if (err != ERR_OK)
-            return err_prefix(err, ROUTES_PATH ", line %u", n);
-        if (len > 0)
-            TRY(take(ctx, &line));
-        at += len + 1;
-    }
-    return ERR_OK;
-}
-
 static const struct file_ref *find_routes(const struct file_ref *files, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
-        if (strcmp(files[i].path, ROUTES_PATH) == 0)
+        if (strcmp(files[i].path, ANSWER_ROUTES_PATH) == 0)
             return &files[i];
     return NULL;
 }
 
-static enum err take_none(void *ctx, const struct line *line)
+static enum err take_none(void *ctx, const struct answer_route *route)
 {
     (void)ctx;
-    (void)line;
+    (void)route;
     return ERR_OK;
 }
 
@@ -131,19 +85,19 @@ enum err route_check(struct engine *e, struct batch_mem *b, const struct engine_
     uint32_t count;
     bool own;
     ret_why[0] = '\0';
-    TRY(output_declared(e, b, ROUTES_PATH, &own));
+    TRY(output_declared(e, b, ANSWER_ROUTES_PATH, &own));
     if (!own || p->small_count == 0 ||
         answer_parse(p->small[0].bytes.data, p->small[0].bytes.len, &e->turn, &files, &count) != ERR_OK)
         return ERR_OK;
     const struct file_ref *file = find_routes(files, count);
     for (uint32_t i = 1; file && i < p->small_count; i++)
         if (digest_eq(&p->small[i].digest, &file->sha256)) {
-            if (each_line(p->small[i].bytes, take_none, NULL) != ERR_OK)
+            if (answer_routes_each(p->small[i].bytes.data, p->small[i].bytes.len, take_none, NULL) != ERR_OK)
                 snprintf(ret_why, room, "%s", err_text());
             return ERR_OK;
         }
     if (file)
-        snprintf(ret_why, room, ROUTES_PATH " has %" PRIu64 " bytes, at most %u are read", file->bytes,
+        snprintf(ret_why, room, ANSWER_ROUTES_PATH " has %" PRIu64 " bytes, at most %u are read", file->bytes,
                  ANSWER_ROUTES_BYTES_MAX);
     return ERR_OK;
 }
@@ -176,12 +130,13 @@ static enum err add(struct following *f, const char *name, const struct text *te
     return stream_add(f->e, m, &record);
 }
 
-static enum err add_line(void *ctx, const struct line *line)
+static enum err add_route(void *ctx, const struct answer_route *route)
 {
     struct following *f = ctx;
-    if (line->text.len == 0 && is_batchs(f->b, line->name))
+    struct text text = {route->text, route->len};
+    if (text.len == 0 && is_batchs(f->b, route->stream))
         return ERR_OK; /* it is there already */
-    return add(f, line->name, line->text.len ? &line->text : NULL);
+    return add(f, route->stream, text.len ? &text : NULL);
 }
 
 static enum err follow_own(struct following *f)
@@ -191,7 +146,7 @@ static enum err follow_own(struct following *f)
     struct file_ref *files;
     uint32_t count;
     bool own;
-    TRY(output_declared(e, f->b, ROUTES_PATH, &own));
+    TRY(output_declared(e, f->b, ANSWER_ROUTES_PATH, &own));
     if (!own)
         return ERR_OK;
     enum err err = store_small_get(e->store, &e->turn, f->b->b.id, &f->r->answer, &manifest);
@@ -205,7 +160,7 @@ static enum err follow_own(struct following *f)
     err = store_small_get(e->store, &e->turn, f->b->b.id, &ref->sha256, &file);
     if (err != ERR_OK)
         return err == ERR_MISSING ? ERR_OK : err;
-    err = each_line(file, add_line, f);
+    err = answer_routes_each(file.data, file.len, add_route, f);
     return err == ERR_INVALID || err == ERR_LIMIT ? ERR_OK : err; /* was checked when it was reported */
 }
 

@@ -13,6 +13,7 @@
 #include "server/try.h"
 #include "server/unit_row.h"
 #include "wire/answer.h"
+#include "wire/answer_route.h"
 #include "wire/order.h"
 
 enum { LOOK_EVERY_MS = 1000, RECORDS_EACH = 500, BATCHES_EACH = 100 };
@@ -131,7 +132,7 @@ static enum err from_answer(struct meal *m, const struct store_record *r, struct
     TRY(answer_parse(manifest.data, manifest.len, m->a, &files, &count));
     snprintf(holder, sizeof holder, "i%u", m->batch.id);
     for (uint32_t i = 0; i < count; i++) {
-        if (str_eq(files[i].path, "streams"))
+        if (str_eq(files[i].path, ANSWER_ROUTES_PATH))
             continue;
         if (d->input_count + m->order.input_count == WU_INPUTS_MAX)
             return err_set(ERR_LIMIT, "a unit has at most %d inputs", WU_INPUTS_MAX);

@@ -22,6 +22,7 @@ enum {
     IDLE_DEFAULT_S = 120,
     CONNECTION_BYTES = 24 << 10, /* of one connection, headers included; MHD's default is 32 KiB */
     STREAM_BYTES_MAX = 256 << 10,
+    STREAM_LOW_BYTES = 16 << 10,
     RETRY_DEFAULT_MS = 5000,
 };
 
@@ -176,6 +177,8 @@ struct http_stream {
     struct MHD_Connection *connection;
     struct buf waiting;
     bool asleep, closed, gone;
+    void (*drained)(void *ctx);
+    void *drained_ctx;
     int holders; /* the pusher and the connection */
 };
 
@@ -203,6 +206,9 @@ static ssize_t stream_read(void *ctx, uint64_t pos, char *bytes, size_t room)
         memmove(s->waiting.data, s->waiting.data + len, s->waiting.len - len);
         s->waiting.len -= len;
         n = (ssize_t)len;
+        if (s->drained && !s->closed && s->waiting.len < STREAM_LOW_BYTES &&
+            s->waiting.len + len >= STREAM_LOW_BYTES)
+            s->drained(s->drained_ctx);
     } else if (s->closed) {
         n = MHD_CONTENT_READER_END_OF_STREAM;
     } else {
@@ -268,6 +274,14 @@ size_t http_stream_waiting(struct http_stream *s)
     size_t n = s->waiting.len;
     pthread_mutex_unlock(&s->lock);
     return n;
+}
+
+void http_stream_watch(struct http_stream *s, void (*drained)(void *ctx), void *ctx)
+{
+    pthread_mutex_lock(&s->lock);
+    s->drained = drained;
+    s->drained_ctx = ctx;
+    pthread_mutex_unlock(&s->lock);
 }
 
 void http_stream_close(struct http_stream *s)

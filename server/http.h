@@ -95,6 +95,9 @@ void http_reply_err(struct http_request *r, enum err e, const char *message, int
 struct http_stream *http_reply_stream(struct http_request *r);
 bool http_stream_push(struct http_stream *s, const char *text, size_t len);
 size_t http_stream_waiting(struct http_stream *s); /* bytes that were pushed and are not sent yet */
+/* From now on drained is called when less than 16 KiB wait: on a thread of the server, quick, not after
+ * http_stream_close(). */
+void http_stream_watch(struct http_stream *s, void (*drained)(void *ctx), void *ctx);
 void http_stream_close(struct http_stream *s);
 
 #endif

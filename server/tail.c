@@ -10,7 +10,7 @@
 #include "server/ticker.h"
 #include "server/try.h"
 
-enum { PAGE = 50, LOOK_EVERY_MS = 200, ALIVE_EVERY_MS = 15000, AHEAD_BYTES_MAX = 32 << 10, REST_MS = 2 };
+enum { PAGE = 50, LOOK_EVERY_MS = 1000, ALIVE_EVERY_MS = 15000, AHEAD_BYTES_MAX = 64 << 10 };
 
 struct tail {
     struct http_stream *http;
@@ -38,7 +38,8 @@ static enum err print_event(struct call *c, const struct store_record *r, struct
     return buf_printf(out, "id: %" PRIu64 "\ndata: %s\n\n", r->seq, buf_text(&json));
 }
 
-/* A page of records into its connection; *ret_more: it could take another at once. An error: it is over. */
+/* A page of records into its connection; *ret_more: it takes another at once, else it says when it has room.
+ * An error: it is over. */
 static enum err give(struct tails *t, struct tail *l, bool *ret_more)
 {
     struct http_request http = {0}; /* for its arena */
@@ -60,7 +61,7 @@ static enum err give(struct tails *t, struct tail *l, bool *ret_more)
     l->behind = i < count || count == PAGE;
     if (i > 0)
         l->told_ms = clock_mono_ms();
-    *ret_more |= e == ERR_OK && l->behind;
+    *ret_more |= e == ERR_OK && l->behind && http_stream_waiting(l->http) <= AHEAD_BYTES_MAX;
     arena_done(&http.arena);
     return e;
 }
@@ -93,8 +94,6 @@ static void look(void *ctx)
             t->list[i] = t->list[--t->count];
         }
         pthread_mutex_unlock(&t->lock);
-        if (more)
-            clock_sleep_ms(REST_MS);
     }
 }
 
@@ -115,6 +114,11 @@ enum err tails_start(struct store *store, struct tails **ret_tails)
     return ERR_OK;
 }
 
+static void drained(void *ctx)
+{
+    ticker_wake(((struct tails *)ctx)->ticker);
+}
+
 enum err tails_add(struct tails *t, struct http_request *request, uint64_t stream, uint64_t after)
 {
     enum err e = ERR_OK;
@@ -123,6 +127,8 @@ enum err tails_add(struct tails *t, struct http_request *request, uint64_t strea
         e = err_set(ERR_BUSY, "%d readers listen already: ask with ?wait= instead", TAILS_MAX);
     struct http_stream *http = e == ERR_OK ? http_reply_stream(request) : NULL;
     if (http) /* NULL: the request is answered */
+        http_stream_watch(http, drained, t);
+    if (http)
         t->list[t->count++] = (struct tail){
             .http = http, .stream = stream, .after = after, .behind = true, .told_ms = clock_mono_ms()};
     pthread_mutex_unlock(&t->lock);

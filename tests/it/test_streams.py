@@ -1,6 +1,7 @@
 """Streams: published with plain HTTP, read by cursors and their members, tailed, consumed, fed to batches."""
 
 import base64
+import http.client
 import json
 import socket
 import subprocess
@@ -158,6 +159,35 @@ def test_events_go_on_after_the_last_one_that_was_seen(grid):
     late.start()
     assert events(grid, "/v1/streams/events/records?after=3", count=1)[0][1]["body"] == "d"
     late.join()
+
+
+def test_listeners_that_do_not_read_cost_little_and_lose_nothing(grid):
+    """More than the sockets hold: it is read in gulps, while others go on."""
+    def memory():
+        return next(int(x.split()[1]) for x in Path(f"/proc/{grid.server.pid}/status").read_text().split("\n") if x.startswith("RssAnon"))
+
+    def listen():
+        link = unverified().wrap_socket(socket.create_connection(("127.0.0.1", grid.port)))
+        link.settimeout(10)
+        link.sendall(f"GET /v1/streams/slow/records HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {grid.api.token}\r\nAccept: text/event-stream\r\n\r\n".encode())
+        time.sleep(0.5)
+        return link
+
+    for n in range(0, 10000, 500):
+        publish(grid, "slow", *(f"{k} " + "x" * 1000 for k in range(n, n + 500)))
+    first = listen()  # fills the cache of the thread's database, once
+    before = memory()
+    others = [listen() for _ in range(3)]
+    assert publish(grid, "slow", "last")["last"] == 10001
+    assert memory() - before < 1500, "KiB, for three that do not read"
+    reply, ids = http.client.HTTPResponse(first), []
+    reply.begin()
+    while not ids or ids[-1] < 10001:
+        line = reply.readline()
+        ids += [int(line[4:])] if line.startswith(b"id: ") else []
+    assert ids == list(range(1, 10002))
+    for link in (first, *others):
+        link.close()
 
 
 def test_who_may_read_and_who_may_publish(grid):

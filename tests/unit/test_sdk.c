@@ -106,6 +106,31 @@ static void a_checkpoint_answers_the_wish_for_one(void **state)
     leave(&t, &d);
 }
 
+static void routes_are_lines_and_a_new_run_starts_them_anew(void **state)
+{
+    (void)state;
+    struct dugnad d;
+    struct temp t = enter(&d);
+    char here[TEMP_PATH_BYTES], text[64] = "";
+    assert_non_null(getcwd(here, sizeof here));
+    assert_int_equal(chdir(t.folder), 0);
+    for (int run = 0; run < 2; run++) {
+        assert_int_equal(dugnad_init(&d), 1);
+        assert_int_equal(dugnad_route(&d, "prime", "2"), 0);
+        assert_int_equal(dugnad_route(&d, "whole", NULL), 0);
+        assert_int_equal(dugnad_route(&d, "prime", "two\nlines"), -1);
+        assert_int_equal(dugnad_route(&d, "a\tb", "x"), -1);
+        assert_int_equal(errno, EINVAL);
+    }
+    assert_int_equal(chdir(here), 0);
+    FILE *f = fopen(temp_path(&t, "streams"), "r");
+    assert_non_null(f);
+    assert_int_equal(fread(text, 1, sizeof text - 1, f), 14);
+    fclose(f);
+    assert_string_equal(text, "prime\t2\nwhole\n");
+    leave(&t, &d);
+}
+
 static void a_checkpoint_that_cannot_be_written_is_not_announced(void **state)
 {
     (void)state;
@@ -231,6 +256,7 @@ int main(void)
         cmocka_unit_test(progress_is_in_range_and_not_written_too_often),
         cmocka_unit_test(a_wish_to_stop_is_heard),
         cmocka_unit_test(a_checkpoint_answers_the_wish_for_one),
+        cmocka_unit_test(routes_are_lines_and_a_new_run_starts_them_anew),
         cmocka_unit_test(a_checkpoint_that_cannot_be_written_is_not_announced),
         cmocka_unit_test(an_audit_wants_what_the_judge_will_look_at),
         cmocka_unit_test(an_audit_that_is_none_asks_for_all),
