@@ -287,7 +287,7 @@ enum err output_declared(struct engine *e, struct batch_mem *b, const char *path
 
 /* engine_stream.c */
 void streams_forget(struct engine *e);
-/* By its name; made when there is none and user_id is not 0; else *ret is NULL. */
+/* By its name; made for this user when there is none. *ret is NULL when there are STREAMS_MAX already. */
 enum err stream_find(struct engine *e, const char *name, uint64_t user_id, struct stream_mem **ret) NODISCARD;
 /* A record into the set; its texts live until the write. */
 enum err stream_add(struct engine *e, struct stream_mem *m, const struct store_record *record) NODISCARD;

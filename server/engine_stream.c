@@ -44,8 +44,6 @@ enum err stream_find(struct engine *e, const char *name, uint64_t user_id, struc
     struct stream_mem *m = arena_alloc(&e->turn, sizeof *m);
     TRY(m ? ERR_OK : ERR_NOMEM);
     enum err err = store_stream_find(e->store, &e->turn, name, &m->st);
-    if (err == ERR_MISSING && user_id == 0)
-        return ERR_OK;
     if (err == ERR_MISSING) {
         TRY(count_streams(e, &count));
         if (count >= STREAMS_MAX)

@@ -117,7 +117,10 @@ static inline uint32_t submit_with(struct world *w, uint32_t units, const struct
     b->array = true;
     b->array_step = 1;
     b->array_count = units;
+    static const char *streams[] = {"hits"};
     r.u.batch.order = order;
+    r.u.batch.streams = streams;
+    r.u.batch.stream_count = 1;
     assert_ok(ask(w, &r));
     tick(w);
     return r.u.batch.ret_batch;

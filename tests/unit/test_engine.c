@@ -1,5 +1,24 @@
 /* The engine over every database: whole lives of units, through requests only. */
 #include "lib/engine_world.h"
+#include "server/store_stream.h"
+
+/* Every unit's answer has one record, and no two have the same. */
+static void assert_in_stream_once(struct world *w, uint32_t units)
+{
+    struct store_stream st;
+    struct store_record *list;
+    uint32_t count;
+    uint64_t seen = 0;
+    assert_ok(store_stream_find(w->store, &w->arena, "hits", &st));
+    assert_ok(store_record_list(w->store, &w->arena, st.id, 0, 1000, &list, &count));
+    assert_int_equal(count, units);
+    assert_int_equal(st.last, units);
+    for (uint32_t i = 0; i < count; i++) {
+        assert_false(digest_is_zero(&list[i].answer));
+        seen |= 1ull << wu_id_index(list[i].unit);
+    }
+    assert_int_equal(seen, (1ull << units) - 1);
+}
 
 static void whole_life(const char *where)
 {
@@ -231,6 +250,7 @@ static void failing_commits(const char *where)
     assert_int_equal(s.counts.leased, 0);
     assert_int_equal(s.counts.unsent, 0);
     assert_int_equal(deliveries(&w, batch), 40);
+    assert_in_stream_once(&w, 40);
     world_close(&w);
 }
 

@@ -19,7 +19,7 @@ export function Streams() {
     { key: 'records', label: 'Records', num: true, show: (s) => count(s.records) }, { key: 'depth', label: 'Waiting', num: true, show: (s) => count(s.depth) },
     { key: 'in_flight', label: 'In flight', num: true, show: (s) => count(s.in_flight) }, { key: 'redelivered', label: 'Redelivered', num: true, show: (s) => count(s.redelivered) },
     { key: 'oldest_ms', label: 'Oldest waits', show: (s) => (s.oldest_ms ? duration(Date.now() - s.oldest_ms) : '–') },
-    ...(may('operator') ? [{ key: 'act', label: '', show: (s, reload) => html`<${Acts} s=${s} reload=${reload} />` }] : []),
+    ...(may('scientist') ? [{ key: 'act', label: '', show: (s, reload) => html`<${Acts} s=${s} reload=${reload} />` }] : []),
   ];
   return html`<h1>Streams and cursors</h1><${Table} path="/v1/streams?cursors=true" columns=${columns} name="streams" id=${(s) => `${s.stream}/${s.cursor || ''}`} empty="No stream yet: they come with the batches whose answers are routed to them." /><${Cli}>dugnad streams<//>`;
 }
