@@ -77,6 +77,8 @@ static enum err cursor_write(struct call *c, struct json_out *o, const struct st
     json_out_u64(o, "redelivered", k->redelivered);
     if (f.oldest_ms)
         json_out_i64(o, "oldest_ms", f.oldest_ms);
+    if (f.oldest_ms)
+        json_out_i64(o, "age_ms", clock_wall_ms() > f.oldest_ms ? clock_wall_ms() - f.oldest_ms : 0);
     json_out_i64(o, "seen_ms", k->seen_ms);
     return ERR_OK;
 }

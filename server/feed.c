@@ -204,11 +204,14 @@ static enum err serve(struct meal *m, const struct store_record *r)
 
 /* --- one batch --- */
 
-static enum err close_batch(struct meal *m)
+/* The next look ends the cursor. */
+static enum err close_batch(struct meal *m, bool *ret_more)
 {
     struct engine_request q = {.kind = ENGINE_BATCH_DO, .arena = m->a};
     q.u.batch_do = (struct engine_batch_do){.batch = m->batch.id, .verb = ENGINE_BATCH_CLOSE};
-    return engine_thread_do(m->f->config.engine, &q);
+    TRY(engine_thread_do(m->f->config.engine, &q));
+    *ret_more = true;
+    return ERR_OK;
 }
 
 static enum err end_cursor(struct meal *m)
@@ -279,14 +282,14 @@ static enum err feed_batch(struct meal *m, bool *ret_more)
     TRY(is_source_done(m, &done));
     uint64_t units = (uint64_t)m->batch.counts.units, left = m->cursor->feed_max - units;
     if (m->cursor->feed_max && m->cursor->feed_max <= units)
-        return close_batch(m);
+        return close_batch(m, ret_more);
     if (m->stream.paused)
         return ERR_OK;
     if (m->cursor->feed_max && left < most)
         most = (uint32_t)left;
     TRY(store_record_list(s, m->a, m->stream.id, m->cursor->handed, most, &list, &count));
     if (count == 0)
-        return done ? close_batch(m) : ERR_OK;
+        return done ? close_batch(m, ret_more) : ERR_OK;
     TRY(read_order(m));
     TRY(hand_over(m, list, count));
     *ret_more |= count == most || done || m->cursor->feed_max;

@@ -162,23 +162,41 @@ enum err flight_ack(struct flight *f, const char *member, uint64_t from, uint64_
     return ERR_OK;
 }
 
+static bool are_one(const struct flight_run *a, const struct flight_run *b)
+{
+    return a->last + 1 == b->first && a->until_ms == b->until_ms && a->times == b->times &&
+           strcmp(a->member, b->member) == 0;
+}
+
+/* Neighbours that were given back together are handed out together: they may be of one group. */
+static void join(struct flight *f, uint32_t at)
+{
+    if (at + 1 < f->count && are_one(&f->runs[at], &f->runs[at + 1])) {
+        f->runs[at].last = f->runs[at + 1].last;
+        take_out(f, at + 1);
+    }
+    if (at > 0 && are_one(&f->runs[at - 1], &f->runs[at])) {
+        f->runs[at - 1].last = f->runs[at].last;
+        take_out(f, at);
+    }
+}
+
 enum err flight_back(struct flight *f, uint64_t seq, int64_t until_ms)
 {
-    for (uint32_t i = 0; i < f->count; i++) {
-        struct flight_run *r = &f->runs[i];
-        struct flight_run one = {
-            .first = seq, .last = seq, .until_ms = until_ms, .times = r->times, .member = "-"};
-        uint64_t count;
-        if (seq < r->first || seq > r->last)
-            continue;
-        if (f->count + 2 > STREAM_LEASES_MAX)
-            return check_room(f) == ERR_OK ? err_set(ERR_FULL, "the cursor has too many parted runs")
-                                           : ERR_FULL;
-        uint32_t at = seq > r->first ? i + 1 : i;
-        TRY(flight_ack(f, NULL, seq, seq, &count));
-        insert(f, at, &one);
+    uint32_t i = 0;
+    uint64_t count;
+    while (i < f->count && f->runs[i].last < seq)
+        i++;
+    if (i == f->count || f->runs[i].first > seq)
         return ERR_OK;
-    }
+    struct flight_run one = {
+        .first = seq, .last = seq, .until_ms = until_ms, .times = f->runs[i].times, .member = "-"};
+    if (f->count + 2 > STREAM_LEASES_MAX)
+        return err_set(ERR_FULL, "the cursor has %d runs of records that are not acknowledged", f->count);
+    uint32_t at = seq > f->runs[i].first ? i + 1 : i;
+    TRY(flight_ack(f, NULL, seq, seq, &count));
+    insert(f, at, &one);
+    join(f, at);
     return ERR_OK;
 }
 

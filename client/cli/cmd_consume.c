@@ -28,8 +28,6 @@ enum {
     AGAIN_MS = 5000
 };
 
-extern char **environ;
-
 struct record {
     struct record *next;
     uint64_t seq;
@@ -234,8 +232,8 @@ static struct record *take(struct consumer *k)
             at = &r->next;
             continue;
         }
-        if (n >= k->each && !(*r->tie && str_eq(r->tie, last)))
-            break; /* neighbours of one unit are not parted */
+        if (n >= k->each && (k->each == 1 || !*r->tie || !str_eq(r->tie, last)))
+            break; /* many at once: neighbours of one unit are not parted */
         *at = r->next;
         r->next = NULL;
         *end = r;
@@ -474,8 +472,9 @@ static enum err consume(struct consumer *k)
             e = ERR_OK;
         }
     }
-    if (e == ERR_OK)
-        e = tell(k, true);
+    char *why = e == ERR_OK ? NULL : arena_text(&k->c->arena, err_text());
+    enum err released = tell(k, true); /* others need not wait for the lease to end */
+    e = e == ERR_OK ? released : err_set(e, "%s", why ? why : "");
     forget_all(k);
     sigprocmask(SIG_SETMASK, &k->outside, NULL);
     return e;

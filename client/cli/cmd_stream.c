@@ -30,7 +30,7 @@ static const struct show_column stream_columns[] = {
     {"depth", "Waiting", SHOW_COUNT},
     {"in_flight", "In flight", SHOW_COUNT},
     {"redelivered", "Redelivered", SHOW_COUNT},
-    {"oldest_ms", "Oldest since", SHOW_TIME},
+    {"age_ms", "Oldest waits", SHOW_DURATION},
 };
 
 static const struct cli_option no_options[] = {{NULL, 0, NULL, NULL, NULL, false}};

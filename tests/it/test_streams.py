@@ -366,6 +366,15 @@ def test_the_command_line_publishes_tails_and_consumes(grid, tmp_path):
     assert "no stream lines" in grid.dugnad("tail", "lines", status=4)
 
 
+def test_a_program_gets_one_record_or_whole_groups(grid, tmp_path):
+    grid.login()
+    publish(grid, "sized", "a", "b", "c", group="g")
+    publish(grid, "sized", "d", "e")
+    for each, wanted in ((1, "1 1 1 1 1"), (2, "3 2")):
+        grid.dugnad("consume", "sized", "--cursor", f"by-{each}", "--batch", each, "--once", "--", "sh", "-c", f"wc -l >> {tmp_path}/{each}")
+        assert (tmp_path / str(each)).read_text().split() == wanted.split()
+
+
 def test_a_record_whose_program_fails_comes_again_and_holds_back_its_group_only(grid, tmp_path):
     grid.login()
     publish(grid, "failing", "bad", "after bad", group="g")

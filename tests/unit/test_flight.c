@@ -103,6 +103,18 @@ static void a_record_that_is_given_back_waits_alone_and_the_others_stay_the_memb
     assert_int_equal(f.runs[1].until_ms, 70);
 }
 
+static void neighbours_that_are_given_back_together_stay_together(void **state)
+{
+    (void)state;
+    start();
+    assert_ok(flight_back(&f, 5, 70));
+    assert_ok(flight_back(&f, 7, 70));
+    assert_ok(flight_back(&f, 6, 70));
+    assert_ok(flight_back(&f, 4, 71));
+    assert_ok(flight_back(&f, 8, 70));
+    assert_text("1 3 100 1 a\n4 4 71 1 -\n5 8 70 1 -\n9 10 100 1 a\n11 20 50 1 b\n21 30 200 1 a\n");
+}
+
 static void what_was_written_reads_back_and_nonsense_is_refused(void **state)
 {
     static const char *const bad[] = {"1 2 3 4\n",         "1 2 3 4 a", "0 2 3 4 a\n",
@@ -148,6 +160,7 @@ int main(void)
         cmocka_unit_test(a_member_acknowledges_only_its_own_up_to_a_record),
         cmocka_unit_test(what_is_due_is_handed_to_another_from_its_start),
         cmocka_unit_test(a_record_that_is_given_back_waits_alone_and_the_others_stay_the_members),
+        cmocka_unit_test(neighbours_that_are_given_back_together_stay_together),
         cmocka_unit_test(what_was_written_reads_back_and_nonsense_is_refused),
         cmocka_unit_test(there_are_only_so_many_runs),
     };
