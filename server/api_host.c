@@ -90,6 +90,24 @@ static enum err fill_invitation(const char *text, struct digest *ret)
     return ERR_OK;
 }
 
+/* Nobody becomes many at once: hosts of one owner, and of one public network, join a few a day beyond the
+ * first dozens. */
+static enum err check_crowd(struct call *c, struct engine_join *join)
+{
+    int64_t now_ms = clock_wall_ms();
+    join->host.network = rate_network(c->http->peer);
+    if (join->host.network &&
+        rate_take(c->server->network_joins, join->host.network, now_ms, &c->retry_after_ms) != ERR_OK)
+        return err_set(ERR_RATE,
+                       "many computers of this network have joined lately: try again tomorrow, or ask the "
+                       "project");
+    if (join->volunteer_id &&
+        rate_take(c->server->owner_joins, join->volunteer_id, now_ms, &c->retry_after_ms) != ERR_OK)
+        return err_set(ERR_RATE,
+                       "many of your computers have joined lately: try again tomorrow, or ask the project");
+    return ERR_OK;
+}
+
 enum err api_join(struct call *c)
 {
     struct join_request q;
@@ -110,6 +128,7 @@ enum err api_join(struct call *c)
             return err_set(ERR_DENIED, "volunteer_token is no volunteer's token");
         join->volunteer_id = owner.id;
     }
+    TRY(check_crowd(c, join));
     api_secret(host_secret, &join->host_secret);
     api_secret(volunteer_secret, &join->volunteer_secret);
     TRY(call_idempotent(c));
@@ -396,6 +415,7 @@ static enum err take_request(struct call *c, struct work *w)
     struct engine_work *to = &c->request.u.work;
     struct arena *a = &c->http->arena;
     to->host_id = c->who.id;
+    to->network = rate_network(c->http->peer);
     to->held_given = w->q.held_given;
     to->held = take_attempts(a, w->q.held, w->q.held_count);
     to->held_count = w->q.held_count;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/merkle.h"
+#include "rules/kin.h"
 #include "server/audit_draw.h"
 #include "server/engine_in.h"
 #include "server/unit_row.h"
@@ -124,6 +125,8 @@ struct search {
     struct match_offer offer;
     struct match_tally tally;
     double seconds; /* given so far */
+    bool may_check; /* of the batch in hand: not on probation */
+    bool waits;     /* on probation somewhere, with much that waits to be confirmed */
     double hoard;   /* the same as parts of what is no hoard for a core */
     uint32_t room;  /* attempts it may still be given */
     uint32_t share; /* given beyond this, it would only keep them from others */
@@ -281,6 +284,38 @@ static enum err lease(struct search *s, struct batch_mem *b, struct unit_mem *u,
     return dispatch_give(s->e, s->r, s->h, b, u, ev.attempt);
 }
 
+/* May the host not be given this unit because of who has had it? */
+static enum err is_barred(struct search *s, const struct batch_mem *b, const struct wu *wu, bool *ret)
+{
+    const struct store_host *h = &s->h->h;
+    struct kin me = {
+        .host_id = h->id, .owner_id = h->volunteer_id, .network = h->network, .joined_ms = h->created_ms};
+    int64_t last_ms = 0;
+    *ret = !wu_host_may_take(wu, h->id, h->volunteer_id);
+    for (uint32_t i = 0; i < wu->attempt_count && !*ret && !b->b.rules.own_hosts; i++) {
+        const struct attempt *a = &wu->attempts[i];
+        struct host_mem *other;
+        enum attempt_state was = a->state;
+        last_ms = a->ended_ms > last_ms ? a->ended_ms : a->sent_ms > last_ms ? a->sent_ms : last_ms;
+        if (was != ATTEMPT_LEASED && was != ATTEMPT_REPORTED && was != ATTEMPT_VALID &&
+            was != ATTEMPT_EXPIRED)
+            continue;
+        if (a->host_id == h->id) /* what it lost or gave back; wu_host_may_take() has allowed it */
+            continue;
+        TRY(host_find(s->e, a->host_id, &other));
+        if (!other)
+            continue;
+        struct kin them = {.host_id = other->h.id,
+                           .owner_id = a->owner_id == h->volunteer_id ? UINT64_MAX : a->owner_id,
+                           .network = other->h.network,
+                           .joined_ms = other->h.created_ms};
+        *ret = !kin_apart(&me, &them, s->e->hosts.count);
+    }
+    if (last_ms != 0 && !s->may_check && s->e->now_ms - last_ms < TRUST_PATIENCE_MS)
+        *ret = true;
+    return ERR_OK;
+}
+
 static enum err search_window(struct search *s, struct batch_mem *b, bool started)
 {
     struct window *w = &b->windows[started];
@@ -290,6 +325,7 @@ static enum err search_window(struct search *s, struct batch_mem *b, bool starte
     window_trim(w);
     for (uint32_t i = 0, looked = 0; i < w->used && looked < LOOK_MAX && !is_full(s); i++) {
         struct unit_mem *u;
+        bool barred;
         wu_id id = window_at(w, i);
         if (id == 0)
             continue;
@@ -302,7 +338,7 @@ static enum err search_window(struct search *s, struct batch_mem *b, bool starte
         struct match_need need = b->need;
         need.hr_class = is_unbound(&u->wu) ? 0 : u->hr;
         s->offer.hr_class = class;
-        bool barred = !wu_host_may_take(&u->wu, s->h->h.id, s->h->h.volunteer_id);
+        TRY(is_barred(s, b, &u->wu, &barred));
         enum match_reason why = match_unit(&need, &s->offer, barred);
         if (why != MATCH_FITS) {
             match_count(&s->tally, &need, why);
@@ -327,8 +363,11 @@ static enum err search_batch(struct search *s, struct batch_mem *b)
         match_count(&s->tally, &b->need, why);
         return ERR_OK;
     }
+    bool may_begin;
+    TRY(trust_allows(s->e, b, s->h, &may_begin, &s->may_check));
     TRY(search_window(s, b, true));
-    return search_window(s, b, false);
+    s->waits |= !may_begin;
+    return may_begin ? search_window(s, b, false) : ERR_OK;
 }
 
 /* A host with idle cores helps with what the others hold up. */
@@ -397,6 +436,9 @@ static enum err explain(struct search *s)
 {
     char text[1024], main[900];
     enum match_reason why = match_main_reason(&s->tally);
+    if (why == MATCH_FITS && s->waits)
+        return give_reason(s->r, ENGINE_REASON_QUOTA,
+                           "this host is new: its first answers are being confirmed by others");
     if (why == MATCH_FITS)
         return give_reason(s->r, ENGINE_REASON_NO_WORK, "there is no work at the moment");
     match_explain(&s->tally, main, sizeof main);

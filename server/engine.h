@@ -123,6 +123,7 @@ struct engine_work {
     const struct store_host *host;  /* NULL, or what HOST says now (what the store keeps itself is ignored) */
     const struct engine_want *want; /* NULL: wants none */
     bool leaving;
+    uint64_t network; /* rules/kin.h, of the address it calls from; 0: private or not known */
     /* Answer. */
     struct engine_attempt *recall;
     uint32_t recall_count;

@@ -160,6 +160,7 @@ struct engine {
         int64_t bytes;
     } * quotas;
     uint32_t quota_count, quota_room;
+    struct trust_crowd crowds[CROWDS_MAX];
     struct trust_todo *todo;
     uint32_t todo_count, todo_room;
     bool units_new, keys_new; /* in the set, not in the store yet */
@@ -231,6 +232,9 @@ enum err trust_follow(struct engine *e, struct batch_mem *b, struct unit_mem *u,
 /* A unit went out to a host. */
 enum err trust_leased(struct engine *e, struct batch_mem *b, const struct unit_mem *u,
                       struct host_mem *h) NODISCARD;
+/* May the host begin new units of the batch, and check what others answered? */
+enum err trust_allows(struct engine *e, struct batch_mem *b, struct host_mem *h, bool *ret_begin,
+                      bool *ret_check) NODISCARD;
 /* Ends the wait of a provisional unit, as nothing will come after it. */
 enum err trust_close(struct engine *e, struct batch_mem *b, struct unit_mem *u) NODISCARD;
 /* Applies what followed for other units; between requests. */

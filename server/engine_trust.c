@@ -11,7 +11,7 @@
 #include "server/audit_draw.h"
 #include "server/engine_in.h"
 
-enum { IS_STORED = 1, IS_CHANGED = 2, RIPE_MAX = 64, TODO_MAX = 65536 };
+enum { IS_STORED = 1, IS_CHANGED = 2, RIPE_MAX = 64, TODO_MAX = 65536, CROWD_MAX = 100000 };
 
 /* --- memory --- */
 
@@ -102,6 +102,32 @@ static uint32_t entry_find(const struct trust_mem *t, wu_id unit)
     while (i > 0 && (t->entries[i - 1].unit != unit || (!t->entries[i - 1].open && !t->entries[i - 1].held)))
         i--;
     return i; /* one more than its place; 0: none */
+}
+
+static struct trust_crowd *crowd_of(struct engine *e, uint64_t app)
+{
+    uint32_t i = 0;
+    while (i < CROWDS_MAX - 1 && e->crowds[i].app != app && e->crowds[i].app != 0)
+        i++;
+    if (e->crowds[i].app != app)
+        e->crowds[i] = (struct trust_crowd){.app = app};
+    return &e->crowds[i];
+}
+
+/* Keeps the share of the hosts that are past their probation, of those that were seen lately. */
+static void count(struct engine *e, const struct batch_mem *b, struct trust_mem *t)
+{
+    struct trust_crowd *c = crowd_of(e, t->app);
+    bool is = t->trust.answers >= b->b.trust.probation;
+    c->hosts += !t->counted;
+    c->trusted += is;
+    c->trusted -= t->counted && t->was_trusted && c->trusted > 0;
+    t->counted = true;
+    t->was_trusted = is;
+    if (c->hosts > CROWD_MAX) { /* hosts come back: what counts is the share */
+        c->hosts /= 2;
+        c->trusted /= 2;
+    }
 }
 
 static void touch(struct engine *e, struct host_mem *h, struct trust_mem *t)
@@ -250,23 +276,10 @@ static enum err ban(struct engine *e, struct host_mem *h, const char *why)
     return ERR_OK;
 }
 
-/* Has another host given the very same wrong answer? */
-static bool is_shared(const struct wu *wu, uint32_t i)
+static enum err on_fault(struct engine *e, const struct wu *before, const struct unit_mem *u,
+                         struct host_mem *h, struct trust_mem *t, uint32_t attempt)
 {
-    const struct attempt *a = &wu->attempts[i];
-    for (uint32_t k = 0; k < wu->attempt_count; k++) {
-        const struct attempt *o = &wu->attempts[k];
-        if (k != i && o->state == ATTEMPT_INVALID && !o->audit && o->owner_id != a->owner_id &&
-            digest_eq(&o->answer, &a->answer))
-            return true;
-    }
-    return false;
-}
-
-static enum err on_fault(struct engine *e, const struct unit_mem *u, struct host_mem *h, struct trust_mem *t,
-                         uint32_t attempt)
-{
-    bool shared = !u->wu.attempts[attempt].audit && is_shared(&u->wu, attempt);
+    bool shared = trust_is_agreed(before, &u->wu, attempt);
     entry_set(t, u->wu.id, false, false);
     enum trust_sentence sentence = trust_fault(&t->trust, shared, e->now_ms);
     touch(e, h, t);
@@ -286,7 +299,8 @@ static uint32_t voices(const struct wu *wu)
     return n;
 }
 
-static enum err on_ended(struct engine *e, struct batch_mem *b, struct unit_mem *u, uint32_t i)
+static enum err on_ended(struct engine *e, struct batch_mem *b, const struct wu *before, struct unit_mem *u,
+                         uint32_t i)
 {
     const struct attempt *a = &u->wu.attempts[i];
     struct host_mem *h;
@@ -296,7 +310,7 @@ static enum err on_ended(struct engine *e, struct batch_mem *b, struct unit_mem 
         return ERR_OK;
     TRY(trust_find(e, h, app_of(b), &t));
     if (a->state == ATTEMPT_INVALID)
-        return on_fault(e, u, h, t, i);
+        return on_fault(e, before, u, h, t, i);
     if (a->audit)
         return ERR_OK; /* who checks others has shown nothing of his own */
     entry_set(t, u->wu.id, u->wu.state == WU_PROVISIONAL, false);
@@ -366,7 +380,7 @@ enum err trust_follow(struct engine *e, struct batch_mem *b, struct unit_mem *u,
         bool ended = s == ATTEMPT_VALID || s == ATTEMPT_INVALID ||
                      (s == ATTEMPT_CANCELLED && is->attempts[i].ended_ms != 0);
         if (!was && ended && is->attempts[i].host_id != 0)
-            TRY(on_ended(e, b, u, i));
+            TRY(on_ended(e, b, before, u, i));
     }
     for (uint32_t i = 0; i < fx->count; i++)
         if (fx->list[i].kind == WU_FX_ESCROW || fx->list[i].kind == WU_FX_PASSED ||
@@ -389,6 +403,21 @@ enum err trust_leased(struct engine *e, struct batch_mem *b, const struct unit_m
     TRY(trust_find(e, h, app_of(b), &t));
     /* Its answer will be confirmed in any case, so the second host may as well begin now. */
     return t->trust.answers < b->b.trust.probation ? choose(e, u->wu.id, TRUST_CONFIRM) : ERR_OK;
+}
+
+enum err trust_allows(struct engine *e, struct batch_mem *b, struct host_mem *h, bool *ret_begin,
+                      bool *ret_check)
+{
+    struct trust_mem *t;
+    *ret_begin = *ret_check = true;
+    if (b->b.rules.escrow == WU_ESCROW_NONE)
+        return ERR_OK;
+    TRY(trust_find(e, h, app_of(b), &t));
+    count(e, b, t);
+    const struct trust_crowd *c = crowd_of(e, t->app);
+    *ret_begin = trust_may_begin(&b->b.trust, &t->trust, t->count);
+    *ret_check = trust_may_check(&b->b.trust, &t->trust, c->trusted, c->hosts);
+    return ERR_OK;
 }
 
 /* --- applying what follows --- */

@@ -9,11 +9,18 @@ struct trust_mem {
     uint64_t app;
     struct host_trust trust;
     bool changed;
+    bool counted, was_trusted; /* in its app's crowd */
     uint32_t count, room;
     struct escrow_entry
         *entries;   /* by seq; one that is neither open nor held is over, and goes at the write */
     uint8_t *marks; /* of each entry: stored, changed */
 };
+
+struct trust_crowd { /* of the hosts that ran an app lately */
+    uint64_t app;
+    uint32_t hosts, trusted;
+};
+enum { CROWDS_MAX = 64 }; /* apps that are told apart; the last one's place is taken in turns */
 
 struct trust_todo { /* an event that follows from what has happened to another unit */
     wu_id unit;

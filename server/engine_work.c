@@ -266,6 +266,11 @@ enum err on_work(struct engine *e, struct engine_request *r)
     }
     if (w->host)
         TRY(host_tell(e, h, w->host));
+    if (w->network && w->network != h->h.network) {
+        h->h.network = w->network;
+        h->told = true;
+        host_touch(e, h);
+    }
     for (uint32_t i = 0; i < w->report_count; i++)
         TRY(report(e, r, h, &w->reports[i]));
     if (w->leaving) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/rand.h"
+#include "rules/kin.h"
 
 enum { BUCKET_BITS = 14, BUCKETS = 1 << BUCKET_BITS };
 
@@ -65,14 +66,32 @@ enum err rate_take(struct rate *r, uint64_t who, int64_t now_ms, int64_t *ret_wa
     return good ? ERR_OK : err_set(ERR_RATE, "too many requests: wait before the next one");
 }
 
+/* 4 or 16 bytes; IPv4 in IPv6 is IPv4. */
+static size_t parse(const char *address, unsigned char ret[16])
+{
+    if (inet_pton(AF_INET, address, ret) == 1)
+        return 4;
+    if (inet_pton(AF_INET6, address, ret) != 1)
+        return 0;
+    if (memcmp(ret, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12) != 0)
+        return 16;
+    memmove(ret, ret + 12, 4);
+    memset(ret + 4, 0, 12);
+    return 4;
+}
+
 uint64_t rate_address(const char *address)
 {
     unsigned char bytes[16] = {0};
     uint64_t n = 0;
-    if (inet_pton(AF_INET, address, bytes) != 1)
-        (void)!inet_pton(AF_INET6, address, bytes);
-    if (memcmp(bytes, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12) == 0) /* IPv4 in IPv6 */
-        memmove(bytes, bytes + 12, 4);
+    (void)parse(address, bytes);
     memcpy(&n, bytes, sizeof n);
     return n;
+}
+
+uint64_t rate_network(const char *address)
+{
+    unsigned char bytes[16] = {0};
+    size_t len = parse(address, bytes);
+    return kin_network(bytes, len);
 }

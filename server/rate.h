@@ -16,5 +16,7 @@ void rate_free(struct rate *r); /* NULL is fine */
 enum err rate_take(struct rate *r, uint64_t who, int64_t now_ms, int64_t *ret_wait_ms) NODISCARD;
 /* The bucket's number of an IP address in text; an IPv6 network of /64 counts as one. */
 uint64_t rate_address(const char *address);
+/* The number of its network (rules/kin.h); 0 where it is private. */
+uint64_t rate_network(const char *address);
 
 #endif

@@ -20,7 +20,14 @@
 #include "server/tls_cert.h"
 #include "server/try.h"
 
-enum { PATH_ROOM = 4096, BURST_S = 10, HEAP_KEPT_BYTES = 8 << 20, HEAP_STEP_BYTES = 256 << 10 };
+enum {
+    PATH_ROOM = 4096,
+    BURST_S = 10,
+    OWNER_JOINS_BURST = 50,
+    NETWORK_JOINS_BURST = 100,
+    HEAP_KEPT_BYTES = 8 << 20,
+    HEAP_STEP_BYTES = 256 << 10
+};
 
 struct pem { /* as it was when the server started; libmicrohttpd wants texts */
     struct buf certificate, key;
@@ -110,6 +117,8 @@ static enum err start_threads(struct server *s)
     TRY(auth_new(s->store, &s->auth));
     TRY(rate_new(c->token_rate, c->token_rate * BURST_S, &s->token_rate));
     TRY(rate_new(c->address_rate, c->address_rate * BURST_S, &s->address_rate));
+    TRY(rate_new(c->owner_joins / 86400.0, OWNER_JOINS_BURST, &s->owner_joins));
+    TRY(rate_new(c->network_joins / 86400.0, NETWORK_JOINS_BURST, &s->network_joins));
     TRY(workers_start(s->store, (uint32_t)c->workers, (uint32_t)c->queue, &s->workers));
     TRY(waiters_start(s->workers, &s->waiters));
     struct pulse_config pulse = {.store = s->pulse_store,
@@ -203,6 +212,8 @@ static void stop(struct server *s, struct pem *pem)
     auth_free(s->auth);
     rate_free(s->token_rate);
     rate_free(s->address_rate);
+    rate_free(s->owner_joins);
+    rate_free(s->network_joins);
     metrics_free(s->metrics);
     project_close(s->project);
     blobs_close(s->blobs);

@@ -35,7 +35,7 @@ struct server {
     struct blobs *blobs;
     struct project *project;
     struct auth *auth;
-    struct rate *token_rate, *address_rate;
+    struct rate *token_rate, *address_rate, *owner_joins, *network_joins;
     struct workers *workers;
     struct waiters *waiters;
     struct judge *judge;

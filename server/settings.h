@@ -18,6 +18,7 @@ struct settings {
     int64_t queue;
     /* Limits on people and hosts. */
     double token_rate, address_rate;
+    double owner_joins, network_joins; /* a day */
     uint64_t user_bytes, host_bytes, disk_free_min;
     int64_t user_units, host_leases, core_leases;
     int64_t contact_ms, contact_idle_ms;

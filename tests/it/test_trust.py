@@ -135,9 +135,9 @@ def test_items_are_audited_and_one_wrong_item_is_found(grid):
 def test_an_auditor_that_frames_honest_hosts_is_found_out_by_the_server(grid):
     framer = grid.host("framer")
     honest = [(grid.host(f"victim{i}"), lambda u: answer(u, u["word"])) for i in range(5)]
-    batch = grid.submit("items", array=60, quorum=None, policy="audit", probation=2, escrow_units=10, audit_share=0.1)
+    batch = grid.submit("items", array=150, quorum=None, policy="audit", probation=2, escrow_units=10, audit_share=0.1)
     run(grid, batch, honest + [(framer, lambda u: answer(u, u["word"], frames=True))])
-    assert grid.answers(batch) == right_items(batch, 60)
+    assert grid.answers(batch) == right_items(batch, 150)
     assert not any(is_banned(grid, h) for h, _ in honest)
     assert is_banned(grid, framer)
 

@@ -210,8 +210,8 @@ static void a_policy_has_its_price(void **state)
     q = (struct price_question){.quorum = 1, .liars = 0.05};
     near(price_of(&q).wrong, 0.05);
     q.escrow = WU_ESCROW_ALL, q.items = 10000, q.policy = all;
-    near(price_of(&q).wrong, 6.3e-7);
-    near(price_of(&q).runs, 1.03);
+    near(price_of(&q).wrong, 9.5e-7);
+    near(price_of(&q).runs, 1.02);
     q.escrow = WU_ESCROW_LONE, q.policy = lone;
     near(price_of(&q).wrong, 3.7e-3);
     q.checker = true;

@@ -49,6 +49,18 @@ uint32_t trust_share_ppm(const struct trust_policy *p, const struct host_trust *
     return share < TRUST_MILLION ? (uint32_t)share : TRUST_MILLION;
 }
 
+bool trust_may_check(const struct trust_policy *p, const struct host_trust *t, uint32_t trusted_hosts,
+                     uint32_t hosts)
+{
+    return t->answers >= p->probation || trusted_hosts < TRUST_CHECKERS_MIN ||
+           trusted_hosts < hosts - trusted_hosts;
+}
+
+bool trust_may_begin(const struct trust_policy *p, const struct host_trust *t, uint32_t waiting)
+{
+    return t->answers >= p->probation || waiting < 2 * p->probation;
+}
+
 enum trust_choice trust_choose(const struct trust_policy *p, const struct host_trust *t, const struct wu *wu,
                                uint32_t waiting, uint32_t draw, int64_t now_ms)
 {
@@ -101,6 +113,22 @@ enum trust_sentence trust_fault(struct host_trust *t, bool agreed, int64_t now_m
     t->answers = 0;
     /* Half a fault may have decayed away since the first one. */
     return agreed || t->faults_milli + MILLI / 2 >= TRUST_FAULTS_BAN * MILLI ? TRUST_BAN : TRUST_QUARANTINE;
+}
+
+bool trust_is_agreed(const struct wu *before, const struct wu *after, uint32_t i)
+{
+    const struct attempt *a = &after->attempts[i];
+    uint32_t voices = 0;
+    bool same = false;
+    for (uint32_t k = 0; k < after->attempt_count; k++) {
+        const struct attempt *o = &after->attempts[k];
+        voices += !o->audit && o->state == ATTEMPT_VALID;
+        same = same || (k != i && !o->audit && o->state == ATTEMPT_INVALID && o->owner_id != a->owner_id &&
+                        digest_eq(&o->answer, &a->answer));
+    }
+    bool proven = before->state == WU_PROVISIONAL && before->audit_count > 0 &&
+                  after->attempts[before->canonical].state == ATTEMPT_INVALID;
+    return !a->audit && same && (proven || voices >= 3);
 }
 
 uint32_t escrow_ripe(const struct escrow_entry *entries, uint32_t count, uint64_t next, wu_id *ret_units,

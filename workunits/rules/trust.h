@@ -20,11 +20,14 @@
 #include "base/ids.h"
 #include "rules/wu.h"
 
-#define TRUST_MILLION      1000000u
-#define TRUST_HALF_LIFE_MS (30 * 86400000ll)
-#define TRUST_SETTLED      100u  /* checks passed after which the share has come down to its floor */
-#define TRUST_FAULTS_BAN   3u    /* within about a half-life */
-#define TRUST_ESCROW_MAX   1024u /* answers of one host and app that wait; beyond it each one is confirmed */
+#define TRUST_MILLION       1000000u
+#define TRUST_HALF_LIFE_MS  (30 * 86400000ll)
+#define TRUST_SETTLED       100u /* checks passed after which the share has come down to its floor */
+#define TRUST_FAULTS_BAN    3u   /* within about a half-life */
+#define TRUST_CHECKERS_MIN  4u   /* with fewer trusted hosts anybody checks anybody */
+#define TRUST_PATIENCE_MS   300000
+#define TRUST_JOINS_PER_DAY 5     /* hosts of one owner */
+#define TRUST_ESCROW_MAX    1024u /* answers of one host and app that wait; beyond it each one is confirmed */
 
 struct trust_policy {
     uint32_t probation; /* so many first answers are all confirmed */
@@ -38,7 +41,7 @@ struct trust_policy {
     }
 #define TRUST_POLICY_ALL                                                                                     \
     {                                                                                                        \
-        .probation = 5, .audit_ppm = 50000, .floor_ppm = 30000, .wait = 100                                  \
+        .probation = 5, .audit_ppm = 20000, .floor_ppm = 20000, .wait = 100                                  \
     }
 
 struct host_trust {        /* zero for a host that is new to the app */
@@ -54,6 +57,14 @@ enum err trust_policy_check(const struct trust_policy *p) NODISCARD;
 
 /* The share of its answers (or of their items) that is checked, in millionths. */
 uint32_t trust_share_ppm(const struct trust_policy *p, const struct host_trust *t, int64_t now_ms);
+
+/* May it confirm or audit what others answered? Not on probation, where most hosts are trusted: who is new
+ * could only speak for who is new with him. */
+bool trust_may_check(const struct trust_policy *p, const struct host_trust *t, uint32_t trusted_hosts,
+                     uint32_t hosts);
+/* May it begin something new? On probation only while little of what it answered waits to be confirmed:
+ * others must keep up with checking it. */
+bool trust_may_begin(const struct trust_policy *p, const struct host_trust *t, uint32_t waiting);
 
 enum trust_choice {
     TRUST_WAIT,    /* in escrow, unchecked */
@@ -72,8 +83,14 @@ enum trust_choice trust_overdue(const struct trust_policy *p, const struct host_
 /* An answer of the host was checked and found right. */
 void trust_passed(struct host_trust *t, int64_t now_ms);
 enum trust_sentence { TRUST_QUARANTINE, TRUST_BAN };
-/* An answer of the host was found wrong; agreed: another host gave the same wrong one. */
+/* An answer of the host was found wrong. agreed: another host gave the same wrong one, and it is not only a
+ * vote that says so (trust_is_agreed()). */
 enum trust_sentence trust_fault(struct host_trust *t, bool agreed, int64_t now_ms);
+
+/* Attempt i has just been found wrong, in the step from before to after: did another owner's host give the
+ * same wrong answer, and is it proven (by an audit that the server judged) or the word of three others? A
+ * vote of two against two proves nothing: liars must not be able to have honest hosts banned. */
+bool trust_is_agreed(const struct wu *before, const struct wu *after, uint32_t i);
 
 /* An answer in escrow. */
 struct escrow_entry {
