@@ -51,6 +51,11 @@ struct http_inner {
     char *refusal;
 };
 
+static uint32_t or_default(uint32_t v, uint32_t fallback)
+{
+    return v ? v : fallback;
+}
+
 static struct http_inner *inner_of(const struct http_request *r)
 {
     return r->inner;
@@ -132,6 +137,12 @@ void http_reply_by(struct http_request *r, void (*reply)(struct http_request *r)
         MHD_resume_connection(n->connection);
 }
 
+/* Hosts that were answered would keep their connections for minutes while others wait at the door. */
+static bool is_crowded(const struct http *h)
+{
+    return http_connections(h) > or_default(h->config.connections_max, CONNECTIONS_DEFAULT) / 4 * 3;
+}
+
 void http_reply(struct http_request *r, struct http_reply *p)
 {
     bool has_body = p->has_fd ? p->fd_bytes > 0 : (p->body && p->body->len > 0) || p->still_bytes > 0;
@@ -148,6 +159,8 @@ void http_reply(struct http_request *r, struct http_reply *p)
     }
     for (uint32_t i = 0; i < p->header_count; i++)
         MHD_add_response_header(response, p->headers[i].name, p->headers[i].value);
+    if (is_crowded(inner_of(r)->http))
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     answer(inner_of(r), p->status, response, has_body);
 }
 
@@ -505,11 +518,6 @@ static enum err address_of(const char *address, uint16_t port, struct sockaddr_s
     }
     return err_set(ERR_INVALID,
                    "\"%s\" is no IP address to listen at: use for example 0.0.0.0, :: or 127.0.0.1", address);
-}
-
-static uint32_t or_default(uint32_t v, uint32_t fallback)
-{
-    return v ? v : fallback;
 }
 
 static enum err listen_at(struct http *h)

@@ -4,11 +4,18 @@
  *   load noop --port P [--connections C] [--seconds S] [--path /healthz]
  *   load join --port P --hosts N --out FILE          makes N hosts of N owners, one token per line
  *   load work --port P --hosts-file FILE [--connections C] [--per-request K] [--seconds S] [--rate R]
- * [--until N] load herd --port P --hosts-file FILE --hosts N [--seconds S]  all come within a second, obey
- * Retry-After, ask once each load tls  --port P [--connections C] [--seconds S] [--resume]  a new connection
- * for each request load idle --port P --connections C --seconds S   opens C connections, asks once on each,
- * holds them
- */
+ * [--until N]
+ *
+ *   load herd --port P --hosts-file FILE --hosts N [--connections C] [--seconds S] [--fresh|--hold]
+ *
+ * All come within a second, obey Retry-After, ask once each: over C connections that are used again, or,
+ * --fresh, each over its own, C at most at a time, which is closed after the reply, or, --hold, when the
+ * server closes it.
+ *
+ *   load tls --port P [--connections C] [--seconds S] [--resume]     a new connection for each request
+ *   load idle --port P --connections C --seconds S
+ *
+ * Opens C connections, asks once on each, holds them. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +27,7 @@
 #include "base/str.h"
 #include "load_net.h"
 
-enum { ATTEMPT_TEXT_BYTES = 40, TOKEN_TEXT_BYTES = 128 };
+enum { ATTEMPT_TEXT_BYTES = 40, TOKEN_TEXT_BYTES = 128, FEED_EVERY_US = 5000 };
 
 struct player {
     char token[TOKEN_TEXT_BYTES];
@@ -37,7 +44,7 @@ struct load {
     uint32_t connections, per_request, hosts;
     double seconds, rate;
     uint64_t until;
-    bool resume;
+    bool resume, fresh, hold;
     struct player *players;
     uint32_t player_count, next_player, done_players;
     FILE *out;
@@ -52,10 +59,10 @@ struct load {
 
 static void usage(void)
 {
-    fputs(
-        "usage: load noop|join|work|herd|tls|idle --port P [--connections C] [--seconds S] [--hosts N]\n"
-        "  [--hosts-file FILE] [--out FILE] [--per-request K] [--rate R] [--until N] [--path P] [--resume]\n",
-        stderr);
+    fputs("usage: load noop|join|work|herd|tls|idle --port P [--connections C] [--seconds S] [--hosts N]\n"
+          "  [--hosts-file FILE] [--out FILE] [--per-request K] [--rate R] [--until N] [--path P]  "
+          "[--resume] [--fresh|--hold]\n",
+          stderr);
     exit(2);
 }
 
@@ -105,6 +112,10 @@ static void parse(struct load *l, int argc, char **argv)
     for (int i = 2; i < argc; i++) {
         if (str_eq(argv[i], "--resume")) {
             l->resume = true;
+        } else if (str_eq(argv[i], "--fresh")) {
+            l->fresh = true;
+        } else if (str_eq(argv[i], "--hold")) {
+            l->fresh = l->hold = true;
         } else {
             if (i + 1 == argc)
                 usage();
@@ -283,7 +294,7 @@ static void on_reply(struct load_conn *c, const struct load_reply *r)
     }
     if (p && l->leased && p->held_count == 0 && str_eq(l->mode, "work"))
         p->due_us = load_now_us() + 20000; /* nothing to be had: do not spin */
-    if (l->rate <= 0 || l->stopping)
+    if ((l->rate <= 0 && !l->fresh) || l->stopping)
         next(l, c);
 }
 
@@ -369,7 +380,7 @@ static void feed(struct load *l, int64_t now)
                          : (double)l->connections;
     for (uint32_t i = 0; i < l->connections && allowed >= 1; i++) {
         struct load_conn *c = &l->net.conns[(i + l->replies) % l->connections];
-        if (c->state != LOAD_CLOSED && c->state != LOAD_IDLE)
+        if (c->state != LOAD_CLOSED && (c->state != LOAD_IDLE || l->fresh))
             continue;
         uint32_t before = l->outstanding;
         next(l, c);
@@ -403,13 +414,17 @@ static void print_result(const struct load *l, double took_s)
 static void run(struct load *l)
 {
     int64_t hard_end = l->end_us + 30 * (int64_t)1000000;
+    int64_t fed_us = 0;
     while (!finished(l)) {
         int64_t now = load_now_us();
         if (now > hard_end)
             break;
         if (now >= l->end_us)
             l->stopping = true;
-        feed(l, now);
+        if (!l->fresh || now - fed_us >= FEED_EVERY_US) {
+            feed(l, now);
+            fed_us = now;
+        }
         load_poll(&l->net, l->rate > 0 ? 1 : 5);
     }
 }
@@ -425,7 +440,7 @@ int main(int argc, char **argv)
     l.net.user = &l;
     l.net.on_reply = on_reply;
     l.net.on_broken = on_broken;
-    l.net.close_each = str_eq(l.mode, "tls");
+    l.net.close_each = str_eq(l.mode, "tls") || (l.fresh && !l.hold);
     l.start_us = load_now_us();
     l.end_us = l.start_us + (int64_t)(l.seconds * 1e6);
     if (str_eq(l.mode, "join")) {

@@ -178,11 +178,14 @@ static void read_head(struct load_conn *c)
     c->status = c->in.len > 12 ? atoi(c->in.data + 9) : 0;
     c->body_len = 0;
     c->retry_after_s = -1;
+    c->closing = false;
     for (const char *line = strstr(c->in.data, "\r\n"); line && line < end; line = strstr(line + 2, "\r\n")) {
         if (strncasecmp(line + 2, "content-length:", 15) == 0)
             c->body_len = strtoul(line + 17, NULL, 10);
         if (strncasecmp(line + 2, "retry-after:", 12) == 0)
             c->retry_after_s = atoi(line + 14);
+        if (strncasecmp(line + 2, "connection: close", 17) == 0)
+            c->closing = true;
     }
 }
 
@@ -194,7 +197,7 @@ static void answer(struct load_conn *c)
                                .len = c->body_len,
                                .took_us = load_now_us() - c->sent_us};
     c->state = LOAD_IDLE;
-    if (c->net->close_each)
+    if (c->net->close_each || c->closing)
         load_close(c);
     c->net->on_reply(c, &reply);
 }

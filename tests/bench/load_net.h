@@ -30,6 +30,7 @@ struct load_conn {
     size_t body_len;
     int status;
     int retry_after_s; /* -1: no such header */
+    bool closing;      /* the server said that it closes the connection */
     int64_t sent_us;
     void *user;
 };

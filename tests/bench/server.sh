@@ -5,13 +5,14 @@
 #   queued    the same with 10,000, 1,000,000 and 10,000,000 units queued, and how fast they are made
 #   restart   kill -9, start, first lease, with UNITS units
 #   tls       new connections: full and resumed handshakes
-#   herd      HOSTS hosts that all come within a second
-# Prints a line for people, then the load generator's JSON. ROUNDS=3 SECONDS_EACH=5 UNITS=1000000 HOSTS=15000
+#   herd      HOSTS hosts that all come within a second: over connections used again, and each over its own, which it keeps (at most CONNECTIONS at a time),
+#             beside the peak of the same kind of requests; how long /healthz and an operator's question took meanwhile
+# Prints a line for people, then the load generator's JSON. ROUNDS=3 SECONDS_EACH=5 UNITS=1000000 HOSTS=15000 CONNECTIONS=15000
 set -euo pipefail
 [ $# -ge 2 ] || { sed -n '2,9p' "$0"; exit 2; }
 bin=$(realpath "$1")/bin
 shift
-rounds=${ROUNDS:-3} seconds=${SECONDS_EACH:-5} units=${UNITS:-1000000} hosts=${HOSTS:-15000}
+rounds=${ROUNDS:-3} seconds=${SECONDS_EACH:-5} units=${UNITS:-1000000} hosts=${HOSTS:-15000} connections=${CONNECTIONS:-15000}
 cd "$(dirname "$0")/../.."
 folder=$(mktemp -d)
 pid=
@@ -86,9 +87,33 @@ tls() {
     measure tls --connections 16 --seconds "$seconds" --resume
 }
 herd() {
-    load join --hosts "$hosts" --out "$folder/herd"
-    measure herd --hosts-file "$folder/herd" --hosts "$hosts" --seconds 120
-    echo "resident: $(resident)"
+    submit "$((4 * hosts))"
+    load join --hosts "$hosts" --connections 256 --out "$folder/herd" >/dev/null
+    local kind
+    for kind in "" --hold; do
+        echo "${kind:-connections used again}: the peak with 256 connections, then all at once"
+        # shellcheck disable=SC2086 # an option or none
+        measure herd --hosts-file "$folder/herd" --hosts "$((${#kind} ? hosts / 10 : hosts))" --connections 256 --seconds 120 ${kind:+--fresh}
+        watch_door & local watcher=$!
+        # shellcheck disable=SC2086
+        measure herd --hosts-file "$folder/herd" --hosts "$hosts" --connections "$connections" --seconds 600 $kind
+        touch "$folder/enough"
+        wait "$watcher"
+        echo "resident: $(resident), at most $(awk '/VmHWM/ { printf "%.0f MiB", $2 / 1024 }' "/proc/$pid/status")"
+    done
+}
+watch_door() { # the slowest of both, asked five times a second over new connections
+    rm -f "$folder/enough"
+    local token what took
+    token=$(cat "$folder/server/operator.token")
+    while [ ! -e "$folder/enough" ]; do
+        for what in healthz v1/batches; do
+            took=$(curl -sk -m 30 -o /dev/null -w '%{http_code} %{time_total}' -H "Authorization: Bearer $token" "$url/$what" || true)
+            echo "$what $took"
+        done
+        sleep 0.2
+    done | awk '$2 != 200 { bad[$1]++ } { n[$1]++; if ($3 > most[$1]) most[$1] = $3 }
+        END { for (w in n) printf "meanwhile /%s: asked %d times, %d without an answer of 200, at most %.2f s\n", w, n[w], bad[w], most[w] }'
 }
 
 link=$("$bin/dugnad-server" --data "$folder/server" init --name bench --listen 127.0.0.1:0 | grep -o 'https://[^ ]*join#[^ ]*' | head -n 1)
