@@ -4,6 +4,10 @@
 
 #include "server/engine_in.h"
 
+enum {
+    HOST_TEXT_BYTES = 256
+}; /* what most hosts say of themselves: there may be tens of thousands in memory */
+
 void host_free(struct engine *e, struct host_mem *h)
 {
     cache_drop(&e->hosts, &h->item);
@@ -66,6 +70,7 @@ static enum err keep(struct engine *e, const struct store_host *from, struct hos
     if (!h)
         return err_set(ERR_NOMEM, "no memory for a host");
     h->item.key = from->id;
+    h->text.block_bytes = HOST_TEXT_BYTES;
     enum err err = copy_text(&h->text, from, &h->h);
     if (err == ERR_OK)
         err = cache_put(&e->hosts, &h->item);
@@ -149,7 +154,7 @@ enum err host_tell(struct engine *e, struct host_mem *h, const struct store_host
     uint32_t before = allowed_most(e, &h->h), after = allowed_most(e, &n);
     if (h->h.allowed == before || h->h.allowed > after)
         n.allowed = after;
-    struct arena text = {0};
+    struct arena text = {.block_bytes = HOST_TEXT_BYTES};
     struct store_host copy;
     enum err err = copy_text(&text, &n, &copy);
     if (err != ERR_OK) {

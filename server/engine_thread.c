@@ -166,6 +166,7 @@ enum err engine_thread_start(struct engine *e, const struct engine_thread_config
         errno = n;
         return err_set_errno(ERR_IO, "the engine's thread cannot be started");
     }
+    (void)pthread_setname_np(t->thread, "engine"); /* for who looks where the time goes */
     *ret_thread = t;
     return ERR_OK;
 }

@@ -59,6 +59,8 @@ enum err workers_start(struct store *of, uint32_t threads, uint32_t queue_max, s
         if (e == ERR_OK && pthread_create(&me->thread, NULL, work, me) != 0)
             e = err_set(ERR_NOMEM, "no more threads can be made");
         me->runs = e == ERR_OK;
+        if (me->runs)
+            (void)pthread_setname_np(me->thread, "worker");
     }
     if (e != ERR_OK) {
         workers_stop(w);

@@ -5,6 +5,10 @@
  *   load join --port P --hosts N --out FILE          makes N hosts of N owners, one token per line
  *   load work --port P --hosts-file FILE [--connections C] [--per-request K] [--seconds S] [--rate R]
  * [--until N]
+ *   load beat --port P --hosts-file FILE [--connections C] [--seconds S]
+ *
+ * A host that holds nothing and wants nothing: the way of `work` through the engine's queue, without a
+ * commit.
  *
  *   load herd --port P --hosts-file FILE --hosts N [--connections C] [--seconds S] [--fresh|--hold]
  *
@@ -59,10 +63,11 @@ struct load {
 
 static void usage(void)
 {
-    fputs("usage: load noop|join|work|herd|tls|idle --port P [--connections C] [--seconds S] [--hosts N]\n"
-          "  [--hosts-file FILE] [--out FILE] [--per-request K] [--rate R] [--until N] [--path P]  "
-          "[--resume] [--fresh|--hold]\n",
-          stderr);
+    fputs(
+        "usage: load noop|join|work|beat|herd|tls|idle --port P [--connections C] [--seconds S] [--hosts N]\n"
+        "  [--hosts-file FILE] [--out FILE] [--per-request K] [--rate R] [--until N] [--path P]  "
+        "[--resume] [--fresh|--hold]\n",
+        stderr);
     exit(2);
 }
 
@@ -209,7 +214,7 @@ static void ask_work(struct load *l, struct load_conn *c, struct player *p)
             "\"memory_bytes\":1000000}}",
             i ? "," : "", p->held[i], l->outputs));
     check(buf_add_text(&body, "],\"held\":[]"));
-    if (!l->stopping)
+    if (!l->stopping && !str_eq(l->mode, "beat"))
         check(buf_printf(&body, ",\"want\":{\"seconds\":86400,\"cores\":4,\"units_max\":%u,\"cached\":[]}",
                          l->per_request));
     check(buf_add_text(&body, "}"));
@@ -448,7 +453,7 @@ int main(int argc, char **argv)
         l.end_us = INT64_MAX / 2;
         if (!l.out)
             usage();
-    } else if (str_eq(l.mode, "work") || str_eq(l.mode, "herd")) {
+    } else if (str_eq(l.mode, "work") || str_eq(l.mode, "beat") || str_eq(l.mode, "herd")) {
         give_players(&l);
     } else if (!str_eq(l.mode, "noop") && !str_eq(l.mode, "tls") && !str_eq(l.mode, "idle")) {
         usage();

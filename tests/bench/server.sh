@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # server.sh BUILD FIGURE...: what one server does on this machine, load generator on the same cores, TLS, durable commits. FIGURE:
-#   hot       no-op, report 1 + lease 1, report 50 + lease 50, alternating, ROUNDS times; server CPU of each
+#   hot       no-op, a host's call without a wish (the engine's queue and no commit), report 1 + lease 1 at 64 and 256 connections, report 50 + lease 50:
+#             alternating, ROUNDS times; CPU of the server for each, and by thread
 #   half      latency of report 1 + lease 1 at RATE requests/s (default: half of the hot figure of a first round)
 #   queued    the same with 10,000, 1,000,000 and 10,000,000 units queued, and how fast they are made
 #   restart   kill -9, start, first lease, with UNITS units
@@ -36,13 +37,22 @@ submit() { # COUNT: an array, made; sets batch
     until [ "$("$bin/dugnad" status "$batch" --json | field units)" -ge "$1" ]; do sleep 0.2; done
     awk -v n="$1" -v ms=$(($(date +%s%3N) - began)) 'BEGIN { printf "%d units made in %.1f s: %d/s\n", n, ms / 1000, n * 1000 / ms }'
 }
+threads() { # name and microseconds on a processor of each of the server's threads
+    local t
+    for t in "/proc/$pid/task"/*; do
+        read -r ns _ 2>/dev/null <"$t/schedstat" && echo "$(cat "$t/comm") $((ns / 1000))"
+    done | awk '{ us[$1] += $2 } END { for (n in us) print n, us[n] }'
+}
 measure() { # WORD and options of load: its line, and the server's CPU for each request
-    local before line
+    local before line threads
     before=$(cpu_ms)
+    threads=$(threads)
     line=$(load "$@")
+    threads=$(awk -v n="$(field replies <<<"$line")" 'NR == FNR { before[$1] = $2; next }
+        { us = ($2 - before[$1]) / n; if (us >= 0.5) printf "%s %.1f  ", $1, us }' <(echo "$threads") <(threads))
     awk -v what="$*" -v ms=$(($(cpu_ms) - before)) -v n="$(field replies <<<"$line")" -v rate="$(field per_second <<<"$line")" \
-        -v pairs="$(field pairs_per_second <<<"$line")" -v p99="$(field p99_ms <<<"$line")" \
-        'BEGIN { printf "%-60s %8d requests/s %8d pairs/s  p99 %6.1f ms  %6.1f us of server CPU each\n", what, rate, pairs, p99, ms * 1000 / n }'
+        -v pairs="$(field pairs_per_second <<<"$line")" -v p99="$(field p99_ms <<<"$line")" -v threads="$threads" \
+        'BEGIN { printf "%-60s %8d requests/s %8d pairs/s  p99 %6.1f ms  %6.1f us of server CPU each: %s\n", what, rate, pairs, p99, ms * 1000 / n, threads }'
     echo "$line"
 }
 work=(work --hosts-file "$folder/hosts" --connections 64 --seconds "$seconds")
@@ -52,8 +62,12 @@ hot() {
     local round
     for round in $(seq "$rounds"); do
         echo "round $round"
-        measure noop --connections 64 --seconds "$seconds"
-        measure "${work[@]}" --per-request 1
+        local c
+        for c in 64 256; do
+            measure noop --connections "$c" --seconds "$seconds"
+            measure beat --hosts-file "$folder/hosts" --connections "$c" --seconds "$seconds"
+            measure work --hosts-file "$folder/hosts" --connections "$c" --seconds "$seconds"
+        done
         measure "${work[@]}" --per-request 50
     done
     echo "resident with what is left queued: $(resident); database: $(du -m "$folder/server/project.db" | cut -f1) MiB"

@@ -15,7 +15,8 @@ struct arena_block {
 
 static struct arena_block *grow(struct arena *a, size_t bytes)
 {
-    size_t room = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
+    size_t least = a->block_bytes ? a->block_bytes : BLOCK_BYTES;
+    size_t room = bytes > least ? bytes : least;
     struct arena_block *block = malloc(sizeof *block + room);
     if (!block) {
         (void)err_set(ERR_NOMEM, "out of memory for a request's arena");

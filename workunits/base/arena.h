@@ -13,8 +13,9 @@
 struct arena_block;
 struct arena {
     struct arena_block *head;
-    size_t used;      /* bytes given out since the last reset */
-    size_t bytes_max; /* 0: ARENA_DEFAULT_BYTES_MAX */
+    size_t used;        /* bytes given out since the last reset */
+    size_t bytes_max;   /* 0: ARENA_DEFAULT_BYTES_MAX */
+    size_t block_bytes; /* taken at once; 0: 16 KiB, for a request. Few bytes that stay long want fewer */
 };
 
 void *arena_alloc(struct arena *a,
