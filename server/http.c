@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/http_in.h"
 #include "server/http_link.h"
 #include "wire/error_msg.h"
 
@@ -21,8 +22,6 @@ enum {
     CONNECTIONS_DEFAULT = 10000,
     IDLE_DEFAULT_S = 120,
     CONNECTION_BYTES = 24 << 10, /* of one connection, headers included; MHD's default is 32 KiB */
-    STREAM_BYTES_MAX = 256 << 10,
-    STREAM_LOW_BYTES = 16 << 10,
     RETRY_DEFAULT_MS = 5000,
 };
 
@@ -85,6 +84,11 @@ const char *http_cookie(struct http_request *r, const char *name)
     return value ? arena_text(&r->arena, value) : NULL;
 }
 
+struct MHD_Connection *http_connection(const struct http_request *r)
+{
+    return inner_of(r)->connection;
+}
+
 /* --- answering --- */
 
 void http_reply_header(struct http_reply *p, const char *name, const char *value)
@@ -112,8 +116,9 @@ static struct MHD_Response *make_response(struct http_reply *p)
                                            MHD_RESPMEM_PERSISTENT);
 }
 
-static void answer(struct http_inner *n, int status, struct MHD_Response *response, bool has_body)
+void http_answer(struct http_request *r, int status, struct MHD_Response *response, bool has_body)
 {
+    struct http_inner *n = inner_of(r);
     pthread_mutex_lock(&n->lock);
     n->status = status;
     n->has_body = has_body;
@@ -161,7 +166,7 @@ void http_reply(struct http_request *r, struct http_reply *p)
         MHD_add_response_header(response, p->headers[i].name, p->headers[i].value);
     if (is_crowded(inner_of(r)->http))
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-    answer(inner_of(r), p->status, response, has_body);
+    http_answer(r, p->status, response, has_body);
 }
 
 void http_reply_err(struct http_request *r, enum err e, const char *message, int64_t retry_after_ms)
@@ -181,129 +186,6 @@ void http_reply_err(struct http_request *r, enum err e, const char *message, int
     if (e == ERR_AUTH)
         http_reply_header(&p, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
     http_reply(r, &p);
-}
-
-/* --- event streams --- */
-
-struct http_stream {
-    pthread_mutex_t lock;
-    struct MHD_Connection *connection;
-    struct buf waiting;
-    bool asleep, closed, gone;
-    void (*drained)(void *ctx);
-    void *drained_ctx;
-    int holders; /* the pusher and the connection */
-};
-
-static void stream_release(struct http_stream *s)
-{
-    pthread_mutex_lock(&s->lock);
-    bool last = --s->holders == 0;
-    pthread_mutex_unlock(&s->lock);
-    if (!last)
-        return;
-    buf_done(&s->waiting);
-    pthread_mutex_destroy(&s->lock);
-    free(s);
-}
-
-static ssize_t stream_read(void *ctx, uint64_t pos, char *bytes, size_t room)
-{
-    struct http_stream *s = ctx;
-    ssize_t n = 0;
-    (void)pos;
-    pthread_mutex_lock(&s->lock);
-    if (s->waiting.len > 0) {
-        size_t len = s->waiting.len < room ? s->waiting.len : room;
-        memcpy(bytes, s->waiting.data, len);
-        memmove(s->waiting.data, s->waiting.data + len, s->waiting.len - len);
-        s->waiting.len -= len;
-        n = (ssize_t)len;
-        if (s->drained && !s->closed && s->waiting.len < STREAM_LOW_BYTES &&
-            s->waiting.len + len >= STREAM_LOW_BYTES)
-            s->drained(s->drained_ctx);
-    } else if (s->closed) {
-        n = MHD_CONTENT_READER_END_OF_STREAM;
-    } else {
-        s->asleep = true;
-        MHD_suspend_connection(s->connection);
-    }
-    pthread_mutex_unlock(&s->lock);
-    return n;
-}
-
-static void stream_free(void *ctx)
-{
-    struct http_stream *s = ctx;
-    pthread_mutex_lock(&s->lock);
-    s->gone = true;
-    pthread_mutex_unlock(&s->lock);
-    stream_release(s);
-}
-
-static void stream_wake(struct http_stream *s)
-{
-    if (s->asleep && !s->gone) {
-        s->asleep = false;
-        MHD_resume_connection(s->connection);
-    }
-}
-
-struct http_stream *http_reply_stream(struct http_request *r)
-{
-    struct http_stream *s = calloc(1, sizeof *s);
-    struct MHD_Response *response = NULL;
-    if (s) {
-        pthread_mutex_init(&s->lock, NULL);
-        s->connection = inner_of(r)->connection;
-        s->holders = 2;
-        buf_init(&s->waiting, STREAM_BYTES_MAX);
-        response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, stream_read, s, stream_free);
-    }
-    if (!response) {
-        free(s);
-        http_reply_err(r, ERR_NOMEM, "no memory for an event stream", 0);
-        return NULL;
-    }
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/event-stream");
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    answer(inner_of(r), MHD_HTTP_OK, response, false);
-    return s;
-}
-
-bool http_stream_push(struct http_stream *s, const char *text, size_t len)
-{
-    pthread_mutex_lock(&s->lock);
-    bool good = !s->gone && !s->closed && buf_add(&s->waiting, text, len) == ERR_OK;
-    if (good)
-        stream_wake(s);
-    pthread_mutex_unlock(&s->lock);
-    return good;
-}
-
-size_t http_stream_waiting(struct http_stream *s)
-{
-    pthread_mutex_lock(&s->lock);
-    size_t n = s->waiting.len;
-    pthread_mutex_unlock(&s->lock);
-    return n;
-}
-
-void http_stream_watch(struct http_stream *s, void (*drained)(void *ctx), void *ctx)
-{
-    pthread_mutex_lock(&s->lock);
-    s->drained = drained;
-    s->drained_ctx = ctx;
-    pthread_mutex_unlock(&s->lock);
-}
-
-void http_stream_close(struct http_stream *s)
-{
-    pthread_mutex_lock(&s->lock);
-    s->closed = true;
-    stream_wake(s);
-    pthread_mutex_unlock(&s->lock);
-    stream_release(s);
 }
 
 /* --- the life of a request --- */
