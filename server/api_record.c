@@ -4,10 +4,17 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "server/api_stream.h"
+#include "server/store_load.h"
 #include "server/tail.h"
 #include "server/try.h"
 
-enum { WAIT_S_MAX = 60, LEASE_S_DEFAULT = 30, PAGE_DEFAULT = 100, REPLY_BYTES_MAX = 4 << 20 };
+enum {
+    WAIT_S_MAX = 60,
+    LEASE_S_DEFAULT = 30,
+    PAGE_DEFAULT = 100,
+    REPLY_BYTES_MAX = 4 << 20,
+    SHARED_LOOK_MS = 1000
+};
 
 /* --- one record --- */
 
@@ -90,6 +97,8 @@ static enum err reply_records(struct call *c, const struct reading *r, uint32_t 
 static bool waits(struct call *c, uint64_t stream, uint64_t seen, int64_t until_ms)
 {
     struct server *s = c->server;
+    if (store_shared(c->store) && until_ms > clock_mono_ms() + SHARED_LOOK_MS)
+        until_ms = clock_mono_ms() + SHARED_LOOK_MS; /* another server tells nobody here */
     return clock_mono_ms() < until_ms && !atomic_load(&s->stopping) &&
            waiters_add(s->waiters, &c->job, stream_waiter(stream), seen, until_ms) == ERR_OK;
 }

@@ -1,17 +1,24 @@
 /* engine_cursor.c - cursors of streams: records are leased to members of a cursor's group, and acknowledged.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "server/engine_in.h"
 #include "server/flight.h"
 
-enum { RUN_BYTES_MAX = 1 << 20, ANSWER_BYTES_THOUGHT = 2048, SEEN_EVERY_MS = 30000 };
+enum {
+    RUN_BYTES = 1 << 20,       /* handed out at once */
+    GROUP_BYTES_MAX = 3 << 20, /* the same, when its last group is large: it may come in parts, one by one */
+    ANSWER_BYTES_THOUGHT = 2048,
+    SEEN_EVERY_MS = 30000
+};
 
 struct open_cursor {
     struct store_stream st;
     struct store_cursor c;
     struct flight *flight;
     bool is_new, changed;
+    bool held_up; /* there are records, but they wait for what others have */
 };
 
 /* ERR_MISSING is the request's: there is no such stream, or no such cursor and none is made. */
@@ -78,7 +85,9 @@ static enum err measure_row(void *ctx, const struct store_record *r)
     bool tied = m->count > 0 && store_record_tied(&m->before, r);
     if (m->full || r->seq > m->most)
         return ERR_OK;
-    if (!tied && (m->count >= m->limit || m->bytes >= RUN_BYTES_MAX)) {
+    bool enough = m->count >= m->limit || m->bytes >= RUN_BYTES;
+    bool too_many = m->count >= m->limit + ANSWER_ROUTES_MAX || m->bytes >= GROUP_BYTES_MAX;
+    if (too_many || (enough && !tied)) {
         m->full = true;
         return ERR_OK;
     }
@@ -109,6 +118,61 @@ static enum err measure(struct engine *e, const struct open_cursor *o, uint64_t 
     return ERR_OK;
 }
 
+struct pair {
+    struct store_record first;
+    char group[NAME_BYTES_MAX + 1];
+    uint32_t count;
+    bool tied;
+};
+
+static enum err pair_row(void *ctx, const struct store_record *r)
+{
+    struct pair *p = ctx;
+    if (p->count++ == 0) {
+        p->first.unit = r->unit;
+        snprintf(p->group, sizeof p->group, "%s", r->group);
+        p->first.group = p->group;
+    } else {
+        p->tied = store_record_tied(&p->first, r);
+    }
+    return ERR_OK;
+}
+
+/* A group is handled in order: while another member has the start of it, what follows waits. */
+static enum err must_wait(struct engine *e, const struct open_cursor *o, uint64_t first, const char *member,
+                          bool *ret)
+{
+    const struct flight_run *before = flight_before(o->flight, first);
+    struct pair p = {0};
+    *ret = false;
+    if (!before || strcmp(before->member, member) == 0)
+        return ERR_OK;
+    TRY(store_record_scan(e->store, o->st.id, first - 2, 2,
+                          (struct store_record_rows){.row = pair_row, .ctx = &p}));
+    *ret = p.tied;
+    return ERR_OK;
+}
+
+/* The first run whose time is over and that need not wait for another; NULL: none. */
+static enum err find_due(struct engine *e, struct open_cursor *o, const struct engine_cursor *q,
+                         struct flight_run **ret)
+{
+    *ret = NULL;
+    for (uint32_t i = 0; i < o->flight->count; i++) {
+        struct flight_run *run = &o->flight->runs[i];
+        bool waits;
+        if (run->until_ms > e->now_ms)
+            continue;
+        TRY(must_wait(e, o, run->first, q->member, &waits));
+        if (!waits) {
+            *ret = run;
+            return ERR_OK;
+        }
+        o->held_up = true;
+    }
+    return ERR_OK;
+}
+
 static enum err hand_again(struct engine *e, struct open_cursor *o, struct engine_cursor *q,
                            struct flight_run *run)
 {
@@ -128,10 +192,16 @@ static enum err hand_again(struct engine *e, struct open_cursor *o, struct engin
 static enum err hand_new(struct engine *e, struct open_cursor *o, struct engine_cursor *q)
 {
     struct measuring m;
+    bool waits;
     if (o->c.handed < o->st.purged)
         o->c.handed = o->st.purged;
-    if (o->c.handed >= o->st.last || flight_records(o->flight) + q->limit > STREAM_FLIGHT_MAX)
+    if (o->c.handed >= o->st.last)
         return ERR_OK;
+    TRY(must_wait(e, o, o->c.handed + 1, q->member, &waits));
+    if (waits || flight_records(o->flight) + q->limit > STREAM_FLIGHT_MAX) {
+        o->held_up = true;
+        return ERR_OK;
+    }
     TRY(measure(e, o, o->c.handed + 1, o->st.last, q->limit, &m));
     if (m.count == 0)
         return ERR_OK;
@@ -154,13 +224,15 @@ static enum err fetch(struct engine *e, struct open_cursor *o, struct engine_cur
         q->ret_look_ms = INT64_MAX;
         return ERR_OK;
     }
-    struct flight_run *due = flight_due(o->flight, e->now_ms);
+    struct flight_run *due;
+    TRY(find_due(e, o, q, &due));
     enum err err = due ? hand_again(e, o, q, due) : ERR_OK;
     if (err == ERR_OK && q->ret_last == 0)
         err = hand_new(e, o, q);
     if (err != ERR_OK && err != ERR_FULL)
         return err;
-    q->ret_look_ms = flight_next_ms(o->flight);
+    o->held_up = q->ret_last == 0 && (o->held_up || err == ERR_FULL);
+    q->ret_look_ms = flight_next_ms(o->flight, e->now_ms);
     if (q->ret_last != 0 || due || e->now_ms - o->c.seen_ms >= SEEN_EVERY_MS) {
         o->changed = true;
         o->c.seen_ms = e->now_ms;
@@ -232,6 +304,26 @@ static enum err do_verb(struct engine *e, struct open_cursor *o, struct engine_c
     return err_set(ERR_INVALID, "this cannot be done with a cursor");
 }
 
+/* Whoever was given nothing waits, and must be told when another has acknowledged. Forgetting it is no harm:
+ * he looks again when the other's lease ends. */
+static void hold_up(struct engine *e, uint64_t stream)
+{
+    for (uint32_t i = 0; i < HELD_UP_MAX; i++)
+        if (e->held_up[i] == stream)
+            return;
+    e->held_up[e->held_up_next++ % HELD_UP_MAX] = stream;
+}
+
+static bool let_go(struct engine *e, uint64_t stream)
+{
+    for (uint32_t i = 0; i < HELD_UP_MAX; i++)
+        if (e->held_up[i] == stream) {
+            e->held_up[i] = 0;
+            return true;
+        }
+    return false;
+}
+
 enum err on_cursor(struct engine *e, struct engine_request *r)
 {
     struct engine_cursor *q = &r->u.cursor;
@@ -247,7 +339,10 @@ enum err on_cursor(struct engine *e, struct engine_request *r)
     TRY(err);
     if (q->verb == ENGINE_CURSOR_REWIND)
         engine_audit(e, r, "cursor.rewind", o.st.id);
-    if (q->verb == ENGINE_CURSOR_REWIND || q->release || q->back_count)
+    if (o.held_up)
+        hold_up(e, o.st.id);
+    if (q->verb == ENGINE_CURSOR_REWIND || q->release || q->back_count ||
+        (q->verb == ENGINE_CURSOR_ACK && let_go(e, o.st.id)))
         TRY(stream_tell(e, &o.st));
     return q->verb == ENGINE_CURSOR_DELETE ? ERR_OK : save(e, &o);
 }

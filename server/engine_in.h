@@ -23,6 +23,7 @@ enum {
     FAILURE_GROUPS_MAX =
         256, /* of one batch; what comes beyond is counted in one group for each kind of error */
     DIRTY_UNITS_MAX = 8192,
+    HELD_UP_MAX = 64,
     BATCHES_IDLE_MAX = 256, /* batches in memory that have nothing to do */
     TAIL_TOOK_MAX = 63,     /* times from lease to report that a batch remembers */
     TAIL_UNITS_MAX = 256,   /* units that hold up their batches, known at once */
@@ -167,7 +168,10 @@ struct engine {
     bool judge_new, webhook_new, purge_new;
     struct stream_mem *streams;
     struct routed *routed, **routed_end;
-    bool streams_new;        /* likewise in the set */
+    bool streams_new; /* likewise in the set */
+    uint64_t
+        held_up[HELD_UP_MAX]; /* streams of which a member was given nothing until another acknowledges */
+    uint32_t held_up_next;
     uint64_t cleared_stream; /* the one that was looked at last for what may be purged */
     /* That held up their batches when it was looked last, longest first. */
     struct tail_unit tail[TAIL_UNITS_MAX];

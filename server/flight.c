@@ -60,19 +60,19 @@ uint64_t flight_acked(const struct flight *f, uint64_t handed)
     return f->count > 0 ? f->runs[0].first - 1 : handed;
 }
 
-struct flight_run *flight_due(struct flight *f, int64_t now_ms)
+const struct flight_run *flight_before(const struct flight *f, uint64_t first)
 {
     for (uint32_t i = 0; i < f->count; i++)
-        if (f->runs[i].until_ms <= now_ms)
+        if (f->runs[i].last + 1 == first)
             return &f->runs[i];
     return NULL;
 }
 
-int64_t flight_next_ms(const struct flight *f)
+int64_t flight_next_ms(const struct flight *f, int64_t now_ms)
 {
     int64_t next = INT64_MAX;
     for (uint32_t i = 0; i < f->count; i++)
-        if (f->runs[i].until_ms < next)
+        if (f->runs[i].until_ms > now_ms && f->runs[i].until_ms < next)
             next = f->runs[i].until_ms;
     return next;
 }

@@ -27,9 +27,10 @@ enum err flight_read(const char *text, size_t len, struct flight *ret) NODISCARD
 uint64_t flight_records(const struct flight *f);
 /* All records up to this one are acknowledged, when those up to `handed` were handed out. */
 uint64_t flight_acked(const struct flight *f, uint64_t handed);
-/* The first run whose time is over; NULL: none. */
-struct flight_run *flight_due(struct flight *f, int64_t now_ms);
-int64_t flight_next_ms(const struct flight *f); /* when the next run's time is over; INT64_MAX: never */
+/* The run that ends right before this record; NULL: it is acknowledged, or there is none. */
+const struct flight_run *flight_before(const struct flight *f, uint64_t first);
+/* When the next run's time is over, of those whose is not; INT64_MAX: never. */
+int64_t flight_next_ms(const struct flight *f, int64_t now_ms);
 /* Leases new records, which come after all others. ERR_FULL when there are too many runs. */
 enum err flight_add(struct flight *f, const struct flight_run *run) NODISCARD;
 /* Leases the start of a run (of this flight) again, up to `last`; what is left of it stays as it was.

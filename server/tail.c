@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "server/api_stream.h"
+#include "server/store_load.h"
 #include "server/ticker.h"
 #include "server/try.h"
 
@@ -81,7 +82,7 @@ static void look(void *ctx)
     struct tails *t = ctx;
     bool more = true;
     while (more && !ticker_stops(t->ticker)) {
-        bool news = atomic_exchange(&t->news, false);
+        bool news = atomic_exchange(&t->news, false) || store_shared(t->store);
         more = false;
         pthread_mutex_lock(&t->lock);
         for (uint32_t i = 0; i < t->count;) {

@@ -205,6 +205,21 @@ def test_who_may_read_and_who_may_publish(grid):
     viewer.ask("POST", "/v1/streams/owned", "x").refused(403, "denied")
 
 
+def test_who_waits_for_the_rest_of_a_group_is_told_when_its_start_is_acknowledged(grid):
+    publish(grid, "held", "a", group="g")
+    assert seqs(fetch(grid, "held", "c", "one")) == [1]
+    publish(grid, "held", "b", group="g")
+    found = []
+    api = Api(grid, grid.api.token)
+    waiter = threading.Thread(target=lambda: found.extend(fetch(grid, "held", "c", "two", wait=20, api=api)))
+    began = time.monotonic()
+    waiter.start()
+    time.sleep(0.3)
+    assert not found and ack(grid, "held", "c", "one", upto=1) == 1
+    waiter.join()
+    assert bodies(found) == ["b"] and time.monotonic() - began < 5
+
+
 def test_the_first_word_of_a_line_can_be_its_group(grid):
     grid.login()
     grid.dugnad("publish", "words", "--group-by-word", stdin="".join(f"w{n // 3} {n % 3}\n" for n in range(3000)))

@@ -161,6 +161,43 @@ static void records_of_one_group_are_not_parted(void **state)
     world_close(&w);
 }
 
+static void what_follows_in_a_group_waits_while_another_has_its_start(void **state)
+{
+    struct world w;
+    world_open(&w, state);
+    publish(&w, "s", "x", 3);
+    assert_fetch(&w, "a", 4, 1, 3, 1);
+    publish(&w, "s", "x", 2); /* of the same group, later */
+    publish(&w, "s", "y", 1);
+    assert_fetch(&w, "b", 4, 0, 0, 0);
+    assert_fetch(&w, "a", 1, 4, 5, 1);
+    assert_fetch(&w, "b", 4, 6, 6, 1);
+    assert_int_equal(ack(&w, "b", 6), 1);
+    w.now_ms += 30000; /* a is dead */
+    assert_fetch(&w, "b", 4, 1, 3, 2);
+    assert_fetch(&w, "c", 4, 0, 0, 0);
+    assert_int_equal(ack(&w, "b", 3), 3);
+    assert_fetch(&w, "c", 4, 4, 5, 2);
+    world_close(&w);
+}
+
+static void a_group_without_end_comes_in_parts(void **state)
+{
+    struct world w;
+    struct engine_cursor q;
+    uint64_t last = 0;
+    world_open(&w, state);
+    for (uint32_t i = 0; i < 60; i++)
+        last = publish(&w, "s", "x", 100);
+    q = fetch(&w, "a", 10);
+    assert_int_equal(q.ret_first, 1);
+    assert_in_range(q.ret_last, ANSWER_ROUTES_MAX, last - 1);
+    assert_fetch(&w, "b", 10, 0, 0, 0);
+    assert_int_equal(ack(&w, "a", q.ret_last), q.ret_last);
+    assert_fetch(&w, "b", 10, q.ret_last + 1, last, 1);
+    world_close(&w);
+}
+
 static void a_paused_stream_hands_nothing_out_and_a_rewound_cursor_all_again(void **state)
 {
     struct world w;
@@ -307,6 +344,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(members_of_a_group_share_a_stream_and_what_one_does_not_acknowledge_comes_back),
         cmocka_unit_test(records_of_one_group_are_not_parted),
+        cmocka_unit_test(what_follows_in_a_group_waits_while_another_has_its_start),
+        cmocka_unit_test(a_group_without_end_comes_in_parts),
         cmocka_unit_test(a_paused_stream_hands_nothing_out_and_a_rewound_cursor_all_again),
         cmocka_unit_test(a_publish_that_is_told_twice_with_one_key_happens_once),
         cmocka_unit_test(what_every_cursor_has_passed_is_purged_when_its_time_is_over),

@@ -76,17 +76,17 @@ static void what_is_due_is_handed_to_another_from_its_start(void **state)
 {
     (void)state;
     start();
-    assert_null(flight_due(&f, 49));
-    assert_int_equal(flight_next_ms(&f), 50);
-    struct flight_run *r = flight_due(&f, 100);
-    assert_int_equal(r->first, 1);
-    assert_ok(flight_again(&f, r, 4, "c", 500));
+    assert_int_equal(flight_next_ms(&f, 0), 50);
+    assert_int_equal(flight_next_ms(&f, 50), 100);
+    assert_ok(flight_again(&f, &f.runs[0], 4, "c", 500));
     assert_text("1 4 500 2 c\n5 10 100 1 a\n11 20 50 1 b\n21 30 200 1 a\n");
+    assert_ptr_equal(flight_before(&f, 5), &f.runs[0]);
+    assert_ptr_equal(flight_before(&f, 11), &f.runs[1]);
+    assert_null(flight_before(&f, 12));
+    assert_null(flight_before(&f, 1));
     flight_renew(&f, "a", 900);
-    r = flight_due(&f, 100);
-    assert_int_equal(r->first, 11);
-    assert_ok(flight_again(&f, r, 20, "c", 500));
-    assert_null(flight_due(&f, 100));
+    assert_ok(flight_again(&f, &f.runs[2], 20, "c", 500));
+    assert_int_equal(flight_next_ms(&f, 100), 500);
 }
 
 static void a_record_that_is_given_back_waits_alone_and_the_others_stay_the_members(void **state)
