@@ -22,8 +22,11 @@ uint32_t audit_draw(const struct digest *key, wu_id unit, const struct digest *a
     return (uint32_t)(draw(key, unit, answer, 1) % 1000000);
 }
 
-struct audit audit_draw_items(const struct digest *key, wu_id unit, const struct digest *answer,
+struct audit audit_draw_items(const struct digest *key, const struct wu *wu, uint32_t attempt,
                               uint32_t share_ppm)
 {
-    return (struct audit){.seed = draw(key, unit, answer, 2), .share_ppm = share_ppm ? share_ppm : 1};
+    const struct digest *answer = &wu->attempts[wu->canonical].answer;
+    uint32_t part = share_ppm / (wu->audit_count ? wu->audit_count : 1);
+    return (struct audit){.seed = draw(key, wu->id, answer, (uint8_t)(2 + attempt)),
+                          .share_ppm = part ? part : 1};
 }

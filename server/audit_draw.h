@@ -5,12 +5,13 @@
 
 #include "base/hash.h"
 #include "base/ids.h"
+#include "rules/wu.h"
 #include "wire/items.h"
 
 /* 0..999999, uniform: is the answer checked? */
 uint32_t audit_draw(const struct digest *key, wu_id unit, const struct digest *answer);
-/* The items of it that are recomputed. */
-struct audit audit_draw_items(const struct digest *key, wu_id unit, const struct digest *answer,
+/* The items of the answer that stands which an audit (an attempt) recomputes. */
+struct audit audit_draw_items(const struct digest *key, const struct wu *wu, uint32_t attempt,
                               uint32_t share_ppm);
 
 #endif

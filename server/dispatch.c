@@ -231,8 +231,7 @@ static enum err give_audit(struct engine *e, struct engine_request *r, const str
     char text[AUDIT_TEXT_BYTES];
     if (!u->wu.attempts[attempt].audit || u->wu.canonical < 0)
         return ERR_OK;
-    struct audit a = audit_draw_items(&e->config.audit_key, u->wu.id, &u->wu.attempts[u->wu.canonical].answer,
-                                      b->b.trust.audit_ppm);
+    struct audit a = audit_draw_items(&e->config.audit_key, &u->wu, attempt, b->b.trust.audit_ppm);
     audit_text(&a, text);
     return engine_text(r->arena, text, &g->audit);
 }

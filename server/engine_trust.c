@@ -11,7 +11,7 @@
 #include "server/audit_draw.h"
 #include "server/engine_in.h"
 
-enum { IS_STORED = 1, IS_CHANGED = 2, RIPE_MAX = 64, TODO_MAX = 65536, CROWD_MAX = 100000 };
+enum { IS_STORED = 1, IS_CHANGED = 2, RIPE_MAX = 64, TODO_MAX = 65536, CROWD_MS = 3600000 };
 
 /* --- memory --- */
 
@@ -109,25 +109,40 @@ static struct trust_crowd *crowd_of(struct engine *e, uint64_t app)
     uint32_t i = 0;
     while (i < CROWDS_MAX - 1 && e->crowds[i].app != app && e->crowds[i].app != 0)
         i++;
-    if (e->crowds[i].app != app)
-        e->crowds[i] = (struct trust_crowd){.app = app};
-    return &e->crowds[i];
+    struct trust_crowd *c = &e->crowds[i];
+    if (c->app != app)
+        *c = (struct trust_crowd){.app = app, .since_ms = e->now_ms};
+    int64_t age_ms = e->now_ms - c->since_ms;
+    if (age_ms > CROWD_MS) {
+        struct trust_crowd next = {.app = app, .since_ms = e->now_ms};
+        next.hosts_before = age_ms > 2 * CROWD_MS ? 0 : c->hosts;
+        next.trusted_before = age_ms > 2 * CROWD_MS ? 0 : c->trusted;
+        *c = next;
+    }
+    return c;
 }
 
-/* Keeps the share of the hosts that are past their probation, of those that were seen lately. */
+static uint32_t hosts_in(const struct trust_crowd *c)
+{
+    return c->hosts > c->hosts_before ? c->hosts : c->hosts_before;
+}
+
+static uint32_t trusted_in(const struct trust_crowd *c)
+{
+    uint32_t n = c->trusted > c->trusted_before ? c->trusted : c->trusted_before;
+    return n < hosts_in(c) ? n : hosts_in(c);
+}
+
+/* Each host once an hour, and when its probation ends or begins again. */
 static void count(struct engine *e, const struct batch_mem *b, struct trust_mem *t)
 {
     struct trust_crowd *c = crowd_of(e, t->app);
-    bool is = t->trust.answers >= b->b.trust.probation;
-    c->hosts += !t->counted;
+    bool is = t->trust.answers >= b->b.trust.probation, new = t->counted_ms != c->since_ms;
+    c->hosts += new;
     c->trusted += is;
-    c->trusted -= t->counted && t->was_trusted && c->trusted > 0;
-    t->counted = true;
+    c->trusted -= !new && t->was_trusted;
+    t->counted_ms = c->since_ms;
     t->was_trusted = is;
-    if (c->hosts > CROWD_MAX) { /* hosts come back: what counts is the share */
-        c->hosts /= 2;
-        c->trusted /= 2;
-    }
 }
 
 static void touch(struct engine *e, struct host_mem *h, struct trust_mem *t)
@@ -185,13 +200,15 @@ static enum err ripen(struct engine *e, const struct trust_mem *t)
     return ERR_OK;
 }
 
-static enum err choose(struct engine *e, wu_id unit, enum trust_choice choice)
+static enum err choose(struct engine *e, struct batch_mem *b, wu_id unit, enum trust_choice choice)
 {
     switch (choice) {
     case TRUST_CONFIRM:
         return note(e, &(struct trust_todo){.unit = unit, .kind = WU_EV_CONFIRM, .count = 2});
     case TRUST_AUDIT:
-        return note(e, &(struct trust_todo){.unit = unit, .kind = WU_EV_AUDIT, .count = 1});
+        return note(e, &(struct trust_todo){.unit = unit,
+                                            .kind = WU_EV_AUDIT,
+                                            .count = trust_auditors(trusted_in(crowd_of(e, app_of(b))))});
     case TRUST_FINAL:
         return note(e, &(struct trust_todo){.unit = unit, .kind = WU_EV_FINAL});
     case TRUST_WAIT:
@@ -227,7 +244,7 @@ static enum err put_in_escrow(struct engine *e, struct batch_mem *b, const struc
     touch(e, h, t);
     if (choice == TRUST_WAIT && only_waits(b))
         choice = trust_overdue(&b->b.trust, &t->trust, &u->wu, e->now_ms);
-    TRY(choose(e, u->wu.id, choice));
+    TRY(choose(e, b, u->wu.id, choice));
     return ripen(e, t);
 }
 
@@ -330,7 +347,7 @@ static enum err on_standing(struct engine *e, struct batch_mem *b, struct unit_m
         return ERR_OK;
     TRY(host_find(e, a->host_id, &h));
     if (!h)
-        return choose(e, u->wu.id, TRUST_CONFIRM);
+        return choose(e, b, u->wu.id, TRUST_CONFIRM);
     TRY(trust_find(e, h, app_of(b), &t));
     if (f->kind == WU_FX_ESCROW)
         return put_in_escrow(e, b, u, h, t, a);
@@ -341,7 +358,7 @@ static enum err on_standing(struct engine *e, struct batch_mem *b, struct unit_m
         TRY(ripen(e, t));
     }
     return u->wu.overdue || only_waits(b)
-               ? choose(e, u->wu.id, trust_overdue(&b->b.trust, &t->trust, &u->wu, e->now_ms))
+               ? choose(e, b, u->wu.id, trust_overdue(&b->b.trust, &t->trust, &u->wu, e->now_ms))
                : ERR_OK;
 }
 
@@ -402,7 +419,7 @@ enum err trust_leased(struct engine *e, struct batch_mem *b, const struct unit_m
         return ERR_OK;
     TRY(trust_find(e, h, app_of(b), &t));
     /* Its answer will be confirmed in any case, so the second host may as well begin now. */
-    return t->trust.answers < b->b.trust.probation ? choose(e, u->wu.id, TRUST_CONFIRM) : ERR_OK;
+    return t->trust.answers < b->b.trust.probation ? choose(e, b, u->wu.id, TRUST_CONFIRM) : ERR_OK;
 }
 
 enum err trust_allows(struct engine *e, struct batch_mem *b, struct host_mem *h, bool *ret_begin,
@@ -416,7 +433,7 @@ enum err trust_allows(struct engine *e, struct batch_mem *b, struct host_mem *h,
     count(e, b, t);
     const struct trust_crowd *c = crowd_of(e, t->app);
     *ret_begin = trust_may_begin(&b->b.trust, &t->trust, t->count);
-    *ret_check = trust_may_check(&b->b.trust, &t->trust, c->trusted, c->hosts);
+    *ret_check = trust_may_check(&b->b.trust, &t->trust, trusted_in(c), hosts_in(c));
     return ERR_OK;
 }
 

@@ -9,7 +9,8 @@ struct trust_mem {
     uint64_t app;
     struct host_trust trust;
     bool changed;
-    bool counted, was_trusted; /* in its app's crowd */
+    int64_t counted_ms; /* in its app's crowd of then */
+    bool was_trusted;
     uint32_t count, room;
     struct escrow_entry
         *entries;   /* by seq; one that is neither open nor held is over, and goes at the write */
@@ -18,7 +19,8 @@ struct trust_mem {
 
 struct trust_crowd { /* of the hosts that ran an app lately */
     uint64_t app;
-    uint32_t hosts, trusted;
+    int64_t since_ms; /* this hour, and the one before */
+    uint32_t hosts, trusted, hosts_before, trusted_before;
 };
 enum { CROWDS_MAX = 64 }; /* apps that are told apart; the last one's place is taken in turns */
 

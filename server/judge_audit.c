@@ -91,7 +91,6 @@ enum err judge_audits(const struct judge_unit *j, const struct store_unit *unit,
     const struct wu *wu = &unit->wu;
     uint32_t standing = (uint32_t)wu->canonical;
     const struct digest *digest = &wu->attempts[standing].answer;
-    struct audit asked = audit_draw_items(key, wu->id, digest, batch->trust.audit_ppm);
     TRY(read_items(j, digest, &answer));
     ret->answers[standing] = *digest;
     ret->groups[standing] = GROUP_STANDING;
@@ -99,6 +98,7 @@ enum err judge_audits(const struct judge_unit *j, const struct store_unit *unit,
         if (!wu->attempts[i].audit || wu->attempts[i].state != ATTEMPT_REPORTED)
             continue;
         ret->answers[i] = wu->attempts[i].answer;
+        struct audit asked = audit_draw_items(key, wu, i, batch->trust.audit_ppm);
         TRY(judge_one(j, &asked, &answer, &wu->attempts[i].answer, &ret->groups[standing], &ret->groups[i]));
     }
     return ERR_OK;

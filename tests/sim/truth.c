@@ -167,7 +167,7 @@ static void choose(struct world *w, uint32_t unit, enum trust_choice c)
     if (c == TRUST_CONFIRM)
         note(w, (struct todo){.unit = unit, .kind = WU_EV_CONFIRM, .count = 2});
     else if (c == TRUST_AUDIT)
-        note(w, (struct todo){.unit = unit, .kind = WU_EV_AUDIT, .count = 1});
+        note(w, (struct todo){.unit = unit, .kind = WU_EV_AUDIT, .count = trust_auditors(w->trusted)});
     else if (c == TRUST_FINAL)
         note(w, (struct todo){.unit = unit, .kind = WU_EV_FINAL});
 }
@@ -287,7 +287,7 @@ static void apply(struct world *w, uint32_t at, const struct wu_event *ev)
     keep(w, at, &wu);
     for (uint32_t i = before.attempt_count; i < wu.attempt_count; i++)
         w->units[at].false_items[i] = 0;
-    if (wu_unsent(&wu) > wu_unsent(&before))
+    for (uint32_t i = wu_unsent(&before); i < wu_unsent(&wu); i++)
         w->pending[w->pending_tail++ % (4 * w->size.units)] = at;
     if (w->policy->rules.escrow != WU_ESCROW_NONE) {
         if (before.state == WU_PROVISIONAL && wu.state != WU_PROVISIONAL) {
@@ -321,7 +321,7 @@ static void judge(struct world *w, uint32_t at, const struct wu *wu)
 {
     struct wu_event ev = {.kind = WU_EV_JUDGED, .now_ms = w->now_ms};
     uint32_t c = (uint32_t)wu->canonical, wrong = w->units[at].false_items[c];
-    double share = (double)w->policy->trust.audit_ppm / TRUST_MILLION;
+    double share = (double)w->policy->trust.audit_ppm / TRUST_MILLION / wu->audit_count;
     const struct host *author = w->by_id[wu->attempts[c].host_id];
     ev.groups[c] = 1;
     for (uint32_t i = wu->audit_first; i < wu->attempt_count; i++) {
@@ -439,7 +439,7 @@ static void work(struct world *w, uint32_t place)
     if (wu.rules.escrow != WU_ESCROW_NONE && wu.needed < 2 && wu.state == WU_OPEN &&
         h->trust.answers < w->policy->trust.probation)
         choose(w, unit, TRUST_CONFIRM);
-    w->r.runs += audit ? (double)w->policy->trust.audit_ppm / TRUST_MILLION : 1;
+    w->r.runs += audit ? (double)w->policy->trust.audit_ppm / TRUST_MILLION / wu.audit_count : 1;
     if (audit && h->kind == LIAR && w->strategy->audits == TRUTH_AUDITS_NEVER) {
         vanish(w, unit, i);
     } else {

@@ -73,6 +73,11 @@ enum trust_choice trust_choose(const struct trust_policy *p, const struct host_t
     return draw < trust_share_ppm(p, t, now_ms) ? TRUST_CONFIRM : TRUST_WAIT;
 }
 
+uint32_t trust_auditors(uint32_t trusted_hosts)
+{
+    return trusted_hosts < TRUST_AUDITORS_MIN ? 1 : 2;
+}
+
 static bool audits_passed(const struct wu *wu)
 {
     uint32_t passed = 0;

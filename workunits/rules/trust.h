@@ -20,11 +20,13 @@
 #include "base/ids.h"
 #include "rules/wu.h"
 
-#define TRUST_MILLION       1000000u
-#define TRUST_HALF_LIFE_MS  (30 * 86400000ll)
-#define TRUST_SETTLED       100u /* checks passed after which the share has come down to its floor */
-#define TRUST_FAULTS_BAN    3u   /* within about a half-life */
-#define TRUST_CHECKERS_MIN  4u   /* with fewer trusted hosts anybody checks anybody */
+#define TRUST_MILLION      1000000u
+#define TRUST_HALF_LIFE_MS (30 * 86400000ll)
+#define TRUST_SETTLED      100u /* checks passed after which the share has come down to its floor */
+#define TRUST_FAULTS_BAN   3u   /* within about a half-life */
+#define TRUST_CHECKERS_MIN 4u   /* with fewer trusted hosts anybody checks anybody */
+#define TRUST_AUDITORS_MIN                                                                                   \
+    20u /* trusted hosts; with fewer one audits, so that there are always more to ask */
 #define TRUST_PATIENCE_MS   300000
 #define TRUST_JOINS_PER_DAY 5     /* hosts of one owner */
 #define TRUST_ESCROW_MAX    1024u /* answers of one host and app that wait; beyond it each one is confirmed */
@@ -69,7 +71,7 @@ bool trust_may_begin(const struct trust_policy *p, const struct host_trust *t, u
 enum trust_choice {
     TRUST_WAIT,    /* in escrow, unchecked */
     TRUST_CONFIRM, /* ask another host for the whole answer: CONFIRM 2 */
-    TRUST_AUDIT,   /* ask another host for some items: AUDIT 1 */
+    TRUST_AUDIT,   /* ask others for some items: AUDIT trust_auditors() */
     TRUST_FINAL    /* accept: FINAL */
 };
 /* What to do with an answer that has just come to stand. draw: 0..999999, uniform, from a secret. waiting:
@@ -79,6 +81,10 @@ enum trust_choice trust_choose(const struct trust_policy *p, const struct host_t
 /* What to do with a provisional unit that is overdue: nothing while its audit is open. */
 enum trust_choice trust_overdue(const struct trust_policy *p, const struct host_trust *t, const struct wu *wu,
                                 int64_t now_ms);
+
+/* How many hosts audit an answer; each of them its part of the share. Two, where there are enough: one alone
+ * may be the liar's friend. */
+uint32_t trust_auditors(uint32_t trusted_hosts);
 
 /* An answer of the host was checked and found right. */
 void trust_passed(struct host_trust *t, int64_t now_ms);
