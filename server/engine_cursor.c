@@ -337,8 +337,8 @@ enum err on_cursor(struct engine *e, struct engine_request *r)
         return ERR_OK;
     }
     TRY(err);
-    if (q->verb == ENGINE_CURSOR_REWIND)
-        engine_audit(e, r, "cursor.rewind", o.st.id);
+    if (q->verb == ENGINE_CURSOR_REWIND || q->verb == ENGINE_CURSOR_DELETE)
+        engine_audit(e, r, q->verb == ENGINE_CURSOR_REWIND ? "cursor.rewind" : "cursor.delete", o.st.id);
     if (o.held_up)
         hold_up(e, o.st.id);
     if (q->verb == ENGINE_CURSOR_REWIND || q->release || q->back_count ||

@@ -297,8 +297,9 @@ enum err output_declared(struct engine *e, struct batch_mem *b, const char *path
 void streams_forget(struct engine *e);
 /* By its name; made for this user when there is none. *ret is NULL when there are STREAMS_MAX already. */
 enum err stream_find(struct engine *e, const char *name, uint64_t user_id, struct stream_mem **ret) NODISCARD;
-/* A record into the set; its texts live until the write. */
-enum err stream_add(struct engine *e, struct stream_mem *m, const struct store_record *record) NODISCARD;
+/* A record into the set; its texts, and what is taken from the arena, live until the write. */
+enum err stream_add(struct engine *e, struct arena *a, struct stream_mem *m,
+                    const struct store_record *record) NODISCARD;
 /* Whoever waits for the stream looks again after this turn. */
 enum err stream_tell(struct engine *e, const struct store_stream *st) NODISCARD;
 enum err streams_clear(struct engine *e, bool *ret_more) NODISCARD; /* a slice of what is to be purged */

@@ -104,8 +104,11 @@ enum err route_check(struct engine *e, struct batch_mem *b, const struct engine_
 
 /* --- following them --- */
 
+enum { FOLLOW_BYTES = 8 << 20 }; /* read and not written yet: a turn may deliver thousands of answers */
+
 struct following {
     struct engine *e;
+    struct arena *a; /* lives until the next write */
     struct batch_mem *b;
     const struct routed *r;
 };
@@ -118,16 +121,14 @@ static bool is_batchs(const struct batch_mem *b, const char *name)
     return false;
 }
 
-static enum err add(struct following *f, const char *name, const struct text *text)
+static enum err add(struct following *f, const char *name, const struct text *body)
 {
     struct stream_mem *m;
-    struct store_record record = {.unit = f->r->unit, .answer = f->r->answer, .group = ""};
+    struct store_record record = {.unit = f->r->unit, .answer = f->r->answer, .group = "", .body = *body};
     TRY(stream_find(f->e, name, f->b->b.user_id, &m));
     if (!m)
         return ERR_OK; /* STREAMS_MAX: the answer is in its batch's results */
-    if (text)
-        TRY(engine_bytes(&f->e->turn, text, &record.body));
-    return stream_add(f->e, m, &record);
+    return stream_add(f->e, f->a, m, &record);
 }
 
 static enum err add_route(void *ctx, const struct answer_route *route)
@@ -136,7 +137,7 @@ static enum err add_route(void *ctx, const struct answer_route *route)
     struct text text = {route->text, route->len};
     if (text.len == 0 && is_batchs(f->b, route->stream))
         return ERR_OK; /* it is there already */
-    return add(f, route->stream, text.len ? &text : NULL);
+    return add(f, route->stream, &text);
 }
 
 static enum err follow_own(struct following *f)
@@ -149,37 +150,48 @@ static enum err follow_own(struct following *f)
     TRY(output_declared(e, f->b, ANSWER_ROUTES_PATH, &own));
     if (!own)
         return ERR_OK;
-    enum err err = store_small_get(e->store, &e->turn, f->b->b.id, &f->r->answer, &manifest);
+    enum err err = store_small_get(e->store, f->a, f->b->b.id, &f->r->answer, &manifest);
     if (err == ERR_OK)
-        err = answer_parse(manifest.data, manifest.len, &e->turn, &files, &count);
+        err = answer_parse(manifest.data, manifest.len, f->a, &files, &count);
     if (err != ERR_OK)
         return err == ERR_MISSING ? ERR_OK : err;
     const struct file_ref *ref = find_routes(files, count);
     if (!ref)
         return ERR_OK;
-    err = store_small_get(e->store, &e->turn, f->b->b.id, &ref->sha256, &file);
+    err = store_small_get(e->store, f->a, f->b->b.id, &ref->sha256, &file);
     if (err != ERR_OK)
         return err == ERR_MISSING ? ERR_OK : err;
     err = answer_routes_each(file.data, file.len, add_route, f);
     return err == ERR_INVALID || err == ERR_LIMIT ? ERR_OK : err; /* was checked when it was reported */
 }
 
+static enum err follow(struct following *f)
+{
+    static const struct text whole = {.data = "", .len = 0};
+    TRY(batch_find(f->e, wu_id_batch(f->r->unit), &f->b));
+    if (!f->b)
+        return err_set(ERR_CORRUPT, "a unit's batch %u is not there", wu_id_batch(f->r->unit));
+    TRY(load(f->e, f->b));
+    for (uint32_t i = 0; i < f->b->stream_count; i++)
+        TRY(add(f, f->b->streams[i], &whole));
+    return follow_own(f);
+}
+
 enum err routes_write(struct engine *e)
 {
+    struct arena ARENA_AUTO a = {.bytes_max = 4 * FOLLOW_BYTES};
     if (!e->routed)
         return ERR_OK;
-    TRY(engine_flush(e));
+    TRY(engine_flush(e)); /* what the answers say is in the store then */
     for (const struct routed *r = e->routed; r; r = r->next) {
-        struct following f = {.e = e, .r = r};
-        TRY(batch_find(e, wu_id_batch(r->unit), &f.b));
-        if (!f.b)
-            return err_set(ERR_CORRUPT, "a unit's batch %u is not there", wu_id_batch(r->unit));
-        TRY(load(e, f.b));
-        for (uint32_t i = 0; i < f.b->stream_count; i++)
-            TRY(add(&f, f.b->streams[i], NULL));
-        TRY(follow_own(&f));
+        struct following f = {.e = e, .a = &a, .r = r};
+        TRY(follow(&f));
+        if (a.used < FOLLOW_BYTES)
+            continue;
+        TRY(engine_flush(e));
+        arena_reset(&a);
     }
     e->routed = NULL;
     e->routed_end = &e->routed;
-    return ERR_OK;
+    return engine_flush(e);
 }

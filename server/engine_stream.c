@@ -67,9 +67,10 @@ enum err stream_tell(struct engine *e, const struct store_stream *st)
     return ERR_OK;
 }
 
-enum err stream_add(struct engine *e, struct stream_mem *m, const struct store_record *record)
+enum err stream_add(struct engine *e, struct arena *a, struct stream_mem *m,
+                    const struct store_record *record)
 {
-    struct store_record *r = arena_alloc(&e->turn, sizeof *r); /* its digest must live until the write */
+    struct store_record *r = arena_alloc(a, sizeof *r); /* its digest must live until the write */
     TRY(r ? ERR_OK : ERR_NOMEM);
     *r = *record;
     r->stream = m->st.id;
@@ -88,7 +89,7 @@ static enum err add_all(struct engine *e, struct stream_mem *m, const struct eng
     TRY(engine_text(&e->turn, q->group, &group));
     for (uint32_t i = 0; i < q->count; i++) {
         struct store_record record = {.group = q->groups ? q->groups[i] : group, .body = q->bodies[i]};
-        TRY(stream_add(e, m, &record));
+        TRY(stream_add(e, &e->turn, m, &record));
     }
     return ERR_OK;
 }
