@@ -21,7 +21,8 @@ enum {
     THREADS_DEFAULT = 2,
     CONNECTIONS_DEFAULT = 10000,
     IDLE_DEFAULT_S = 120,
-    CONNECTION_BYTES = 24 << 10, /* of one connection, headers included; MHD's default is 32 KiB */
+    CONNECTION_BYTES =
+        16 << 10, /* of one connection, headers included; all of it is zeroed after each request */
     RETRY_DEFAULT_MS = 5000,
 };
 
