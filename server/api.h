@@ -53,6 +53,10 @@ enum err api_unit_get(struct call *c);
 enum err api_unit_explain(struct call *c);
 enum err api_unit_do(struct call *c);
 
+/* api_proof.c */
+enum err api_batch_provenance(struct call *c);
+enum err api_host_receipt(struct call *c);
+
 /* api_people.c */
 enum err api_users(struct call *c);
 enum err api_user_post(struct call *c);
@@ -113,6 +117,8 @@ void api_id(struct json_out *o, const char *key, uint64_t id); /* numbers as tex
  */
 enum err api_outputs_write(struct call *c, struct json_out *o, uint32_t batch, const struct digest *answer,
                            bool data) NODISCARD;
+/* One unit as GET /v1/units/U has it, but for what hosts said of failures. */
+enum err api_unit_write(struct call *c, const struct store_batch *b, wu_id id, struct json_out *o) NODISCARD;
 void api_batch_write(struct call *c, struct json_out *o, const struct store_batch *b);
 /* The name of a user, nothing where there is none. */
 void api_user_name(struct call *c, struct json_out *o, const char *key, uint64_t id);

@@ -147,6 +147,13 @@ enum err api_unit_get(struct call *c)
     return call_reply(c, 200, &body);
 }
 
+enum err api_unit_write(struct call *c, const struct store_batch *b, wu_id id, struct json_out *o)
+{
+    struct seen s = {.batch = *b};
+    TRY(store_unit_get(c->store, &c->http->arena, id, &s.unit));
+    return unit_write(c, &s, o);
+}
+
 /* --- explaining --- */
 
 static const char *failure_text(enum wu_failure f)

@@ -229,8 +229,7 @@ int64_t project_root_expires_ms(const struct project *p)
 
 /* --- saying what it is --- */
 
-static enum err sign_with_work_key(const struct project *p, const char *type, const struct buf *text,
-                                   struct buf *out)
+enum err project_sign(const struct project *p, const char *type, const struct buf *text, struct buf *out)
 {
     const struct private_key *keys[] = {p->work};
     return envelope_make(type, text->data, text->len, keys, 1, out);
@@ -249,7 +248,7 @@ static enum err sign_server(struct project *p, int64_t now_ms)
     snprintf(s.pins[0], sizeof s.pins[0], "%s", p->pin);
     TRY(server_statement_print(&s, &text));
     buf_clear(&p->statement);
-    TRY(sign_with_work_key(p, ENVELOPE_TYPE_SERVER, &text, &p->statement));
+    TRY(project_sign(p, ENVELOPE_TYPE_SERVER, &text, &p->statement));
     p->signed_ms = now_ms;
     return ERR_OK;
 }
@@ -322,5 +321,5 @@ enum err project_sign_units(void *ctx, uint32_t batch, const struct digest *orde
                                 .count = count,
                                 .root = *root};
     TRY(units_statement_print(&s, &text));
-    return sign_with_work_key(p, ENVELOPE_TYPE_UNITS, &text, out);
+    return project_sign(p, ENVELOPE_TYPE_UNITS, &text, out);
 }

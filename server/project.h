@@ -40,6 +40,9 @@ enum err project_join_link(const struct project *p, const char *invitation, stru
 /* For engine_config.sign_units; ctx is the project. */
 enum err project_sign_units(void *ctx, uint32_t batch, const struct digest *order, uint32_t first,
                             uint32_t count, const struct digest *root, struct buf *out) NODISCARD;
+/* Adds an envelope of the type around the payload, signed with the work key. */
+enum err project_sign(const struct project *p, const char *type, const struct buf *payload,
+                      struct buf *out) NODISCARD;
 /* A secret that all servers of the project share and nobody else can make: SHA-256 of the work key's
  * (deterministic) signature of a text that is signed for nothing else. Draws audits
  * (engine_config.audit_key). */

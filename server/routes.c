@@ -41,6 +41,8 @@ const struct route routes[] = {
      NULL},
     {"GET", "/v1/batches/*/explain", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT, 0, false, api_batch_explain,
      NULL},
+    {"GET", "/v1/batches/*/provenance", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT, 0, false,
+     api_batch_provenance, NULL},
     {"GET", "/v1/batches/*/order", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT, 0, false, api_batch_order, NULL},
     {"GET", "/v1/batches/*/results", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT, 0, false, api_batch_results,
      NULL},
@@ -78,6 +80,7 @@ const struct route routes[] = {
 
     {"GET", "/v1/hosts", ACCESS_VIEWER, SCOPE_READ, 0, false, api_hosts, NULL},
     {"GET", "/v1/hosts/*", ACCESS_VIEWER, SCOPE_READ, 0, false, api_host_get, NULL},
+    {"GET", "/v1/hosts/*/receipt", ACCESS_PUBLIC, 0, 0, false, api_host_receipt, NULL},
     {"POST", "/v1/hosts/*/ban", ACCESS_OPERATOR, SCOPE_ADMIN, SMALL, false, api_host_ban, NULL},
     {"POST", "/v1/hosts/*/unban", ACCESS_OPERATOR, SCOPE_ADMIN, SMALL, false, api_host_unban, NULL},
     {"GET", "/v1/stats", ACCESS_VIEWER, SCOPE_READ, 0, false, api_stats, NULL},

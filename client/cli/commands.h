@@ -26,6 +26,9 @@
     X(cmd_explain)                                                                                           \
     X(cmd_show)                                                                                              \
     X(cmd_replay)                                                                                            \
+    X(cmd_provenance)                                                                                        \
+    X(cmd_receipt)                                                                                           \
+    X(cmd_verify)                                                                                            \
     X(cmd_streams)                                                                                           \
     X(cmd_publish)                                                                                           \
     X(cmd_tail)                                                                                              \

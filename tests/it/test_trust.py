@@ -1,6 +1,7 @@
 """How answers become true without a quorum: trust, escrow, audits of items, checkers; with hosts that lie in many ways."""
 
 import base64
+import subprocess
 
 import pytest
 
@@ -167,3 +168,41 @@ def test_once_believes_every_answer_and_gives_an_owner_all(grid):
 def test_policies_that_cannot_be_are_refused_with_the_reason(grid, app, rules, says):
     reply = grid.api.ask("POST", "/v1/batches", dict(app=app, command=["{}"], rules=rules, array=dict(first=0, last=1)))
     assert reply.status == 400 and says in reply.json["error"]["message"]
+
+
+def refused(*words):
+    done = subprocess.run([BIN / "dugnad", "verify", *map(str, words)], capture_output=True, text=True, timeout=30)
+    assert done.returncode not in (0, 1), done.stdout
+    return done.stderr
+
+
+def test_a_batch_proves_how_it_came_to_its_answers(grid, tmp_path):
+    hosts = [(grid.host(f"proof{i}"), say()) for i in range(3)]
+    batch = grid.submit("say", array=230, quorum=None, policy="adaptive", probation=5, escrow_units=30)
+    run(grid, batch, hosts)
+    file, folder = tmp_path / "provenance.ndjson", tmp_path / "answers"
+    grid.dugnad("provenance", batch, "--out", file)
+    grid.dugnad("results", batch, "--out", folder)
+    key = grid.api.get("/v1/project")["project_key"]
+    told = grid.dugnad("verify", file, "--key", key, "--results", folder)
+    assert "230 units, 230 accepted" in told and "compare that key" not in told
+    lines = file.read_bytes().splitlines(keepends=True)
+    broken = tmp_path / "broken.ndjson"
+    for change in (lambda t: t[:7] + [t[7].replace(b'"valid"', b'"invalid"', 1)] + t[8:], lambda t: t[:7] + t[8:],
+                   lambda t: t[:2] + [t[3], t[2]] + t[4:], lambda t: t[:-1], lambda t: t[:1] + t[202:], lambda t: t[:-1] + [t[-1][:-1]]):
+        broken.write_bytes(b"".join(change(lines)))
+        says = refused(broken)
+        assert "line" in says or "page" in says, says
+    assert "another project" in refused(file, "--key", "ab" * 32)
+    (answer,) = [p for p in folder.rglob("*") if p.is_file() and p.read_bytes() == b"17\n"]
+    answer.write_text("18\n")
+    assert "229 of 230 accepted files" in grid.dugnad("verify", file, "--results", folder, status=1)
+
+
+def test_a_host_shows_what_it_has_earned(grid, tmp_path):
+    host = grid.host("earner")
+    batch = grid.submit("say", array=5, quorum=None, policy="once")
+    run(grid, batch, [(host, say())])
+    file = tmp_path / "receipt.json"
+    grid.dugnad("receipt", host.id, "--out", file)
+    assert f"host {host.id} of volunteer {host.volunteer}" in (told := grid.dugnad("verify", file)) and "5 valid answers" in told

@@ -12,11 +12,12 @@
 #include "base/limits.h"
 #include "base/sign.h"
 
-#define ENVELOPE_TYPE_ROOT    "application/vnd.dugnad.root+json"
-#define ENVELOPE_TYPE_SERVER  "application/vnd.dugnad.server+json"
-#define ENVELOPE_TYPE_RELEASE "application/vnd.dugnad.release+json"
-#define ENVELOPE_TYPE_UNITS   "application/vnd.dugnad.units+json"
-#define ENVELOPE_TYPE_RECEIPT "application/vnd.dugnad.receipt+json"
+#define ENVELOPE_TYPE_ROOT       "application/vnd.dugnad.root+json"
+#define ENVELOPE_TYPE_SERVER     "application/vnd.dugnad.server+json"
+#define ENVELOPE_TYPE_RELEASE    "application/vnd.dugnad.release+json"
+#define ENVELOPE_TYPE_UNITS      "application/vnd.dugnad.units+json"
+#define ENVELOPE_TYPE_RECEIPT    "application/vnd.dugnad.receipt+json"
+#define ENVELOPE_TYPE_PROVENANCE "application/vnd.dugnad.provenance+json"
 
 /* The keys of a role, and how many different ones must have signed. */
 struct key_set {
