@@ -104,8 +104,6 @@ static enum err items_write(struct call *c, struct json_out *o, const struct sto
         json_out_i64(o, "created_ms", st->created_ms);
         if (count > 0)
             TRY(cursor_write(c, o, st, &list[i]));
-        else if (cursors)
-            json_out_u64(o, "depth", 0);
         json_out_close(o);
     }
     return ERR_OK;
