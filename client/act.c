@@ -1,7 +1,6 @@
 /* act.c - see act.h: the table of jobs, the plan's events and actions */
 #include "client/act.h"
 
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,7 +176,8 @@ enum err act_start_request(struct act *a, struct transfer *t, struct net_request
 {
     request->url = t->url;
     request->token = a->project->token;
-    return net_start(a->net, request, done, t, &t->net_id);
+    enum err e = project_use_pins(a->project, a->net);
+    return e != ERR_OK ? e : net_start(a->net, request, done, t, &t->net_id);
 }
 
 /* --- actions */
@@ -310,15 +310,21 @@ static enum err make_folders(const struct act *a)
     return e;
 }
 
+static struct plan_settings plan_settings_of(const struct act *a)
+{
+    const struct settings *s = a->settings;
+    return (struct plan_settings){.cores = a->host->host.cores,
+                                  .memory_bytes = a->host->host.memory_bytes,
+                                  .buffer_ms = s->work_buffer_ms,
+                                  .report_ms = s->report_wait_ms,
+                                  .heartbeat_ms = s->heartbeat_ms,
+                                  .refresh_ms = s->refresh_ms};
+}
+
 static void init_plan(struct act *a)
 {
     const struct settings *s = a->settings;
-    struct plan_settings p = {.cores = a->host.cores,
-                              .memory_bytes = a->host.memory_bytes,
-                              .buffer_ms = s->work_buffer_ms,
-                              .report_ms = s->report_wait_ms,
-                              .heartbeat_ms = s->heartbeat_ms,
-                              .refresh_ms = s->refresh_ms};
+    struct plan_settings p = plan_settings_of(a);
     int64_t now_ms = clock_mono_ms(), age_ms = clock_wall_ms() - a->project->checked_ms;
     plan_init(&a->plan, &p);
     a->plan.refresh_wanted = age_ms < 0 || age_ms > s->refresh_ms;
@@ -331,27 +337,16 @@ static enum err open_parts(struct act *a)
 {
     char path[ACT_PATH_BYTES];
     enum err e = make_folders(a);
-    if (e == ERR_OK)
-        e = host_read(a->settings, a->folder, &a->host);
-    if (e == ERR_OK)
-        e = net_new("dugnad-client/" DUGNAD_VERSION, &a->net);
-    if (e == ERR_OK && *a->settings->proxy)
-        e = net_set_proxy(a->net, a->settings->proxy);
-    if (e == ERR_OK)
-        e = project_use_pins(a->project, a->net);
     snprintf(path, sizeof path, "%s/cache", a->folder);
     if (e == ERR_OK)
         e = depot_open(path, a->settings->disk_bytes / 2, &a->depot);
     if (e != ERR_OK)
         return e;
-    net_set_rate(a->net, a->settings->download_bytes_s, a->settings->upload_bytes_s);
     init_plan(a);
-    e = act_policy_init(a);
-    return e == ERR_OK ? act_restore(a) : e;
+    return act_restore(a);
 }
 
-enum err act_open(const char *folder, const struct settings *settings, struct project *project,
-                  struct act **ret)
+enum err act_open(const char *folder, struct act_host *host, struct project *project, struct act **ret)
 {
     struct act *a = calloc(1, sizeof *a);
     if (!a)
@@ -361,7 +356,9 @@ enum err act_open(const char *folder, const struct settings *settings, struct pr
         return err_set(ERR_LIMIT, "the path of the data folder is too long");
     }
     snprintf(a->folder, sizeof a->folder, "%s", folder);
-    a->settings = settings;
+    a->host = host;
+    a->net = host->net;
+    a->settings = &host->settings;
     a->project = project;
     enum err e = open_parts(a);
     if (e != ERR_OK) {
@@ -381,8 +378,10 @@ void act_close(struct act *a)
     for (uint32_t i = 0; i < PLAN_JOBS_MAX; i++)
         if (a->jobs[i])
             act_drop_job(a, i);
-    sense_free(a->sense);
-    net_free(a->net);
+    if (a->contact.id)
+        net_cancel(a->net, a->contact.id);
+    if (a->refresh_id)
+        net_cancel(a->net, a->refresh_id);
     depot_close(a->depot);
     journal_close(a->journal);
     buf_done(&a->contact.body);
@@ -392,15 +391,12 @@ void act_close(struct act *a)
 void act_turn(struct act *a)
 {
     act_poll_runs(a);
-    act_policy_look(a);
     if (a->look_again)
         act_fetch_again(a);
     if (a->halt_ms && clock_mono_ms() >= a->halt_ms)
         a->exit = true;
     if (clock_mono_ms() >= a->wake_ms)
         act_tell(a, (struct plan_event){.kind = PLAN_TICK});
-    if (a->plan.used == 0 && net_active(a->net) == 0)
-        malloc_trim(0); /* an idle volunteer's PC should not notice us */
 }
 
 int act_wait_ms(const struct act *a)
@@ -410,8 +406,6 @@ int act_wait_ms(const struct act *a)
         until = a->halt_ms;
     if (a->run_poll_ms < until)
         until = a->run_poll_ms;
-    if (a->sense_due_ms < until)
-        until = a->sense_due_ms;
     if (until == INT64_MAX)
         return -1;
     int64_t wait = until > now_ms ? until - now_ms : 0;
@@ -425,11 +419,6 @@ uint32_t act_fds(const struct act *a, int ret[ACT_FDS_MAX])
         if (a->jobs[i] && a->jobs[i]->run)
             ret[n++] = run_fd(a->jobs[i]->run);
     return n;
-}
-
-struct net *act_net(struct act *a)
-{
-    return a->net;
 }
 
 bool act_wants_exit(const struct act *a)
@@ -450,6 +439,7 @@ void act_pause(struct act *a, int64_t for_ms)
 
 void act_resume(struct act *a)
 {
+    a->exit = false; /* it had finished, and others went on */
     act_tell(a, (struct plan_event){.kind = PLAN_RESUME});
 }
 
@@ -468,4 +458,71 @@ void act_halt(struct act *a)
 void act_leave(struct act *a)
 {
     act_tell(a, (struct plan_event){.kind = PLAN_LEAVE});
+}
+
+void act_allow(struct act *a, const struct act_allowance *w)
+{
+    snprintf(a->why, sizeof a->why, "%s", w->why);
+    if (w->cores != a->plan.cores_now)
+        act_tell(a, (struct plan_event){.kind = PLAN_POLICY, .cores = w->cores});
+    if (w->cores_given != a->plan.cores_given || w->part < a->plan.part || w->part > a->plan.part ||
+        w->memory_bytes != a->plan.memory_given)
+        act_tell(a, (struct plan_event){.kind = PLAN_SHARE,
+                                        .cores = w->cores_given,
+                                        .part = w->part,
+                                        .memory_bytes = w->memory_bytes});
+}
+
+void act_settings_changed(struct act *a)
+{
+    struct plan_settings p = plan_settings_of(a);
+    depot_set_bytes_max(a->depot, a->settings->disk_bytes / 2);
+    a->host_told = false; /* the server hears of it with the next contact */
+    act_tell(a, (struct plan_event){.kind = PLAN_SETTINGS, .settings = &p});
+}
+
+void act_demand(const struct act *a, uint32_t cores, struct share_project *ret)
+{
+    bool able = !a->plan.paused && !a->exit;
+    ret->running = able ? plan_count(&a->plan, PLAN_RUNNING) + plan_count(&a->plan, PLAN_STOPPING) : 0;
+    ret->ready = able && a->plan.mode == PLAN_WORKING ? plan_count(&a->plan, PLAN_READY) : 0;
+    ret->danger = ret->running + ret->ready > 0 ? share_danger(&a->plan, cores, clock_mono_ms()) : 0;
+}
+
+uint64_t act_memory_used(const struct act *a)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < a->plan.used; i++)
+        if (a->plan.jobs[i].state == PLAN_RUNNING || a->plan.jobs[i].state == PLAN_STOPPING)
+            sum += a->plan.jobs[i].memory_bytes;
+    return sum;
+}
+
+int64_t act_cpu_ms(const struct act *a)
+{
+    int64_t sum = a->ended_cpu_ms;
+    for (uint32_t i = 0; i < a->plan.used; i++)
+        if (a->jobs[i] && a->jobs[i]->run)
+            sum += run_usage(a->jobs[i]->run)->cpu_ms;
+    return sum;
+}
+
+bool act_is_idle(const struct act *a)
+{
+    return a->plan.used == 0;
+}
+
+struct act_tally act_take_tally(struct act *a)
+{
+    struct act_tally t = {(uint32_t)(a->ended_ok - a->counted_ok), (uint32_t)(a->ended_bad - a->counted_bad),
+                          a->ended_cpu_ms - a->counted_cpu_ms};
+    a->counted_ok = a->ended_ok;
+    a->counted_bad = a->ended_bad;
+    a->counted_cpu_ms = a->ended_cpu_ms;
+    return t;
+}
+
+const char *act_project_name(const struct act *a)
+{
+    return a->project->trust.root.project;
 }

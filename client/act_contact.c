@@ -142,7 +142,7 @@ static enum err write_body(struct act *a, const struct plan_action *action)
         e = add_want(a, action, &arena, &w);
     if (!a->host_told) {
         w.has_host = true;
-        host_facts_of(&a->host, &w.host);
+        host_facts_of(&a->host->host, &w.host);
     }
     buf_done(&a->contact.body);
     return e == ERR_OK ? work_request_write(&w, &a->contact.body) : e;
@@ -251,10 +251,23 @@ static void take_units(struct act *a, const struct work_reply *r)
                                             .deadline_ms = act_mono_of(a->jobs[i]->deadline_ms)});
 }
 
+/* The server says the same again and again: once is enough. */
+static void keep_message(struct act *a, const char *text)
+{
+    uint32_t kept = a->message_count < ACT_MESSAGES_MAX ? a->message_count : ACT_MESSAGES_MAX;
+    for (uint32_t i = 0; i < kept; i++)
+        if (strncmp(a->messages[i].text, text, sizeof a->messages[i].text - 1) == 0)
+            return;
+    struct message *m = &a->messages[a->message_count++ % ACT_MESSAGES_MAX];
+    m->at_ms = clock_wall_ms();
+    snprintf(m->text, sizeof m->text, "%s", text);
+    log_event(LOG_INFO, "message", "text", text, NULL);
+}
+
 static void take_words(struct act *a, const struct work_reply *r)
 {
     for (uint32_t i = 0; i < r->message_count; i++)
-        log_event(LOG_INFO, "message", "text", r->messages[i], NULL);
+        keep_message(a, r->messages[i]);
     a->reason[0] = 0;
     if (r->reason_code)
         snprintf(a->reason, sizeof a->reason, "%s", r->reason_message ? r->reason_message : r->reason_code);
@@ -276,6 +289,7 @@ static void on_reply(void *ctx, enum err e, struct net_reply *reply)
     ARENA_AUTO struct arena arena = {.bytes_max = ARENA_BYTES_MAX};
     struct act *a = ctx;
     struct work_reply r = {0};
+    a->contact.id = 0;
     buf_done(&a->contact.body);
     if (e == ERR_OK)
         e = work_reply_parse(buf_text(&reply->body), reply->body.len, &arena, &r);
@@ -296,8 +310,9 @@ static void on_reply(void *ctx, enum err e, struct net_reply *reply)
 
 void act_contact(struct act *a, const struct plan_action *action)
 {
-    uint32_t id;
     enum err e = write_body(a, action);
+    if (e == ERR_OK)
+        e = project_use_pins(a->project, a->net);
     snprintf(a->contact.url, sizeof a->contact.url, "%s/v1/work", a->project->url);
     struct net_request request = {.method = "POST",
                                   .url = a->contact.url,
@@ -307,7 +322,7 @@ void act_contact(struct act *a, const struct plan_action *action)
                                   .reply_bytes_max = 2 * JSON_BODY_BYTES_MAX,
                                   .timeout_s = TIMEOUT_S};
     if (e == ERR_OK)
-        e = net_start(a->net, &request, on_reply, a, &id);
+        e = net_start(a->net, &request, on_reply, a, &a->contact.id);
     if (e != ERR_OK)
         contact_failed(a, e, 0);
 }
@@ -318,12 +333,11 @@ static void on_project(void *ctx, enum err e, struct net_reply *reply)
 {
     struct act *a = ctx;
     bool changed = false;
+    a->refresh_id = 0;
     if (e == ERR_OK)
         e = project_learn(a->project, buf_text(&reply->body), reply->body.len, clock_wall_ms(), &changed);
     int64_t retry_after_ms = reply->retry_after_ms;
     net_reply_done(reply);
-    if (e == ERR_OK)
-        e = project_use_pins(a->project, a->net);
     if (e == ERR_OK)
         e = project_save(a->project);
     if (e == ERR_OK) {
@@ -341,11 +355,10 @@ static void on_project(void *ctx, enum err e, struct net_reply *reply)
 
 void act_refresh(struct act *a)
 {
-    uint32_t id;
     snprintf(a->refresh_url, sizeof a->refresh_url, "%s/v1/project", a->project->url);
     struct net_request request = {.method = "GET", .url = a->refresh_url, .timeout_s = 60};
     net_set_unverified(a->net, true);
-    enum err e = net_start(a->net, &request, on_project, a, &id);
+    enum err e = net_start(a->net, &request, on_project, a, &a->refresh_id);
     net_set_unverified(a->net, false);
     if (e != ERR_OK) {
         snprintf(a->problem, sizeof a->problem, "%s", err_text());

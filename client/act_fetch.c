@@ -265,7 +265,7 @@ static void advance(struct act *a, uint32_t place)
     for (uint32_t i = 0; i < task.input_count; i++)
         if (!have_file(a, place, &task.inputs[i].sha256, task.inputs[i].bytes))
             return;
-    double cost = task.release.manifest.cost, speed = a->host.speed > 0 ? a->host.speed : 1;
+    double cost = task.release.manifest.cost, speed = a->host->host.speed > 0 ? a->host->host.speed : 1;
     act_tell(a, (struct plan_event){.kind = PLAN_FETCHED,
                                     .job = place,
                                     .seconds = cost > 0 ? cost / speed : 0,

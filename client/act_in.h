@@ -6,16 +6,16 @@
 #include "client/depot.h"
 #include "client/journal.h"
 #include "client/outcome.h"
-#include "client/plan/policy.h"
-#include "client/sense.h"
 #include "client/slot.h"
 #include "client/task.h"
 #include "wire/items.h"
 
-#define ACT_EVENTS_MAX 512
-#define ACT_STARTS_MAX 3 /* runs of one attempt that ended with the machine or the daemon */
-#define ACT_PATH_BYTES DEPOT_PATH_BYTES
-#define ACT_FOLDER_MAX (ACT_PATH_BYTES - 256)
+#define ACT_EVENTS_MAX    512
+#define ACT_MESSAGES_MAX  10
+#define ACT_SIGNERS_BYTES 160
+#define ACT_STARTS_MAX    3 /* runs of one attempt that ended with the machine or the daemon */
+#define ACT_PATH_BYTES    DEPOT_PATH_BYTES
+#define ACT_FOLDER_MAX    (ACT_PATH_BYTES - 256)
 
 /* One request of a job, with all it points to. */
 struct transfer {
@@ -47,24 +47,31 @@ struct job {
     bool asked_to_stop;            /* what comes out is not its fault, unless it is an answer */
     int64_t checkpoint_ms;         /* ask for a checkpoint then */
     char app[NAME_BYTES_MAX + 16]; /* for people, once it is known */
+    uint32_t batch;
+    char signers[ACT_SIGNERS_BYTES]; /* the ids of the keys that signed its release */
     bool has_outcome;
     struct outcome outcome; /* in the arena */
     struct arena arena;
     uint32_t upload_next; /* outputs before it are at the server */
 };
 
+/* What the project says to its volunteers. */
+struct message {
+    int64_t at_ms; /* Unix time */
+    char text[256];
+};
+
 struct contact {
     struct buf body;
     char url[URL_BYTES_MAX + 32];
-    uint32_t asked_units;
-    bool host_told, leaving;
+    uint32_t id; /* of the request under way; 0: none */
 };
 
 struct act {
     char folder[ACT_FOLDER_MAX];
+    struct act_host *host; /* net and settings are its */
     const struct settings *settings;
     struct project *project;
-    struct host host;
     struct net *net;
     struct depot *depot;
     struct journal *journal;
@@ -72,21 +79,19 @@ struct act {
     struct job *jobs[PLAN_JOBS_MAX];
     struct plan_event events[ACT_EVENTS_MAX];
     uint32_t event_first, event_count;
-    struct sense *sense;
-    struct policy_settings policy_settings;
-    struct policy policy;
-    struct policy_sample sample;
-    struct policy_verdict verdict;
-    int64_t sense_due_ms;
     int64_t ended_cpu_ms; /* of runs that are over */
+    int64_t counted_cpu_ms;
     bool stepping, exit, host_told, look_again;
     int64_t halt_ms; /* 0: not told to end */
     int64_t wake_ms, run_poll_ms;
     struct contact contact;
+    uint32_t refresh_id;
     char refresh_url[URL_BYTES_MAX + 16];
     /* for people */
-    char reason[256], problem[256];
-    uint64_t ended_ok, ended_bad;
+    char reason[256], problem[256], why[160];
+    uint64_t ended_ok, ended_bad, counted_ok, counted_bad;
+    struct message messages[ACT_MESSAGES_MAX];
+    uint32_t message_count; /* ever */
 };
 
 /* --- act.c */
@@ -110,10 +115,6 @@ struct transfer *act_transfer_new(struct act *a, uint32_t place);
 void act_transfer_end(struct act *a, struct transfer *t); /* frees; the request has ended or is cancelled */
 void act_release_holds(struct act *a, struct job *j);
 void act_log_job(const struct act *a, uint32_t place, const char *event, const char *detail);
-
-/* --- act_policy.c: looks at the PC when that is due, and tells the plan what may work */
-enum err act_policy_init(struct act *a) NODISCARD;
-void act_policy_look(struct act *a);
 
 /* --- act_fetch.c, act_run.c, act_upload.c, act_contact.c, act_restore.c */
 void act_fetch(struct act *a, uint32_t place);

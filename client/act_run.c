@@ -37,13 +37,30 @@ static void not_started(struct act *a, uint32_t place, enum err e)
     act_tell(a, (struct plan_event){.kind = PLAN_START_PUT_OFF, .job = place, .err = e});
 }
 
+/* For people: which keys stand for the program. It was checked that they are enough, and the project's. */
+static void name_signers(struct act *a, struct job *j)
+{
+    BUF_AUTO struct buf envelope = {.bytes_max = ENVELOPE_BYTES_MAX};
+    struct digest ids[SIGNATURES_MAX];
+    char text[DIGEST_TEXT_BYTES];
+    size_t count = 0, len = 0;
+    j->signers[0] = 0;
+    if (depot_read(a->depot, DEPOT_RELEASE, &j->ids.release, ENVELOPE_BYTES_MAX, &envelope) != ERR_OK ||
+        envelope_signers(buf_text(&envelope), envelope.len, ids, &count) != ERR_OK)
+        return;
+    for (size_t i = 0; i < count && len + 24 < sizeof j->signers; i++) {
+        digest_text(&ids[i], text);
+        len += (size_t)snprintf(j->signers + len, sizeof j->signers - len, "%s%.16s", i ? " " : "", text);
+    }
+}
+
 void act_run(struct act *a, uint32_t place)
 {
     ARENA_AUTO struct arena arena = {0};
     char folder[ACT_PATH_BYTES];
     struct job *j = a->jobs[place];
-    struct slot_limits limits = {.memory_bytes = a->host.memory_bytes,
-                                 .disk_bytes = a->host.disk_bytes,
+    struct slot_limits limits = {.memory_bytes = a->host->host.memory_bytes,
+                                 .disk_bytes = a->host->host.disk_bytes,
                                  .idle = a->settings->idle_priority};
     struct task task;
     enum err e = task_load(a->depot, &a->project->trust, &j->ids, clock_wall_ms(), &arena, &task);
@@ -60,6 +77,8 @@ void act_run(struct act *a, uint32_t place)
         not_started(a, place, e);
         return;
     }
+    j->batch = task.order.batch;
+    name_signers(a, j);
     j->sdk = task.release.manifest.sdk;
     j->keeps = task.release.manifest.checkpoint_count > 0;
     j->asked_to_stop = false;

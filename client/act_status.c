@@ -32,6 +32,7 @@ static const char *state_word(const struct act *a, const struct counts *c)
 {
     const struct plan *p = &a->plan;
     return p->mode == PLAN_LEAVING     ? "leaving"
+           : a->exit                   ? "finished"
            : p->paused                 ? "paused"
            : p->cores_now == 0         ? "waiting_for_owner"
            : p->mode == PLAN_FINISHING ? "finishing"
@@ -61,6 +62,11 @@ static void waiting_sentence(const struct act *a, const struct counts *c, int64_
     }
 }
 
+static uint32_t cores_of(const struct plan *p)
+{
+    return p->cores_given < p->cores_now ? p->cores_given : p->cores_now;
+}
+
 static void sentence(const struct act *a, const struct counts *c, int64_t now_ms, char *ret)
 {
     const struct plan *p = &a->plan;
@@ -68,6 +74,8 @@ static void sentence(const struct act *a, const struct counts *c, int64_t now_ms
     char when[64] = "";
     if (p->mode == PLAN_LEAVING) {
         snprintf(ret, TEXT_ROOM, "Leaving %s: gives back what it has.", name);
+    } else if (a->exit && p->mode == PLAN_FINISHING) {
+        snprintf(ret, TEXT_ROOM, "Finished with %s: takes nothing new until resumed.", name);
     } else if (p->paused) {
         if (p->pause_until_ms)
             in_text(p->pause_until_ms, now_ms, when, sizeof when);
@@ -75,16 +83,14 @@ static void sentence(const struct act *a, const struct counts *c, int64_t now_ms
                  p->pause_until_ms ? " for another " : " until resumed", when,
                  c->waiting + c->running + c->fetching);
     } else if (p->cores_now == 0) {
-        char why[160];
-        policy_text(&a->policy, &a->verdict, &a->sample, why, sizeof why);
-        snprintf(ret, TEXT_ROOM, "Stands still: %s; %u work units wait.", why,
+        snprintf(ret, TEXT_ROOM, "Stands still: %s; %u work units wait.", a->why,
                  c->waiting + c->running + c->fetching);
     } else if (p->mode == PLAN_FINISHING) {
         snprintf(ret, TEXT_ROOM, "Finishing: %u work units run and %u are to be reported, then it ends.",
                  c->running, c->reporting);
     } else if (c->running > 0) {
         snprintf(ret, TEXT_ROOM, "Running %u work unit%s for %s on %u core%s; %u more in the house.",
-                 c->running, c->running == 1 ? "" : "s", name, p->cores_now, p->cores_now == 1 ? "" : "s",
+                 c->running, c->running == 1 ? "" : "s", name, cores_of(p), cores_of(p) == 1 ? "" : "s",
                  c->waiting + c->fetching);
     } else if (c->fetching > 0) {
         snprintf(ret, TEXT_ROOM, "Fetching the files of %u work units for %s.", c->fetching, name);
@@ -100,67 +106,100 @@ static double read_progress(const struct act *a, const struct job *j)
     return slot_progress(folder);
 }
 
-static void write_running(struct act *a, struct json_out *o)
+/* By what it has done itself, else by what such units take; -1: not known. */
+static int64_t left_ms(const struct act *a, uint32_t place, double progress)
+{
+    const struct plan_job *p = &a->plan.jobs[place];
+    double ran = (double)run_usage(a->jobs[place]->run)->wall_ms, whole = p->seconds * 1000;
+    if (progress > 0.01)
+        whole = ran / progress;
+    else if (whole <= 0)
+        whole = a->plan.unit_seconds * 1000;
+    return whole <= 0 ? -1 : whole > ran ? (int64_t)(whole - ran) : 0;
+}
+
+static void write_run(struct act *a, uint32_t place, struct json_out *o)
+{
+    const struct job *j = a->jobs[place];
+    const struct run_usage *u = run_usage(j->run);
+    double progress = j->sdk ? read_progress(a, j) : -1;
+    char id[ID_TEXT_BYTES];
+    attempt_id_text(j->ids.id.unit, j->ids.id.attempt, id);
+    json_out_object(o, NULL);
+    json_out_string(o, "attempt", id);
+    json_out_string(o, "app", j->app);
+    json_out_string(o, "project", act_project_name(a));
+    json_out_u64(o, "batch", j->batch);
+    json_out_string(o, "signers", j->signers);
+    json_out_u64(o, "signers_needed", a->project->trust.root.release.threshold);
+    if (progress >= 0)
+        json_out_real(o, "progress", progress);
+    if (left_ms(a, place, progress) >= 0)
+        json_out_i64(o, "left_ms", left_ms(a, place, progress));
+    json_out_i64(o, "cpu_ms", u->cpu_ms);
+    json_out_i64(o, "wall_ms", u->wall_ms);
+    json_out_u64(o, "memory_bytes", u->memory_bytes);
+    json_out_i64(o, "deadline_ms", j->deadline_ms);
+    json_out_bool(o, "paused", run_is_paused(j->run));
+    json_out_close(o);
+}
+
+void act_status_running(struct act *a, struct json_out *o)
 {
     uint32_t shown = 0;
-    double progress;
-    char id[ID_TEXT_BYTES];
-    json_out_array(o, "running");
     for (uint32_t i = 0; i < a->plan.used && shown < RUNNING_SHOWN_MAX; i++) {
-        const struct job *j = a->jobs[i];
-        if (!j || !j->run)
+        if (!a->jobs[i] || !a->jobs[i]->run)
             continue;
-        const struct run_usage *u = run_usage(j->run);
-        attempt_id_text(j->ids.id.unit, j->ids.id.attempt, id);
-        json_out_object(o, NULL);
-        json_out_string(o, "attempt", id);
-        json_out_string(o, "app", j->app);
-        if (j->sdk && (progress = read_progress(a, j)) >= 0)
-            json_out_real(o, "progress", progress);
-        json_out_i64(o, "cpu_ms", u->cpu_ms);
-        json_out_i64(o, "wall_ms", u->wall_ms);
-        json_out_u64(o, "memory_bytes", u->memory_bytes);
-        json_out_i64(o, "deadline_ms", j->deadline_ms);
-        json_out_bool(o, "paused", run_is_paused(j->run));
-        json_out_close(o);
+        write_run(a, i, o);
         shown++;
+    }
+}
+
+static void write_messages(const struct act *a, struct json_out *o)
+{
+    uint32_t n = a->message_count < ACT_MESSAGES_MAX ? a->message_count : ACT_MESSAGES_MAX;
+    json_out_array(o, "messages");
+    for (uint32_t i = 1; i <= n; i++) {
+        const struct message *m = &a->messages[(a->message_count - i) % ACT_MESSAGES_MAX];
+        json_out_object(o, NULL);
+        json_out_i64(o, "at_ms", m->at_ms);
+        json_out_string(o, "text", m->text);
+        json_out_close(o);
     }
     json_out_close(o);
 }
 
-enum err act_status(struct act *a, struct buf *out)
+/* Unix time of the next contact that is sure to come, 0: now or when something has ended. */
+static int64_t next_contact_ms(const struct act *a)
 {
-    struct json_out o;
+    const struct plan *p = &a->plan;
+    int64_t at = p->contact_err != ERR_OK ? p->contact_not_before_ms : p->ask_ms, now_ms = clock_mono_ms();
+    if (p->used > 0 && p->contact_err == ERR_OK && p->contacted_ms)
+        at = p->contacted_ms + p->settings.heartbeat_ms;
+    return p->contacting || at <= now_ms ? 0 : at - now_ms + clock_wall_ms();
+}
+
+void act_status(struct act *a, struct json_out *o)
+{
     char text[TEXT_ROOM];
     struct counts c = count(&a->plan);
-    uint64_t memory;
-    int64_t cpu_ms;
-    host_self(&memory, &cpu_ms);
     sentence(a, &c, clock_mono_ms(), text);
-    json_out_init(&o, out);
-    json_out_object(&o, NULL);
-    json_out_string(&o, "state", state_word(a, &c));
-    json_out_string(&o, "sentence", text);
-    json_out_string(&o, "project", a->project->trust.root.project);
-    json_out_string(&o, "url", a->project->url);
-    json_out_string(&o, "host", a->project->host);
-    json_out_string(&o, "volunteer", a->project->volunteer);
-    json_out_string(&o, "version", DUGNAD_VERSION);
-    json_out_u64(&o, "cores", a->host.cores);
-    json_out_u64(&o, "cores_now", a->plan.cores_now);
-    json_out_bool(&o, "in_use", a->verdict.in_use);
-    json_out_string(&o, "stopped_by", policy_reason_word(a->verdict.reason));
-    json_out_u64(&o, "memory_bytes", a->host.memory_bytes);
-    write_running(a, &o);
-    json_out_u64(&o, "waiting", c.waiting);
-    json_out_u64(&o, "fetching", c.fetching);
-    json_out_u64(&o, "to_report", c.reporting);
-    json_out_u64(&o, "ended_ok", a->ended_ok);
-    json_out_u64(&o, "ended_bad", a->ended_bad);
-    json_out_string(&o, "problem", a->problem);
-    json_out_u64(&o, "cache_bytes", depot_bytes(a->depot));
-    json_out_u64(&o, "own_memory_bytes", memory);
-    json_out_i64(&o, "own_cpu_ms", cpu_ms);
-    json_out_close(&o);
-    return json_out_end(&o);
+    json_out_string(o, "state", state_word(a, &c));
+    json_out_string(o, "sentence", text);
+    json_out_string(o, "project", act_project_name(a));
+    json_out_string(o, "url", a->project->url);
+    json_out_string(o, "host", a->project->host);
+    json_out_string(o, "volunteer", a->project->volunteer);
+    json_out_u64(o, "cores_given", cores_of(&a->plan));
+    json_out_i64(o, "next_contact_ms", next_contact_ms(a));
+    json_out_i64(o, "pause_left_ms",
+                 a->plan.paused && a->plan.pause_until_ms ? a->plan.pause_until_ms - clock_mono_ms() : 0);
+    json_out_u64(o, "waiting", c.waiting);
+    json_out_u64(o, "fetching", c.fetching);
+    json_out_u64(o, "to_report", c.reporting);
+    json_out_u64(o, "ended_ok", a->ended_ok);
+    json_out_u64(o, "ended_bad", a->ended_bad);
+    json_out_string(o, "problem", a->problem);
+    json_out_u64(o, "cache_bytes", depot_bytes(a->depot));
+    write_messages(a, o);
 }

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "client/control_wish.h"
 #include "wire/error_msg.h"
@@ -92,29 +93,51 @@ uint32_t control_fds(const struct control *c, int ret[CONTROL_FDS_MAX])
     return n;
 }
 
-static enum err obey(struct act *a, const char *line, size_t len, struct buf *out)
+static enum err write_link(struct page *page, struct buf *out)
+{
+    char link[PAGE_LINK_BYTES];
+    struct json_out o;
+    enum err e = page_open(page, link);
+    if (e != ERR_OK)
+        return e;
+    json_out_init(&o, out);
+    json_out_object(&o, NULL);
+    json_out_string(&o, "link", link);
+    json_out_close(&o);
+    return json_out_end(&o);
+}
+
+static enum err carry_out(const struct control_wish *w, struct house *h)
+{
+    static const enum house_wish wishes[CONTROL_COMMANDS] = {[CONTROL_PAUSE] = HOUSE_PAUSE,
+                                                             [CONTROL_RESUME] = HOUSE_RESUME,
+                                                             [CONTROL_FINISH] = HOUSE_FINISH,
+                                                             [CONTROL_LEAVE] = HOUSE_LEAVE};
+    if (w->command == CONTROL_STATUS)
+        return ERR_OK;
+    log_event(LOG_INFO, "owner", "command", control_command_name(w->command), "project",
+              *w->project ? w->project : "all", NULL);
+    if (w->command == CONTROL_JOINED)
+        return house_look_for_projects(h);
+    return house_wish(h, wishes[w->command], w->for_ms, *w->project ? w->project : NULL);
+}
+
+enum err control_obey(const char *line, size_t len, struct house *h, struct page *page, struct buf *out)
 {
     struct control_wish w;
     enum err e = control_wish_parse(line, len, &w);
     if (e != ERR_OK)
         return e;
-    if (w.command != CONTROL_STATUS)
-        log_event(LOG_INFO, "owner", "command", control_command_name(w.command), NULL);
-    if (w.command == CONTROL_PAUSE)
-        act_pause(a, w.for_ms);
-    else if (w.command == CONTROL_RESUME)
-        act_resume(a);
-    else if (w.command == CONTROL_FINISH)
-        act_finish(a);
-    else if (w.command == CONTROL_LEAVE)
-        act_leave(a);
-    return act_status(a, out);
+    if (w.command == CONTROL_PAGE)
+        return page ? write_link(page, out) : err_set(ERR_INVALID, "this is the page");
+    e = carry_out(&w, h);
+    return e == ERR_OK ? house_status(h, out) : e;
 }
 
-static void answer(struct caller *caller, struct act *a, size_t line_len)
+static void answer(struct caller *caller, struct house *h, struct page *page, size_t line_len)
 {
     BUF_AUTO struct buf out = {.bytes_max = ANSWER_MAX_BYTES};
-    enum err e = obey(a, caller->line, line_len, &out);
+    enum err e = control_obey(caller->line, line_len, h, page, &out);
     if (e != ERR_OK) {
         buf_clear(&out);
         if (error_write(e, err_text(), &out) != ERR_OK)
@@ -125,7 +148,7 @@ static void answer(struct caller *caller, struct act *a, size_t line_len)
     hang_up(caller);
 }
 
-static void listen_to(struct caller *caller, struct act *a)
+static void listen_to(struct caller *caller, struct house *h, struct page *page)
 {
     ssize_t got =
         recv(caller->fd, caller->line + caller->len, sizeof caller->line - caller->len, MSG_DONTWAIT);
@@ -138,17 +161,17 @@ static void listen_to(struct caller *caller, struct act *a)
     const char *end = memchr(caller->line + caller->len, '\n', (size_t)got);
     caller->len += (size_t)got;
     if (end)
-        answer(caller, a, (size_t)(end - caller->line));
+        answer(caller, h, page, (size_t)(end - caller->line));
     else if (caller->len == sizeof caller->line)
         hang_up(caller);
 }
 
-void control_turn(struct control *c, struct act *a)
+void control_turn(struct control *c, struct house *h, struct page *page)
 {
     struct caller *place = NULL;
     for (int i = 0; i < CALLERS_MAX; i++) {
         if (c->callers[i].fd)
-            listen_to(&c->callers[i], a);
+            listen_to(&c->callers[i], h, page);
         if (!c->callers[i].fd)
             place = &c->callers[i];
     }
@@ -162,7 +185,7 @@ void control_turn(struct control *c, struct act *a)
     int room = ANSWER_MAX_BYTES;
     (void)!setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
     place->fd = fd;
-    listen_to(place, a);
+    listen_to(place, h, page);
 }
 
 static enum err talk(int fd, const char *line, struct buf *ret)

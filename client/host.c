@@ -47,20 +47,29 @@ static double benchmark(void)
     return best / REFERENCE_ROUNDS_S;
 }
 
-enum err host_read(const struct settings *s, const char *folder, struct host *ret)
+enum err host_limits(const struct settings *s, const char *folder, struct host *h)
 {
-    struct host h = {0};
     uint64_t free_bytes;
-    host_system(&h);
     enum err e = file_disk_free(folder, &free_bytes);
     if (e != ERR_OK)
         return e;
-    h.cores = s->cores > 0 && (uint64_t)s->cores < h.cores_built_in ? (uint32_t)s->cores : h.cores_built_in;
-    h.cores = h.cores > RUNS_MAX ? RUNS_MAX : h.cores;
-    h.memory_bytes = s->memory_bytes && s->memory_bytes < h.memory_bytes_built_in ? s->memory_bytes
-                     : s->memory_bytes                                            ? h.memory_bytes_built_in
-                                       : h.memory_bytes_built_in / 2;
-    h.disk_bytes = s->disk_bytes / 2 < free_bytes ? s->disk_bytes / 2 : free_bytes;
+    h->cores =
+        s->cores > 0 && (uint64_t)s->cores < h->cores_built_in ? (uint32_t)s->cores : h->cores_built_in;
+    h->cores = h->cores > RUNS_MAX ? RUNS_MAX : h->cores;
+    h->memory_bytes = s->memory_bytes && s->memory_bytes < h->memory_bytes_built_in ? s->memory_bytes
+                      : s->memory_bytes                                             ? h->memory_bytes_built_in
+                                        : h->memory_bytes_built_in / 2;
+    h->disk_bytes = s->disk_bytes / 2 < free_bytes ? s->disk_bytes / 2 : free_bytes;
+    return ERR_OK;
+}
+
+enum err host_read(const struct settings *s, const char *folder, struct host *ret)
+{
+    struct host h = {0};
+    host_system(&h);
+    enum err e = host_limits(s, folder, &h);
+    if (e != ERR_OK)
+        return e;
     h.speed = benchmark();
     *ret = h;
     for (uint32_t i = 0; i < ret->feature_count; i++)

@@ -28,6 +28,8 @@ struct host {
 
 /* Takes a quarter of a second for the benchmark. folder: whose disk is meant. */
 enum err host_read(const struct settings *s, const char *folder, struct host *ret) NODISCARD;
+/* What may be used by other settings: the rest as host_read() found it. */
+enum err host_limits(const struct settings *s, const char *folder, struct host *h) NODISCARD;
 void host_facts_of(struct host *h, struct host_facts *ret); /* points into h */
 
 /* host_linux.c: what is built in */

@@ -84,8 +84,8 @@ static enum err join_over(const struct join *join, const struct link *link, cons
 {
     struct host *host = calloc(1, sizeof *host);
     enum err e = host ? ERR_OK : err_set(ERR_NOMEM, "out of memory");
-    if (e == ERR_OK && *settings->proxy)
-        e = net_set_proxy(net, settings->proxy);
+    if (e == ERR_OK)
+        e = settings_use(settings, net);
     if (e == ERR_OK)
         e = project_ask(p, net);
     if (e == ERR_OK)

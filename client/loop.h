@@ -5,9 +5,9 @@
 #include <stdbool.h>
 
 #include "base/err.h"
-#include "client/act.h"
+#include "client/house.h"
 
 /* Runs until SIGTERM, SIGINT, a finish or a leave. control_path: NULL for no socket. */
-enum err loop_run(struct act *a, const char *control_path) NODISCARD;
+enum err loop_run(struct house *h, const char *control_path) NODISCARD;
 
 #endif

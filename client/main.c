@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/conf.h"
@@ -11,15 +13,16 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/user.h"
-#include "client/act.h"
 #include "client/control.h"
 #include "client/host.h"
+#include "client/house.h"
 #include "client/join.h"
 #include "client/loop.h"
 #include "client/project.h"
 #include "client/settings.h"
 #include "run/run.h"
 #include "wire/error_msg.h"
+#include "wire/link.h"
 
 #define DATA_OF_ROOT "/var/lib/dugnad-client"
 
@@ -29,9 +32,10 @@ enum { PATH_ROOM = 4096, WORDS_MAX = 4 };
 struct call {
     const char *command, *words[WORDS_MAX];
     int word_count;
-    const char *data, *token_file, *nickname, *team;
+    const char *data, *token_file, *nickname, *team, *of; /* of: --project */
     bool json, help;
-    char folder[PATH_ROOM - 64], conf[PATH_ROOM], project[PATH_ROOM], control[PATH_ROOM], lock[PATH_ROOM];
+    char folder[PATH_ROOM - 64], conf[PATH_ROOM], project[PATH_ROOM], control[PATH_ROOM], lock[PATH_ROOM],
+        join_lock[PATH_ROOM];
     char left[PATH_ROOM]; /* there once a project was left: DUGNAD_JOIN does not join again */
     struct settings settings;
 };
@@ -44,7 +48,8 @@ static const char usage[] =
     "  join LINK         become a host of the project whose join link this is\n"
     "  run               work, until told to stop\n"
     "  status [--json]   what the daemon does, and why\n"
-    "  pause [DURATION]  stop working for a while such as 2h, or until resumed\n"
+    "  page              open the local page, where all of this can be done; prints its link\n"
+    "  pause [WHEN]      stop working: for a while such as 2h, until a time such as 18:00, or until resumed\n"
     "  resume            go on, also after finish\n"
     "  finish            let what runs come to its end, take nothing new, then end the daemon\n"
     "  leave             give back what is unfinished and be a host no more\n"
@@ -56,7 +61,10 @@ static const char usage[] =
     "                    of root, ~/.local/share/dugnad of others. Its client.conf holds every option, with\n"
     "                    words on each. Root works as the user that the folder belongs to\n"
     "\n"
-    "Of join:\n"
+    "Of pause, resume, finish and leave:\n"
+    "  --project NAME    only of that project; the others go on\n"
+    "\n"
+    "Of join, which may be said again for another project, also while the daemon runs:\n"
     "  --volunteer-token-file FILE  you have joined with another computer: its token, one line\n"
     "  --nickname NAME, --team NAME\n"
     "\n"
@@ -76,6 +84,7 @@ static const char **option_place(struct call *c, const char *name)
            : str_eq(name, "--volunteer-token-file") ? &c->token_file
            : str_eq(name, "--nickname")             ? &c->nickname
            : str_eq(name, "--team")                 ? &c->team
+           : str_eq(name, "--project")              ? &c->of
                                                     : NULL;
 }
 
@@ -135,6 +144,7 @@ static enum err find_folder(struct call *c)
     snprintf(c->project, sizeof c->project, "%s/project.json", c->folder);
     snprintf(c->control, sizeof c->control, "%s/control", c->folder);
     snprintf(c->lock, sizeof c->lock, "%s/lock", c->folder);
+    snprintf(c->join_lock, sizeof c->join_lock, "%s/join.lock", c->folder);
     snprintf(c->left, sizeof c->left, "%s/left", c->folder);
     return user_become_owner(c->folder);
 }
@@ -177,29 +187,57 @@ static enum err read_token(const char *path, char *ret, size_t room)
     return ERR_OK;
 }
 
+/* Where the project's file goes; its folder is made. */
+static enum err place_project(struct call *c, char ret_path[PATH_ROOM])
+{
+    char folder[HOUSE_FOLDER_BYTES];
+    struct link link;
+    enum err e = link_parse(c->words[0], &link);
+    if (e == ERR_OK)
+        e = house_place(c->folder, &link.project_key, folder);
+    if (e == ERR_OK)
+        e = file_make_folders(folder, 0700);
+    if (e == ERR_OK && snprintf(ret_path, PATH_ROOM, "%s/project.json", folder) >= PATH_ROOM)
+        e = err_set(ERR_LIMIT, "the path of the data folder is too long");
+    return e;
+}
+
+static enum err joined(struct call *c, const struct project *p)
+{
+    BUF_AUTO struct buf reply = {0};
+    (void)unlink(c->left);
+    printf("Joined %s as host %s of volunteer %s.\n", p->trust.root.project, p->host, p->volunteer);
+    if (*p->volunteer_token)
+        printf("The volunteer's token, for your other computers, is volunteer_token in %s.\n", p->path);
+    enum err e = control_ask(c->control, "{\"command\":\"joined\"}", &reply);
+    if (e == ERR_MISSING)
+        printf("Next: dugnad-client run\n");
+    else if (e == ERR_OK && str_starts(buf_text(&reply), "{\"error\""))
+        return error_from_reply(400, buf_text(&reply), reply.len);
+    else if (e == ERR_OK)
+        printf("The daemon that runs works for it from now on.\n");
+    return e == ERR_MISSING ? ERR_OK : e;
+}
+
 static enum err cmd_join(struct call *c)
 {
-    char token[TOKEN_TEXT_BYTES] = "";
+    char token[TOKEN_TEXT_BYTES] = "", path[PATH_ROOM];
     struct project *p = calloc(1, sizeof *p);
     struct join join = {.link = c->words[0], .nickname = c->nickname, .team = c->team};
     int lock = -1;
     if (!p)
         return err_set(ERR_NOMEM, "out of memory");
     enum err e = c->word_count == 1 ? open_folder(c) : err_set(ERR_INVALID, "usage: dugnad-client join LINK");
-    if (e == ERR_OK)
-        e = take_lock(c, &lock);
+    if (e == ERR_OK && (e = file_lock(c->join_lock, &lock)) == ERR_CONFLICT)
+        e = err_set(e, "another join is under way in %s", c->folder);
     if (e == ERR_OK && c->token_file && (e = read_token(c->token_file, token, sizeof token)) == ERR_OK)
         join.volunteer_token = token;
     if (e == ERR_OK)
-        e = join_project(&join, c->project, c->folder, &c->settings, p);
-    if (e == ERR_OK) {
-        (void)unlink(c->left);
-        printf("Joined %s as host %s of volunteer %s.\n", p->trust.root.project, p->host, p->volunteer);
-        if (*p->volunteer_token)
-            printf("The volunteer's token, for your other computers, is volunteer_token in %s.\n",
-                   c->project);
-        printf("Next: dugnad-client run\n");
-    }
+        e = place_project(c, path);
+    if (e == ERR_OK)
+        e = join_project(&join, path, c->folder, &c->settings, p);
+    if (e == ERR_OK)
+        e = joined(c, p);
     explicit_bzero(token, sizeof token);
     project_done(p);
     free(p);
@@ -225,41 +263,25 @@ static enum err check_sandbox(void)
 /* The daemon; leaving: only to say goodbye. */
 static enum err serve(struct call *c, bool leaving)
 {
-    struct project *p = calloc(1, sizeof *p);
-    struct act *a = NULL;
+    struct house *h = NULL;
     int lock = -1;
-    if (!p)
-        return err_set(ERR_NOMEM, "out of memory");
     enum err e = open_folder(c);
     if (e == ERR_OK)
         e = take_lock(c, &lock);
     if (e == ERR_OK)
-        e = project_load(c->project, p);
+        e = house_open(c->folder, &c->settings, leaving ? c->of : NULL, &h);
     if (e == ERR_OK && !leaving)
         e = check_sandbox();
+    if (e == ERR_OK && leaving)
+        e = house_wish(h, HOUSE_LEAVE, 0, NULL);
     if (e == ERR_OK)
-        e = act_open(c->folder, &c->settings, p, &a);
-    if (e == ERR_OK) {
-        log_event(LOG_INFO, "begin", "version", DUGNAD_VERSION, "project", p->trust.root.project, "url",
-                  p->url, "host", p->host, NULL);
-        if (leaving)
-            act_leave(a);
-        e = loop_run(a, leaving ? NULL : c->control);
-    }
-    bool left = a && act_has_left(a);
-    act_close(a);
-    if (e == ERR_OK && left)
-        e = file_write_atomic(c->left, "", 0, 0600);
-    if (e == ERR_OK && left && unlink(c->project) != 0)
-        e = err_set_errno(ERR_IO, "cannot remove %s", c->project);
-    if (e == ERR_OK && left)
-        log_event(LOG_INFO, "left", "project", p->trust.root.project, NULL);
-    if (e == ERR_OK && leaving && !left)
+        e = loop_run(h, leaving ? NULL : c->control);
+    if (e == ERR_OK && leaving && house_projects(h) > 0)
         e = err_set(ERR_UNREACHABLE,
-                    "%s could not be told: try again later, or remove %s; what is out ends at its deadline",
-                    p->url, c->project);
-    project_done(p);
-    free(p);
+                    "the project could not be told: try again later, or remove what is in "
+                    "%s; what is out ends at its deadline",
+                    c->folder);
+    house_close(h);
     if (lock >= 0)
         close(lock);
     return e;
@@ -337,30 +359,99 @@ static enum err cmd_status(struct call *c)
     return ask(c, "{\"command\":\"status\"}");
 }
 
+/* {"command":...} with what --project says. */
+static enum err tell(struct call *c, const char *command, int64_t for_ms)
+{
+    BUF_AUTO struct buf line = {0};
+    struct json_out o;
+    json_out_init(&o, &line);
+    json_out_object(&o, NULL);
+    json_out_string(&o, "command", command);
+    json_out_i64(&o, "for_ms", for_ms);
+    if (c->of)
+        json_out_string(&o, "project", c->of);
+    json_out_close(&o);
+    enum err e = json_out_end(&o);
+    return e == ERR_OK ? ask(c, buf_text(&line)) : e;
+}
+
+/* "18:00": how long it is until the clock of this computer shows that next. */
+static bool until_clock(const char *text, int64_t *ret_ms)
+{
+    int hour, minute, end = 0;
+    time_t now = time(NULL);
+    struct tm at;
+    if (sscanf(text, "%2d:%2d%n", &hour, &minute, &end) != 2 || text[end] || hour < 0 || hour > 23 ||
+        minute < 0 || minute > 59 || !localtime_r(&now, &at))
+        return false;
+    at.tm_hour = hour;
+    at.tm_min = minute;
+    at.tm_sec = 0;
+    at.tm_isdst = -1;
+    time_t then = mktime(&at);
+    if (then <= now) {
+        at.tm_mday++;
+        at.tm_isdst = -1;
+        then = mktime(&at);
+    }
+    *ret_ms = (int64_t)(then - now) * 1000;
+    return then > now;
+}
+
 static enum err cmd_pause(struct call *c)
 {
-    char line[96];
     int64_t ms = 0;
-    enum err e = c->word_count > 0 ? str_to_duration_ms(c->words[0], &ms) : ERR_OK;
-    if (e != ERR_OK)
-        return e;
-    snprintf(line, sizeof line, "{\"command\":\"pause\",\"for_ms\":%lld}", (long long)ms);
-    return ask(c, line);
+    enum err e =
+        c->word_count == 0 || until_clock(c->words[0], &ms) ? ERR_OK : str_to_duration_ms(c->words[0], &ms);
+    return e == ERR_OK ? tell(c, "pause", ms) : e;
 }
 
 static enum err cmd_resume(struct call *c)
 {
-    return ask(c, "{\"command\":\"resume\"}");
+    return tell(c, "resume", 0);
 }
 
 static enum err cmd_finish(struct call *c)
 {
-    return ask(c, "{\"command\":\"finish\"}");
+    return tell(c, "finish", 0);
+}
+
+/* A browser, where there is a screen; the link is printed in any case. */
+static void show(const char *link)
+{
+    const char *const words[] = {"xdg-open", link, NULL};
+    if (!told("DISPLAY") && !told("WAYLAND_DISPLAY"))
+        return;
+    pid_t child = fork();
+    if (child == 0) {
+        int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+        dup2(nothing, 1);
+        dup2(nothing, 2);
+        execvp(words[0], (char *const *)(uintptr_t)words);
+        _exit(127);
+    }
+}
+
+static enum err cmd_page(struct call *c)
+{
+    BUF_AUTO struct buf reply = {0};
+    JSON_AUTO struct json_doc *doc = NULL;
+    enum err e = control_ask(c->control, "{\"command\":\"page\"}", &reply);
+    if (e == ERR_OK)
+        e = json_parse(buf_text(&reply), reply.len, JSON_BODY_BYTES_MAX, &doc);
+    if (e != ERR_OK)
+        return e;
+    if (json_field(json_root(doc), "error"))
+        return error_from_reply(400, buf_text(&reply), reply.len);
+    const char *link = json_text(json_field(json_root(doc), "link"));
+    printf("%s\n", c->json ? buf_text(&reply) : link);
+    show(link);
+    return ERR_OK;
 }
 
 static enum err cmd_leave(struct call *c)
 {
-    enum err e = ask(c, "{\"command\":\"leave\"}");
+    enum err e = tell(c, "leave", 0);
     if (e != ERR_MISSING)
         return e;
     e = serve(c, true);
@@ -460,10 +551,10 @@ static const struct command {
     const char *name;
     enum err (*run)(struct call *c);
     int words_max;
-} commands[] = {{"join", cmd_join, 1},       {"run", cmd_run, 0},       {"status", cmd_status, 0},
-                {"pause", cmd_pause, 1},     {"resume", cmd_resume, 0}, {"finish", cmd_finish, 0},
-                {"leave", cmd_leave, 0},     {"doctor", cmd_doctor, 0}, {"settings", cmd_settings, 0},
-                {"version", cmd_version, 0}, {"help", cmd_help, 1}};
+} commands[] = {{"join", cmd_join, 1},         {"run", cmd_run, 0},         {"status", cmd_status, 0},
+                {"page", cmd_page, 0},         {"pause", cmd_pause, 1},     {"resume", cmd_resume, 0},
+                {"finish", cmd_finish, 0},     {"leave", cmd_leave, 0},     {"doctor", cmd_doctor, 0},
+                {"settings", cmd_settings, 0}, {"version", cmd_version, 0}, {"help", cmd_help, 1}};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static enum err dispatch(struct call *c)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/limits.h"
@@ -56,6 +57,7 @@ void net_free(struct net *n)
     go_idle(n);
     curl_share_cleanup(n->share);
     free(n->proxy);
+    free(n->authorities);
     free(n);
 }
 
@@ -88,6 +90,20 @@ enum err net_set_proxy(struct net *n, const char *url)
         return err_set(ERR_NOMEM, "out of memory");
     free(n->proxy);
     n->proxy = copy;
+    return ERR_OK;
+}
+
+enum err net_set_authorities(struct net *n, const char *path)
+{
+    char *copy = path ? strdup(path) : NULL;
+    if (path && !copy)
+        return err_set(ERR_NOMEM, "out of memory");
+    if (path && access(path, R_OK) != 0) {
+        free(copy);
+        return err_set(ERR_INVALID, "cannot read the certificates in %s", path);
+    }
+    free(n->authorities);
+    n->authorities = copy;
     return ERR_OK;
 }
 

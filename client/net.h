@@ -26,6 +26,8 @@ enum err net_set_pins(struct net *n, const char *const *pins, uint32_t count) NO
  * whose content is signed, before the pins are known. */
 void net_set_unverified(struct net *n, bool on);
 enum err net_set_proxy(struct net *n, const char *url) NODISCARD; /* NULL: from the environment, "" none */
+/* A file of PEM certificates, of authorities to believe instead of the system's; NULL: the system's. */
+enum err net_set_authorities(struct net *n, const char *path) NODISCARD;
 /* Bytes per second over all requests together; 0: no limit. */
 void net_set_rate(struct net *n, uint64_t down_bytes_s, uint64_t up_bytes_s);
 

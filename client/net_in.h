@@ -34,7 +34,8 @@ struct net {
     CURLSH *share; /* TLS sessions, so that coming back costs a short handshake */
     char user_agent[64];
     char pins[NET_PINS_MAX * (NET_PIN_TEXT_MAX + 1)];
-    char *proxy; /* NULL: from the environment */
+    char *authorities; /* NULL: the system's */
+    char *proxy;       /* NULL: from the environment */
     bool unverified;
     uint64_t down_bytes_s, up_bytes_s;
     struct transfer *transfers[NET_REQUESTS_MAX];

@@ -190,7 +190,12 @@ static void set_trust(struct transfer *t)
     if (!ask_authorities) { /* else curl reads a megabyte of certificates for nothing */
         curl_easy_setopt(t->curl, CURLOPT_CAINFO, NULL);
         curl_easy_setopt(t->curl, CURLOPT_CAPATH, NULL);
+    } else if (n->authorities) {
+        curl_easy_setopt(t->curl, CURLOPT_CAINFO, n->authorities);
+        curl_easy_setopt(t->curl, CURLOPT_CAPATH, NULL);
     }
+    if (n->authorities)
+        curl_easy_setopt(t->curl, CURLOPT_PROXY_CAINFO, n->authorities);
     if (!n->unverified && *n->pins)
         curl_easy_setopt(t->curl, CURLOPT_PINNEDPUBLICKEY, n->pins);
 }

@@ -1,11 +1,19 @@
 /* settings.c - see settings.h */
 #include "client/settings.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "base/file.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "client/plan/policy.h"
+#include "client/schedule.h"
 
 #define FIELD(name)    .offset = offsetof(struct settings, name)
 #define HOUR_MS        3600000.0
 #define CORES_MAX      192.0
+#define FILE_BYTES     (256u << 10)
 #define DISK_BYTES_MIN (64.0 * 1024 * 1024)
 
 const struct conf_option settings_table[] = {
@@ -146,8 +154,20 @@ const struct conf_option settings_table[] = {
      .type = CONF_TEXT,
      FIELD(proxy),
      .text_room = sizeof((struct settings *)0)->proxy,
+     .help = "A proxy: http://, https://, socks5:// or socks5h://HOST:PORT (socks5h lets it find names);\n"
+             "empty: what https_proxy in the environment says."},
+    {.name = "ca_file",
+     .type = CONF_TEXT,
+     FIELD(ca_file),
+     .text_room = sizeof((struct settings *)0)->ca_file,
+     .help = "A file of PEM certificates to believe instead of the system's, for servers that show no\n"
+             "certificate their project has signed for, and for a https:// proxy. Empty: the system's."},
+    {.name = "shares",
+     .type = CONF_TEXT,
+     FIELD(shares),
+     .text_room = sizeof((struct settings *)0)->shares,
      .help =
-         "A proxy such as http://proxy.example.org:3128; empty: what https_proxy in the environment says."},
+         "Working for several projects, how much each gets: proteins:3 climate:1. Who is not named has 1."},
     {.name = "log_level",
      .type = CONF_TEXT,
      FIELD(log_level),
@@ -168,7 +188,7 @@ static enum err write_defaults(const char *path)
     BUF_AUTO struct buf text = {0};
     enum err e = conf_print_defaults(settings_table, settings_table_count, &text);
     if (e == ERR_OK)
-        e = file_create_atomic(path, buf_text(&text), text.len, 0644);
+        e = file_create_atomic(path, buf_text(&text), text.len, 0600);
     return e == ERR_CONFLICT ? ERR_OK : e;
 }
 
@@ -177,4 +197,160 @@ enum err settings_load(const char *path, struct settings *ret)
     conf_defaults(settings_table, settings_table_count, ret);
     return file_exists(path) ? conf_load(settings_table, settings_table_count, path, ret)
                              : write_defaults(path);
+}
+
+/* --- changing */
+
+/* The option that the line sets, or would without its '#'. */
+static bool line_names(const char *line, size_t len, const char *name, bool *ret_live)
+{
+    size_t at = 0, n = strlen(name);
+    *ret_live = true;
+    while (at < len && (line[at] == ' ' || line[at] == '\t'))
+        at++;
+    if (at < len && line[at] == '#') {
+        *ret_live = false;
+        at++;
+    }
+    if (len - at <= n || memcmp(line + at, name, n) != 0)
+        return false;
+    for (at += n; at < len && (line[at] == ' ' || line[at] == '\t');)
+        at++;
+    return at < len && line[at] == '=';
+}
+
+/* Where the option belongs: its line, else its commented one; SIZE_MAX: nowhere. */
+static size_t find_line(const char *text, size_t len, const char *name)
+{
+    size_t found = SIZE_MAX;
+    for (size_t at = 0; at < len;) {
+        const char *end = memchr(text + at, '\n', len - at);
+        size_t n = end ? (size_t)(end - text) - at : len - at;
+        bool live;
+        if (line_names(text + at, n, name, &live) && (live || found == SIZE_MAX)) {
+            found = at;
+            if (live)
+                break;
+        }
+        at += n + 1;
+    }
+    return found;
+}
+
+enum err settings_edit(const char *text, size_t len, const struct settings_change *c, struct buf *out)
+{
+    size_t at = find_line(text, len, c->name), end = at;
+    if (at == SIZE_MAX) {
+        enum err e = buf_add(out, text, len);
+        if (e == ERR_OK && len > 0 && text[len - 1] != '\n')
+            e = buf_add_char(out, '\n');
+        return e == ERR_OK && c->value ? buf_printf(out, "%s = %s\n", c->name, c->value) : e;
+    }
+    while (end < len && text[end] != '\n')
+        end++;
+    enum err e = buf_add(out, text, at);
+    if (e == ERR_OK)
+        e = c->value ? buf_printf(out, "%s = %s", c->name, c->value) : buf_printf(out, "#%s =", c->name);
+    return e == ERR_OK ? buf_add(out, text + end, len - end) : e;
+}
+
+/* What the table cannot say. */
+static enum err check(const struct settings *s)
+{
+    struct policy_window windows[POLICY_WINDOWS_MAX];
+    uint32_t count;
+    enum err e = schedule_parse(s->schedule, windows, &count);
+    return e == ERR_OK ? ERR_OK : err_prefix(e, "schedule");
+}
+
+enum err settings_change(const char *path, const struct settings_change *changes, size_t count,
+                         struct settings *settings)
+{
+    BUF_AUTO struct buf text = {.bytes_max = FILE_BYTES}, next = {.bytes_max = FILE_BYTES};
+    struct settings s;
+    enum err e = file_read(path, FILE_BYTES, &text);
+    if (e == ERR_MISSING)
+        e = ERR_OK;
+    for (size_t i = 0; i < count && e == ERR_OK; i++) {
+        if (changes[i].value && strpbrk(changes[i].value, "\r\n"))
+            return err_set(ERR_INVALID, "%s must be one line", changes[i].name);
+        buf_clear(&next);
+        e = settings_edit(buf_text(&text), text.len, &changes[i], &next);
+        struct buf swap = text;
+        text = next;
+        next = swap;
+    }
+    conf_defaults(settings_table, settings_table_count, &s);
+    if (e == ERR_OK)
+        e = conf_parse(settings_table, settings_table_count, "client.conf", buf_text(&text), text.len, &s);
+    if (e == ERR_OK)
+        e = check(&s);
+    if (e == ERR_OK)
+        e = file_write_atomic(path, buf_text(&text), text.len, 0600);
+    if (e == ERR_OK)
+        *settings = s;
+    return e;
+}
+
+static const char *type_name(enum conf_type t)
+{
+    static const char *const names[] = {"text", "int", "real", "bool", "duration", "bytes"};
+    return names[t];
+}
+
+static enum err describe(const struct conf_option *c, const struct settings *s, struct json_out *o)
+{
+    BUF_AUTO struct buf value = {0};
+    enum err e = conf_print_value(c, s, &value);
+    json_out_object(o, NULL);
+    json_out_string(o, "name", c->name);
+    json_out_string(o, "type", type_name(c->type));
+    if (c->group)
+        json_out_string(o, "group", c->group);
+    json_out_string(o, "help", c->help);
+    json_out_string(o, "value", buf_text(&value));
+    json_out_string(o, "fallback", c->fallback ? c->fallback : "");
+    json_out_real(o, "min", c->min);
+    json_out_real(o, "max", c->max);
+    json_out_close(o);
+    return e;
+}
+
+enum err settings_describe(const struct settings *s, struct buf *out)
+{
+    struct json_out o;
+    enum err e = ERR_OK;
+    json_out_init(&o, out);
+    json_out_array(&o, NULL);
+    for (size_t i = 0; i < settings_table_count && e == ERR_OK; i++)
+        e = describe(&settings_table[i], s, &o);
+    json_out_close(&o);
+    return e == ERR_OK ? json_out_end(&o) : e;
+}
+
+double settings_share(const struct settings *s, const char *project)
+{
+    size_t n = strlen(project);
+    double v = 1;
+    for (const char *at = s->shares; *at;) {
+        char number[32];
+        at += strspn(at, " ,");
+        size_t len = strcspn(at, " ,");
+        if (len > n + 1 && len - n - 1 < sizeof number && memcmp(at, project, n) == 0 && at[n] == ':') {
+            snprintf(number, sizeof number, "%.*s", (int)(len - n - 1), at + n + 1);
+            if (str_to_double(number, &v) != ERR_OK)
+                v = 1;
+        }
+        at += len;
+    }
+    return v < 0.01 ? 0.01 : v > 100 ? 100 : v;
+}
+
+enum err settings_use(const struct settings *s, struct net *net)
+{
+    enum err e = net_set_proxy(net, *s->proxy ? s->proxy : NULL);
+    if (e == ERR_OK)
+        e = net_set_authorities(net, *s->ca_file ? s->ca_file : NULL);
+    net_set_rate(net, s->download_bytes_s, s->upload_bytes_s);
+    return e;
 }

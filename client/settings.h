@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/conf.h"
+#include "client/net.h"
 
 struct settings {
     int64_t cores;         /* 0: all */
@@ -15,7 +16,8 @@ struct settings {
     int64_t checkpoint_ms;
     int64_t work_buffer_ms, report_wait_ms, heartbeat_ms, refresh_ms;
     uint64_t download_bytes_s, upload_bytes_s; /* 0: no limit */
-    char proxy[256];
+    char proxy[256], ca_file[512];
+    char shares[512]; /* of projects: settings_share() */
     bool idle_priority;
     /* When it may work: plan/policy.h. */
     double cores_in_use, cores_away, load_in_use, load_away;
@@ -33,5 +35,22 @@ extern const size_t settings_table_count;
 
 /* The file's values over the defaults; a missing file is written with every option commented out. */
 enum err settings_load(const char *path, struct settings *ret) NODISCARD;
+
+struct settings_change {
+    const char *name, *value; /* as in the file; NULL: the default again */
+};
+/* Checks all, writes the file at path, which keeps its comments, atomically and 0600, then changes
+ * *settings. Nothing happens when anything is wrong. */
+enum err settings_change(const char *path, const struct settings_change *changes, size_t count,
+                         struct settings *settings) NODISCARD;
+/* A file's text with that option: in its place, where it stands there, also as a comment; else at the end. */
+enum err settings_edit(const char *text, size_t len, const struct settings_change *change,
+                       struct buf *out) NODISCARD;
+/* [{"name","type","group","help","value","fallback","min","max"}]: min and max 0: any. */
+enum err settings_describe(const struct settings *s, struct buf *out) NODISCARD;
+/* The weight of a project: 1 where shares says nothing of it. */
+double settings_share(const struct settings *s, const char *project);
+/* Proxy, authorities and speed. */
+enum err settings_use(const struct settings *s, struct net *net) NODISCARD;
 
 #endif

@@ -1,5 +1,5 @@
 // Talking to the server: one place for requests, errors, the session and the stream of live numbers. See API.md.
-let csrf = '', role = '';
+let csrf = '', role = '', keyed = false;
 const ROLES = ['viewer', 'scientist', 'operator'];
 
 export class ApiError extends Error {
@@ -19,7 +19,7 @@ async function failure(reply) {
 }
 
 async function send(method, path, headers, body) {
-  if (method !== 'GET' && method !== 'HEAD') headers['X-CSRF-Token'] = csrf;
+  if (keyed || (method !== 'GET' && method !== 'HEAD')) headers['X-CSRF-Token'] = csrf;
   try {
     return await fetch(path, { method, headers, body, credentials: 'same-origin' });
   } catch {
@@ -37,6 +37,12 @@ async function result(reply) {
 async function request(method, path, body) {
   const json = body === undefined ? [{}] : [{ 'Content-Type': 'application/json' }, JSON.stringify(body)];
   return result(await send(method, path, ...json));
+}
+
+// The local page has no session: its key goes with every request, also with those that only read.
+export function useKey(key) {
+  csrf = key;
+  keyed = true;
 }
 
 export const get = (path) => request('GET', path);

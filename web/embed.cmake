@@ -1,8 +1,11 @@
 # embed.cmake: writes the C table of the served files, for server/web_files.c.
-# cmake -DWEB=FOLDER -DOUT=FILE.c "-DFILES=NAME;.." -P embed.cmake; the names are relative to WEB. A copy packed with gzip is made at build time,
-# where that makes a file smaller; without gzip the files are served as they are.
+# cmake -DWEB=FOLDER -DOUT=FILE.c "-DFILES=NAME;.." -DHEADER=server/web_files.h -DNAME=web_file -P embed.cmake; the names are relative to WEB; HEADER
+# declares struct NAME, NAMEs and NAME_count. A copy packed with gzip is made at build time, where that makes a file smaller; without gzip, and with
+# -DPACK=OFF, the files are served as they are.
 cmake_minimum_required(VERSION 3.25)
-find_program(gzip gzip)
+if(NOT DEFINED PACK OR PACK)
+  find_program(gzip gzip)
+endif()
 
 set(type_js "text/javascript; charset=utf-8")
 set(type_css "text/css; charset=utf-8")
@@ -45,4 +48,4 @@ foreach(name ${FILES})
   math(EXPR number "${number} + 1")
 endforeach()
 
-file(WRITE ${OUT} "#include \"server/web_files.h\"\n\n${arrays}\nconst struct web_file web_files[] = {\n${rows}};\nconst size_t web_file_count = ${number};\n")
+file(WRITE ${OUT} "#include \"${HEADER}\"\n\n${arrays}\nconst struct ${NAME} ${NAME}s[] = {\n${rows}};\nconst size_t ${NAME}_count = ${number};\n")

@@ -24,7 +24,11 @@ const char *plan_job_state_name(enum plan_job_state s)
 
 void plan_init(struct plan *p, const struct plan_settings *settings)
 {
-    *p = (struct plan){.settings = *settings, .cores_now = settings->cores};
+    *p = (struct plan){.settings = *settings,
+                       .cores_now = settings->cores,
+                       .cores_given = settings->cores,
+                       .memory_given = settings->memory_bytes,
+                       .part = 1};
     assert(settings->cores > 0);
 }
 
@@ -282,6 +286,14 @@ void plan_step(struct plan *p, const struct plan_event *ev, struct plan_actions 
         break;
     case PLAN_POLICY:
         p->cores_now = ev->cores < p->settings.cores ? ev->cores : p->settings.cores;
+        break;
+    case PLAN_SHARE:
+        p->cores_given = ev->cores;
+        p->part = ev->part;
+        p->memory_given = ev->memory_bytes;
+        break;
+    case PLAN_SETTINGS:
+        p->settings = *ev->settings;
         break;
     case PLAN_PAUSE:
     case PLAN_RESUME:

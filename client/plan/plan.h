@@ -67,6 +67,9 @@ struct plan {
     bool paused;
     int64_t pause_until_ms; /* 0: until resumed */
     uint32_t cores_now;     /* that may work: policy.h */
+    uint32_t cores_given;   /* of them, for this project's runs: share.h */
+    double part;            /* of the buffer that is this project's, 0..1 */
+    uint64_t memory_given;  /* 0: not bounded here */
     bool contacting, refreshing;
     bool saying_goodbye, left;     /* the contact under way says leaving; the server knows */
     int64_t contacted_ms;          /* the last contact that worked; 0: none yet */
@@ -99,6 +102,8 @@ enum plan_event_kind {
     PLAN_REFRESH_FAILED, /* err, retry_after_ms */
     PLAN_DOUBTED,        /* something signed did not check: maybe by newer keys than we know */
     PLAN_POLICY,         /* cores: that may work now; 0: none */
+    PLAN_SHARE,          /* cores, part, memory_bytes: of this project, where there are others */
+    PLAN_SETTINGS,       /* settings: other ones from now on */
     PLAN_PAUSE,          /* until_ms, 0: until resumed */
     PLAN_RESUME,
     PLAN_FINISH,
@@ -115,9 +120,10 @@ struct plan_event {
     enum err err;
     int64_t retry_after_ms; /* 0: none said */
     int64_t deadline_ms, next_contact_ms, until_ms, ran_ms;
-    double seconds;
+    double seconds, part;
     uint64_t memory_bytes;
     bool uploads;
+    const struct plan_settings *settings;
 };
 
 enum plan_action_kind {

@@ -82,12 +82,17 @@ static void wind_down(struct plan *p, int64_t now_ms, struct plan_actions *out)
     }
 }
 
+static uint32_t cores_for_runs(const struct plan *p)
+{
+    return p->cores_given < p->cores_now ? p->cores_given : p->cores_now;
+}
+
 /* The runs that began first go on; those beyond the cores that may work stand still. */
 static void hold_runs(struct plan *p, int64_t now_ms, struct plan_actions *out)
 {
     if (p->paused && p->pause_until_ms > 0 && due(out, p->pause_until_ms, now_ms))
         p->paused = false;
-    uint32_t left = p->paused ? 0 : p->cores_now;
+    uint32_t left = p->paused ? 0 : cores_for_runs(p);
     for (uint32_t i = 0; i < p->used && has_room(out); i++) {
         struct plan_job *j = &p->jobs[i];
         if (j->state != PLAN_RUNNING)
@@ -121,8 +126,8 @@ static void fetch(struct plan *p, int64_t now_ms, struct plan_actions *out)
 
 static bool fits(const struct plan *p, const struct plan_job *j, uint64_t memory_used)
 {
-    return memory_used == 0 || p->settings.memory_bytes == 0 ||
-           memory_used + j->memory_bytes <= p->settings.memory_bytes;
+    bool alone = memory_used == 0 && p->memory_given >= p->settings.memory_bytes;
+    return alone || p->memory_given == 0 || memory_used + j->memory_bytes <= p->memory_given;
 }
 
 /* The ready job that is due first; PLAN_JOBS_MAX when none may start. */
@@ -145,7 +150,7 @@ static void run(struct plan *p, int64_t now_ms, struct plan_actions *out)
     for (i = 0; i < p->used; i++)
         if (p->jobs[i].state == PLAN_RUNNING || p->jobs[i].state == PLAN_STOPPING)
             memory += p->jobs[i].memory_bytes;
-    while (running < p->cores_now && has_room(out) &&
+    while (running < cores_for_runs(p) && has_room(out) &&
            (i = next_run(p, now_ms, memory, out)) < PLAN_JOBS_MAX) {
         plan_move(&p->jobs[i], PLAN_RUNNING, now_ms);
         memory += p->jobs[i].memory_bytes;
@@ -205,10 +210,17 @@ static struct stock take_stock(const struct plan *p, int64_t now_ms, struct plan
     return s;
 }
 
+/* That it wants work for: of several projects each has one at least. */
+static uint32_t cores_of_part(const struct plan *p)
+{
+    double cores = p->part * (double)p->settings.cores + 0.999;
+    return cores < 1 ? 1 : (uint32_t)cores;
+}
+
 static void want(const struct plan *p, const struct stock *s, struct plan_action *a)
 {
-    double buffer = (double)p->settings.cores * (double)p->settings.buffer_ms / 1000;
-    uint32_t idle = s->active < p->settings.cores ? p->settings.cores - s->active : 0;
+    uint32_t cores = cores_of_part(p), idle = s->active < cores ? cores - s->active : 0;
+    double buffer = (double)p->settings.cores * p->part * (double)p->settings.buffer_ms / 1000;
     uint32_t room = PLAN_JOBS_MAX - s->total;
     if (p->mode != PLAN_WORKING || p->paused || p->cores_now == 0 || room == 0)
         return;
@@ -225,7 +237,7 @@ static void want(const struct plan *p, const struct stock *s, struct plan_action
 static bool wants_contact(const struct plan *p, const struct stock *s, const struct plan_action *a,
                           int64_t now_ms, struct plan_actions *out)
 {
-    bool idle_core = a->want_units > 0 && s->active < p->settings.cores;
+    bool idle_core = a->want_units > 0 && s->active < cores_of_part(p);
     bool yes = false;
     if (s->reportable > 0)
         yes = idle_core || s->reportable >= REPORTS_FULL || p->mode != PLAN_WORKING ||
