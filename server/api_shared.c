@@ -7,6 +7,7 @@
 #include "base/rand.h"
 #include "base/str.h"
 #include "server/api.h"
+#include "server/batch_rules.h"
 #include "server/try.h"
 #include "wire/answer.h"
 
@@ -89,6 +90,20 @@ static void count_write(struct json_out *o, const struct batch_counts *n)
 #undef X
 }
 
+/* What the policy costs and lets through: by formula, and what it has cost so far. */
+static void policy_write(struct json_out *o, const struct store_batch *b)
+{
+    struct price p = batch_rules_price(&b->rules, &b->trust);
+    json_out_object(o, "policy");
+    json_out_string(o, "name", batch_policy_name(batch_rules_policy(&b->rules)));
+    json_out_real(o, "runs_expected", p.runs);
+    json_out_real(o, "wrong_at_most", p.wrong);
+    json_out_real(o, "liars_assumed", PRICE_LIARS_DEFAULT);
+    if (b->counts.accepted > 0)
+        json_out_real(o, "runs_measured", (double)b->counts.attempts / (double)b->counts.accepted);
+    json_out_close(o);
+}
+
 void api_batch_write(struct call *c, struct json_out *o, const struct store_batch *b)
 {
     json_out_object(o, NULL);
@@ -103,6 +118,7 @@ void api_batch_write(struct call *c, struct json_out *o, const struct store_batc
     if (b->labels.len)
         json_out_raw(o, "labels", b->labels.data, b->labels.len);
     count_write(o, &b->counts);
+    policy_write(o, b);
     if (b->array)
         json_out_i64(o, "units_wanted", b->array_count);
     json_out_bool(o, "purged_files", b->purged);

@@ -80,7 +80,7 @@ static void rules_write(struct json_out *o, const struct wu_rules *r)
     json_out_i64(o, "attempts_max", r->attempts_max);
     json_out_i64(o, "successes_max", r->successes_max);
     json_out_i64(o, "lease_ms", r->lease_ms);
-    json_out_string(o, "compare", r->compare == WU_COMPARE_DIGEST ? "digest" : "judge");
+    json_out_string(o, "compare", wu_compare_name(r->compare));
     json_out_bool(o, "own_hosts", r->own_hosts);
     json_out_string(o, "escrow", wu_escrow_name(r->escrow));
     if (r->escrow != WU_ESCROW_NONE)

@@ -65,7 +65,6 @@ enum err batch_rules_take(const struct batch_rules *q, const struct manifest *ap
     enum batch_policy p = policy_of(q, app);
     TRY(check_policy(q, app, p));
     uint32_t quorum = p != BATCH_POLICY_QUORUM ? 1 : q->min_quorum ? q->min_quorum : 2;
-    bool judged = app->compare != COMPARE_DIGEST || p == BATCH_POLICY_CHECKER;
     *ret = (struct wu_rules){
         .quorum = quorum,
         .target_attempts = q->target_attempts ? q->target_attempts : quorum,
@@ -73,7 +72,9 @@ enum err batch_rules_take(const struct batch_rules *q, const struct manifest *ap
         .attempts_max = q->max_total_attempts ? q->max_total_attempts : 8,
         .successes_max = q->max_success_attempts ? q->max_success_attempts : 6,
         .lease_ms = q->deadline_ms ? q->deadline_ms : DEADLINE_DEFAULT_MS,
-        .compare = judged ? WU_COMPARE_JUDGE : WU_COMPARE_DIGEST,
+        .compare = p == BATCH_POLICY_CHECKER        ? WU_COMPARE_CHECK
+                   : app->compare != COMPARE_DIGEST ? WU_COMPARE_JUDGE
+                                                    : WU_COMPARE_DIGEST,
         .own_hosts = p == BATCH_POLICY_ONCE};
     if (!q->max_total_attempts && ret->attempts_max < ret->target_attempts + 4)
         ret->attempts_max = ret->target_attempts + 4 < ATTEMPTS_MAX ? ret->target_attempts + 4 : ATTEMPTS_MAX;
@@ -91,14 +92,22 @@ enum err batch_rules_take(const struct batch_rules *q, const struct manifest *ap
     return wu_rules_check(ret);
 }
 
-enum batch_policy batch_rules_policy(const struct wu_rules *r, const struct manifest *app)
+enum batch_policy batch_rules_policy(const struct wu_rules *r)
 {
     if (r->escrow != WU_ESCROW_NONE)
         return r->escrow == WU_ESCROW_ALL ? BATCH_POLICY_AUDIT : BATCH_POLICY_ADAPTIVE;
     if (r->own_hosts)
         return BATCH_POLICY_ONCE;
-    return r->quorum == 1 && app->checker_count && r->compare == WU_COMPARE_JUDGE &&
-                   app->compare == COMPARE_DIGEST
-               ? BATCH_POLICY_CHECKER
-               : BATCH_POLICY_QUORUM;
+    return r->compare == WU_COMPARE_CHECK ? BATCH_POLICY_CHECKER : BATCH_POLICY_QUORUM;
+}
+
+struct price batch_rules_price(const struct wu_rules *r, const struct trust_policy *t)
+{
+    struct price_question q = {.quorum = r->quorum,
+                               .escrow = r->escrow,
+                               .checker = batch_rules_policy(r) == BATCH_POLICY_CHECKER,
+                               .policy = *t,
+                               .items = PRICE_ITEMS,
+                               .liars = PRICE_LIARS_DEFAULT};
+    return price_of(&q);
 }

@@ -213,7 +213,7 @@ static enum err judge(struct bench *b, const struct store_batch *batch, struct e
     const struct judge_validator v = {b->judge->folder, c->blobs, c->validator_cpu_ms, c->validator_wall_ms};
     struct judge_unit unit = {.from = &b->from, .validator = &v, .app = &b->app, .bundle = &b->bundle};
     bool audit = b->unit.wu.state == WU_PROVISIONAL;
-    if (!audit && batch_rules_policy(&batch->rules, &b->app) != BATCH_POLICY_CHECKER)
+    if (!audit && batch_rules_policy(&batch->rules) != BATCH_POLICY_CHECKER)
         return group(b, ret);
     TRY(judge_unit_load(&unit, &b->unit, batch));
     return audit ? judge_audits(&unit, &b->unit, batch, &c->audit_key, ret) : check(b, &unit, ret);

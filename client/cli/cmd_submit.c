@@ -208,6 +208,33 @@ static enum err dry_run(struct submit *s)
     return bundle ? submit_try(s, bundle) : ERR_OK;
 }
 
+/* What its policy costs and lets through; nothing when the server does not say. */
+static void tell_price(struct cli *c, const char *batch)
+{
+    BUF_AUTO struct buf path = {0};
+    JSON_AUTO struct json_doc *doc = NULL;
+    const char *name;
+    double runs, wrong;
+    if (buf_printf(&path, "/v1/batches/%s", batch) != ERR_OK || api_get(c, buf_text(&path), &doc) != ERR_OK)
+        return;
+    const struct json *p = json_field(json_root(doc), "policy");
+    if (!p || json_get_string(p, "policy", "name", 16, &name) != ERR_OK ||
+        json_get_real(p, "policy", "runs_expected", 0, 1e6, &runs) != ERR_OK ||
+        json_get_real(p, "policy", "wrong_at_most", 0, 1, &wrong) != ERR_OK)
+        return;
+    if (wrong > 0)
+        cli_say(c,
+                "policy %s: each unit is run about %.2f times; with 5 %% liars at their best, at most %.2g "
+                "%% of what "
+                "is accepted is wrong",
+                name, runs, wrong * 100);
+    else
+        cli_say(
+            c,
+            "policy %s: each unit is run about %.2f times; what is accepted is as right as the app's checker",
+            name, runs);
+}
+
 static enum err submit_all(struct submit *s)
 {
     const char *batch = NULL;
@@ -234,6 +261,8 @@ static enum err submit_all(struct submit *s)
     else
         cli_say(c, "batch %s: %llu units; dugnad watch %s, dugnad results %s --out DIR", batch,
                 (unsigned long long)s->units.count, batch, batch);
+    if (!c->quiet && !c->json)
+        tell_price(c, batch);
     return args_flag(s->args, "watch") ? watch_batch(c, batch, 0) : ERR_OK;
 }
 

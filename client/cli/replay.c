@@ -29,7 +29,7 @@ static enum err read_rules(const struct json *unit, struct wu_rules *ret)
         (e = json_opt_string(rules, "rules", "escrow", 16, "none", &escrow)) != ERR_OK)
         return e;
     ret->escrow = wu_escrow_from_name(escrow);
-    ret->compare = str_eq(compare, "judge") ? WU_COMPARE_JUDGE : WU_COMPARE_DIGEST;
+    ret->compare = wu_compare_from_name(compare);
     return wu_rules_check(ret);
 }
 

@@ -108,9 +108,10 @@ def test_without_a_quorum_new_hosts_are_confirmed_and_trusted_ones_only_now_and_
 
 
 def test_who_lies_once_it_is_trusted_is_banned_and_what_waits_of_it_is_run_again(grid):
+    grid.publish("dugnad-say", "told")
     liar = grid.host("turncoat")
     hosts = [(grid.host(f"plain{i}"), say()) for i in range(3)] + [(liar, say(lambda n: n > 30))]
-    batch = grid.submit("say", array=500, quorum=None, policy="adaptive", probation=5, escrow_units=60, audit_share=0.3)
+    batch = grid.submit("told", array=500, quorum=None, policy="adaptive", probation=5, escrow_units=60, audit_share=0.3)
     run(grid, batch, hosts)
     assert grid.answers(batch) == right(batch, 500)
     assert is_banned(grid, liar)
@@ -134,9 +135,10 @@ def test_items_are_audited_and_one_wrong_item_is_found(grid):
 
 
 def test_an_auditor_that_frames_honest_hosts_is_found_out_by_the_server(grid):
+    grid.publish("dugnad-items", "framed", "--output", "out.txt", "--output", "items.txt", "--items", "items.txt")
     framer = grid.host("framer")
     honest = [(grid.host(f"victim{i}"), lambda u: answer(u, u["word"])) for i in range(5)]
-    batch = grid.submit("items", array=150, quorum=None, policy="audit", probation=2, escrow_units=10, audit_share=0.1)
+    batch = grid.submit("framed", array=150, quorum=None, policy="audit", probation=2, escrow_units=10, audit_share=0.1)
     run(grid, batch, honest + [(framer, lambda u: answer(u, u["word"], frames=True))])
     assert grid.answers(batch) == right_items(batch, 150)
     assert not any(is_banned(grid, h) for h, _ in honest)
@@ -177,8 +179,9 @@ def refused(*words):
 
 
 def test_a_batch_proves_how_it_came_to_its_answers(grid, tmp_path):
+    grid.publish("dugnad-say", "proof")  # an app that nobody is trusted with yet
     hosts = [(grid.host(f"proof{i}"), say()) for i in range(3)]
-    batch = grid.submit("say", array=230, quorum=None, policy="adaptive", probation=5, escrow_units=30)
+    batch = grid.submit("proof", array=230, quorum=None, policy="adaptive", probation=5, escrow_units=30)
     run(grid, batch, hosts)
     file, folder = tmp_path / "provenance.ndjson", tmp_path / "answers"
     grid.dugnad("provenance", batch, "--out", file)

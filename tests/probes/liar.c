@@ -1,5 +1,5 @@
-/* The client as it is, but that it lies: linked with --wrap=copy_hashed, through which every output of an answer goes.
- * DUGNAD_LIE=N: after N honest outputs, a digit of each is changed before anybody hashes it. */
+/* The client as it is, but that it lies: linked with --wrap=copy_hashed, through which every output of an
+ * answer goes. DUGNAD_LIE=N: after N honest outputs, a digit of each is changed before anybody hashes it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

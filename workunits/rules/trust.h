@@ -27,7 +27,7 @@
 #define TRUST_CHECKERS_MIN 4u   /* with fewer trusted hosts anybody checks anybody */
 #define TRUST_AUDITORS_MIN                                                                                   \
     20u /* trusted hosts; with fewer one audits, so that there are always more to ask */
-#define TRUST_PATIENCE_MS   300000
+#define TRUST_PATIENCE_MS   60000
 #define TRUST_JOINS_PER_DAY 5     /* hosts of one owner */
 #define TRUST_ESCROW_MAX    1024u /* answers of one host and app that wait; beyond it each one is confirmed */
 

@@ -109,6 +109,7 @@ enum wu_failure {
 enum wu_compare {
     WU_COMPARE_DIGEST, /* equal digests are equal answers: compared inside the step */
     WU_COMPARE_JUDGE,  /* numeric tolerance or the app's validator: the step asks for WU_FX_JUDGE */
+    WU_COMPARE_CHECK,  /* each answer by itself, by the app's checker: as WU_COMPARE_JUDGE for the step */
     WU_COMPARES
 };
 
@@ -218,6 +219,9 @@ struct wu_effects {
 /* "none", "lone", "all" */
 const char *wu_escrow_name(enum wu_escrow e);
 enum wu_escrow wu_escrow_from_name(const char *word); /* WU_ESCROWS for a word that is none */
+/* "digest", "judge", "check" */
+const char *wu_compare_name(enum wu_compare c);
+enum wu_compare wu_compare_from_name(const char *word); /* WU_COMPARES for a word that is none */
 const char *wu_state_name(enum wu_state s);
 const char *attempt_state_name(enum attempt_state s);
 const char *attempt_error_name(enum attempt_error e);

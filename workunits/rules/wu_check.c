@@ -154,7 +154,7 @@ static bool quorum_stands(const struct wu *wu, const struct wu_tally *t)
             !wu->attempts[i].audit && !wu_same_answer(wu, i, (uint32_t)wu->canonical))
             return false;
     return t->unsent == 0 && wu_audits_open(wu) == 0 && wu->failure == WU_FAILURE_NONE &&
-           (wu->rules.compare == WU_COMPARE_JUDGE || t->reported == 0);
+           (wu->rules.compare != WU_COMPARE_DIGEST || t->reported == 0);
 }
 
 /* All answers without a verdict agree with the one that stands, and so many hosts audit it or have. */
@@ -192,7 +192,7 @@ static bool state_is_sound(const struct wu *wu)
         return undecided && t.pending > 0 && t.best < wu->needed && wu_audits_open(wu) == 0 &&
                (t.unjudged == 0 || t.best + t.unjudged < wu->needed);
     case WU_JUDGING:
-        return undecided && wu->rules.compare == WU_COMPARE_JUDGE && t.unjudged > 0 &&
+        return undecided && wu->rules.compare != WU_COMPARE_DIGEST && t.unjudged > 0 &&
                t.best + t.unjudged >= wu->needed && wu_audits_open(wu) == 0;
     case WU_ACCEPTED:
         return quorum_stands(wu, &t);

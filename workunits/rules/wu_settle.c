@@ -39,7 +39,7 @@ struct wu_tally wu_tally(const struct wu *wu)
         if (a->state != ATTEMPT_REPORTED)
             continue;
         t.reported++;
-        if (wu->rules.compare == WU_COMPARE_JUDGE && a->group == WU_GROUP_NONE) {
+        if (wu->rules.compare != WU_COMPARE_DIGEST && a->group == WU_GROUP_NONE) {
             t.unjudged++;
             continue;
         }
@@ -86,7 +86,7 @@ static void accept_answer(struct wu *wu, uint32_t canonical, struct wu_effects *
             attempt_move(a, ATTEMPT_CANCELLED);
         if (a->state != ATTEMPT_REPORTED || i == canonical)
             continue;
-        if (wu->rules.compare == WU_COMPARE_JUDGE && a->group == WU_GROUP_NONE)
+        if (wu->rules.compare != WU_COMPARE_DIGEST && a->group == WU_GROUP_NONE)
             late = true; /* it came while the judge was at work */
         else
             wu_give_verdict(wu, i, wu_same_answer(wu, i, canonical), fx);

@@ -55,6 +55,22 @@ static const uint32_t takers[WU_EVENTS] = {
 
 static const char *const escrow_words[WU_ESCROWS] = {"none", "lone", "all"};
 
+static const char *const compare_words[WU_COMPARES] = {"digest", "judge", "check"};
+
+const char *wu_compare_name(enum wu_compare c)
+{
+    assert(c < WU_COMPARES);
+    return compare_words[c];
+}
+
+enum wu_compare wu_compare_from_name(const char *word)
+{
+    enum wu_compare c = 0;
+    while (c < WU_COMPARES && strcmp(word, compare_words[c]) != 0)
+        c++;
+    return c;
+}
+
 const char *wu_escrow_name(enum wu_escrow e)
 {
     assert(e < WU_ESCROWS);
