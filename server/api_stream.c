@@ -340,6 +340,28 @@ static enum err read_seqs(struct call *c, const struct json *root, const char *f
     return ERR_OK;
 }
 
+static enum err read_spans(struct call *c, const struct json *root, struct engine_cursor *q)
+{
+    const struct json *list;
+    TRY(json_opt_array(root, "", "renew", RECORDS_PER_REQUEST_MAX, &list));
+    if (!list)
+        return ERR_OK;
+    struct engine_span *spans = arena_array(&c->http->arena, json_count(list) + 1, sizeof *spans);
+    TRY(spans ? ERR_OK : ERR_NOMEM);
+    for (size_t i = 0; i < json_count(list); i++) {
+        const struct json *pair = json_at(list, i);
+        bool is_pair = json_kind(pair) == JSON_IS_ARRAY && json_count(pair) == 2;
+        int64_t first = is_pair ? json_int(json_at(pair, 0), 0) : 0,
+                last = is_pair ? json_int(json_at(pair, 1), 0) : 0;
+        if (first <= 0 || last < first)
+            return err_set(ERR_INVALID, "renew[%zu] must be [FIRST, LAST], numbers of records", i);
+        spans[i] = (struct engine_span){(uint64_t)first, (uint64_t)last};
+    }
+    q->renews = spans;
+    q->renew_count = (uint32_t)json_count(list);
+    return ERR_OK;
+}
+
 enum err api_cursor_member(struct call *c, const char *given, const char **ret)
 {
     char text[32];
@@ -352,11 +374,12 @@ enum err api_cursor_member(struct call *c, const char *given, const char **ret)
 
 enum err api_cursor_ack(struct call *c)
 {
-    static const char *const fields[] = {"member", "upto", "seqs", "back", "back_s", "renew_s", "release"};
+    static const char *const fields[] = {"member", "first", "last",    "seqs",   "back",
+                                         "back_s", "renew", "renew_s", "release"};
     JSON_AUTO struct json_doc *doc = NULL;
     struct engine_cursor *q;
     const char *member;
-    int64_t upto, renew_s, back_s;
+    int64_t first, last, renew_s, back_s;
     struct json_out o;
     BUF_AUTO struct buf body = {0};
     TRY(begin_cursor(c, ENGINE_CURSOR_ACK, &q));
@@ -365,14 +388,21 @@ enum err api_cursor_ack(struct call *c)
     TRY(json_only(root, "", fields, sizeof fields / sizeof *fields));
     TRY(json_opt_string(root, "", "member", NAME_BYTES_MAX, NULL, &member));
     TRY(api_cursor_member(c, member, &q->member));
-    TRY(json_opt_i64(root, "", "upto", 0, INT64_MAX, 0, &upto));
+    TRY(json_opt_i64(root, "", "first", 1, INT64_MAX, 0, &first));
+    TRY(json_opt_i64(root, "", "last", 1, INT64_MAX, 0, &last));
+    if (!first != !last || first > last)
+        return err_set(ERR_INVALID, "first and last must be given together, first not after last");
     TRY(json_opt_i64(root, "", "renew_s", 1, STREAM_LEASE_S_MAX, 0, &renew_s));
     TRY(json_opt_bool(root, "", "release", false, &q->release));
     TRY(json_opt_i64(root, "", "back_s", 0, STREAM_LEASE_S_MAX, 0, &back_s));
     TRY(read_seqs(c, root, "seqs", &q->seqs, &q->seq_count));
     TRY(read_seqs(c, root, "back", &q->backs, &q->back_count));
+    TRY(read_spans(c, root, q));
     q->back_ms = back_s * 1000;
-    q->upto = (uint64_t)upto;
+    q->first = (uint64_t)first;
+    q->last = (uint64_t)last;
+    if (q->renew_count && !renew_s)
+        return err_set(ERR_INVALID, "renew needs renew_s: how much longer");
     q->renew_ms = renew_s * 1000;
     TRY(call_engine(c));
     json_out_init(&o, &body);

@@ -311,6 +311,10 @@ enum engine_cursor_verb {
     ENGINE_CURSOR_VERBS
 };
 
+struct engine_span { /* of records */
+    uint64_t first, last;
+};
+
 struct engine_cursor {
     enum engine_cursor_verb verb;
     const char *stream, *cursor;
@@ -322,15 +326,19 @@ struct engine_cursor {
     uint32_t ret_times;                       /* how often they were handed out, this time included */
     int64_t ret_until_ms;
     int64_t ret_look_ms; /* nothing given: when to look again though nothing is published; INT64_MAX: never */
-    /* ACK: the member's records up to `upto`, these ones whoever holds them, then its leases. */
-    uint64_t upto;
+    /* ACK: the member's records first..last (last 0: none), these ones whoever holds them, then its leases.
+     * What a member was leased in a reply that it never got must come back, so nothing is said of all it has.
+     */
+    uint64_t first, last;
     const uint64_t *seqs;
     uint32_t seq_count;
     const uint64_t *backs; /* these are for whoever asks after back_ms */
     uint32_t back_count;
     int64_t back_ms;
-    int64_t renew_ms; /* 0: no */
-    bool release;     /* the member's records may be handed to others at once */
+    const struct engine_span *renews; /* its leases of these run so much longer */
+    uint32_t renew_count;
+    int64_t renew_ms;
+    bool release; /* the member's records may be handed to others at once */
     uint64_t ret_count;
     uint64_t seq; /* REWIND: hands out from the record after this one */
 };

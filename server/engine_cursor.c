@@ -18,10 +18,10 @@ struct open_cursor {
     struct store_cursor c;
     struct flight *flight;
     bool is_new, changed;
-    bool held_up; /* there are records, but they wait for what others have */
+    bool held_up;     /* there are records, but they wait for what others have */
+    enum err refused; /* what is wrong with the request, its sentence set; else the turn is */
 };
 
-/* ERR_MISSING is the request's: there is no such stream, or no such cursor and none is made. */
 static enum err open(struct engine *e, const struct engine_request *r, struct open_cursor *o)
 {
     const struct engine_cursor *q = &r->u.cursor;
@@ -33,18 +33,26 @@ static enum err open(struct engine *e, const struct engine_request *r, struct op
         TRY(engine_flush(e));
     o->flight = arena_alloc(&e->turn, sizeof *o->flight);
     TRY(o->flight ? ERR_OK : ERR_NOMEM);
-    TRY(store_stream_find(e->store, &e->turn, q->stream, &o->st));
-    enum err err = store_cursor_get(e->store, &e->turn, o->st.id, q->cursor, &o->c);
+    enum err err = store_stream_find(e->store, &e->turn, q->stream, &o->st);
+    bool found = err == ERR_OK;
+    if (found)
+        err = store_cursor_get(e->store, &e->turn, o->st.id, q->cursor, &o->c);
     if (err == ERR_OK)
         return flight_read(o->c.flight.data, o->c.flight.len, o->flight);
-    if (err != ERR_MISSING || !make)
+    if (err != ERR_MISSING)
         return err;
+    if (!found || !make) {
+        o->refused = err;
+        return ERR_OK;
+    }
     struct store_cursor *list;
     uint32_t count;
     TRY(store_cursor_list(e->store, &e->turn, o->st.id, "", STREAM_CURSORS_MAX, &list, &count));
-    if (count == STREAM_CURSORS_MAX)
-        return err_set(ERR_LIMIT, "stream %s has %d cursors already: delete one first", q->stream,
-                       STREAM_CURSORS_MAX);
+    if (count == STREAM_CURSORS_MAX) {
+        o->refused = err_set(ERR_LIMIT, "stream %s has %d cursors already: delete one first", q->stream,
+                             STREAM_CURSORS_MAX);
+        return ERR_OK;
+    }
     o->c = (struct store_cursor){
         .stream = o->st.id, .handed = o->st.purged, .seen_ms = e->now_ms, .created_ms = e->now_ms};
     o->is_new = o->changed = true;
@@ -181,7 +189,10 @@ static enum err hand_again(struct engine *e, struct open_cursor *o, struct engin
     TRY(measure(e, o, run->first, run->last, q->limit, &m));
     if (m.count == 0) /* purged meanwhile: after a rewind */
         return flight_ack(o->flight, NULL, run->first, run->last, &lost);
-    TRY(flight_again(o->flight, run, m.last, q->member, q->ret_until_ms));
+    if (flight_again(o->flight, run, m.last, q->member, q->ret_until_ms) != ERR_OK) {
+        o->held_up = true; /* by too many runs */
+        return ERR_OK;
+    }
     o->c.redelivered += m.count;
     q->ret_first = run->first;
     q->ret_last = m.last;
@@ -207,7 +218,10 @@ static enum err hand_new(struct engine *e, struct open_cursor *o, struct engine_
         return ERR_OK;
     struct flight_run run = {.first = m.first, .last = m.last, .until_ms = q->ret_until_ms, .times = 1};
     snprintf(run.member, sizeof run.member, "%s", q->member);
-    TRY(flight_add(o->flight, &run));
+    if (flight_add(o->flight, &run) != ERR_OK) {
+        o->held_up = true;
+        return ERR_OK;
+    }
     o->c.handed = m.last;
     q->ret_first = m.first;
     q->ret_last = m.last;
@@ -226,12 +240,11 @@ static enum err fetch(struct engine *e, struct open_cursor *o, struct engine_cur
     }
     struct flight_run *due;
     TRY(find_due(e, o, q, &due));
-    enum err err = due ? hand_again(e, o, q, due) : ERR_OK;
-    if (err == ERR_OK && q->ret_last == 0)
-        err = hand_new(e, o, q);
-    if (err != ERR_OK && err != ERR_FULL)
-        return err;
-    o->held_up = q->ret_last == 0 && (o->held_up || err == ERR_FULL);
+    if (due)
+        TRY(hand_again(e, o, q, due));
+    if (q->ret_last == 0)
+        TRY(hand_new(e, o, q));
+    o->held_up = o->held_up && q->ret_last == 0;
     q->ret_look_ms = flight_next_ms(o->flight, e->now_ms);
     if (q->ret_last != 0 || due || e->now_ms - o->c.seen_ms >= SEEN_EVERY_MS) {
         o->changed = true;
@@ -242,28 +255,30 @@ static enum err fetch(struct engine *e, struct open_cursor *o, struct engine_cur
 
 /* --- the rest --- */
 
-static enum err ack(struct engine *e, struct open_cursor *o, struct engine_cursor *q)
+/* Whatever is wrong is the request's. */
+static enum err ack(const struct engine *e, struct open_cursor *o, struct engine_cursor *q)
 {
     uint64_t count;
     q->ret_count = 0;
-    if (q->upto)
-        TRY(flight_ack(o->flight, q->member, 1, q->upto, &q->ret_count));
+    if (q->last)
+        TRY(flight_ack(o->flight, q->member, q->first, q->last, &q->ret_count));
     for (uint32_t i = 0; i < q->seq_count; i++) {
         TRY(flight_ack(o->flight, NULL, q->seqs[i], q->seqs[i], &count));
         q->ret_count += count;
     }
     for (uint32_t i = 0; i < q->back_count; i++)
         TRY(flight_back(o->flight, q->backs[i], e->now_ms + q->back_ms));
-    if (q->renew_ms)
-        flight_renew(o->flight, q->member, e->now_ms + q->renew_ms);
+    for (uint32_t i = 0; i < q->renew_count; i++)
+        flight_renew(o->flight, q->member, q->renews[i].first, q->renews[i].last, e->now_ms + q->renew_ms);
     if (q->release)
-        flight_renew(o->flight, q->member, 0);
+        flight_renew(o->flight, q->member, 0, UINT64_MAX, 0);
     o->c.seen_ms = e->now_ms;
     o->changed = true;
     return ERR_OK;
 }
 
-/* The members' leases are forgotten: what they hold is handed out again, or is not wanted. */
+/* The members' leases are forgotten: what they hold is handed out again, or is not wanted. Errors as above.
+ */
 static enum err rewind_to(struct open_cursor *o, const struct engine_cursor *q)
 {
     if (o->c.batch)
@@ -293,9 +308,11 @@ static enum err do_verb(struct engine *e, struct open_cursor *o, struct engine_c
     case ENGINE_CURSOR_FETCH:
         return fetch(e, o, q);
     case ENGINE_CURSOR_ACK:
-        return ack(e, o, q);
+        o->refused = ack(e, o, q);
+        return ERR_OK;
     case ENGINE_CURSOR_REWIND:
-        return rewind_to(o, q);
+        o->refused = rewind_to(o, q);
+        return ERR_OK;
     case ENGINE_CURSOR_DELETE:
         return drop(e, o);
     case ENGINE_CURSOR_VERBS:
@@ -328,15 +345,13 @@ enum err on_cursor(struct engine *e, struct engine_request *r)
 {
     struct engine_cursor *q = &r->u.cursor;
     struct open_cursor o = {0};
-    enum err err = open(e, r, &o);
-    if (err == ERR_OK)
-        err = do_verb(e, &o, q);
-    if (err == ERR_MISSING || err == ERR_LIMIT || err == ERR_FULL || err == ERR_CONFLICT ||
-        err == ERR_INVALID) {
-        engine_fail(r, err);
+    TRY(open(e, r, &o));
+    if (o.refused == ERR_OK)
+        TRY(do_verb(e, &o, q));
+    if (o.refused != ERR_OK) {
+        engine_fail(r, o.refused);
         return ERR_OK;
     }
-    TRY(err);
     if (q->verb == ENGINE_CURSOR_REWIND || q->verb == ENGINE_CURSOR_DELETE)
         engine_audit(e, r, q->verb == ENGINE_CURSOR_REWIND ? "cursor.rewind" : "cursor.delete", o.st.id);
     if (o.held_up)

@@ -123,15 +123,15 @@ enum err on_publish(struct engine *e, struct engine_request *r)
 
 /* --- steering --- */
 
-static enum err check_unfed(struct engine *e, const struct store_stream *st)
+static enum err check_unfed(struct engine *e, const struct store_stream *st, enum err *ret_refused)
 {
     struct store_cursor *list;
     uint32_t count;
     TRY(store_cursor_list(e->store, &e->turn, st->id, "", STREAM_CURSORS_MAX, &list, &count));
     for (uint32_t i = 0; i < count; i++)
         if (list[i].batch)
-            return err_set(ERR_CONFLICT, "batch %u is fed from stream %s: close or cancel it first",
-                           list[i].batch, st->name);
+            *ret_refused = err_set(ERR_CONFLICT, "batch %u is fed from stream %s: close or cancel it first",
+                                   list[i].batch, st->name);
     return ERR_OK;
 }
 
@@ -142,13 +142,15 @@ enum err on_stream(struct engine *e, struct engine_request *r)
     struct store_stream st;
     TRY(engine_flush(e)); /* it may have been changed before in this turn */
     enum err err = store_stream_find(e->store, &e->turn, q->name, &st);
-    if (err == ERR_OK && q->verb == ENGINE_STREAM_DELETE)
-        err = check_unfed(e, &st);
-    if (err == ERR_MISSING || err == ERR_CONFLICT) {
-        engine_fail(r, err);
+    enum err refused = err == ERR_MISSING ? err : ERR_OK;
+    if (err != ERR_OK && err != ERR_MISSING)
+        return err;
+    if (refused == ERR_OK && q->verb == ENGINE_STREAM_DELETE)
+        TRY(check_unfed(e, &st, &refused));
+    if (refused != ERR_OK) {
+        engine_fail(r, refused);
         return ERR_OK;
     }
-    TRY(err);
     if (q->verb == ENGINE_STREAM_DELETE)
         store_set_stream_gone(e->set, st.id);
     else

@@ -200,9 +200,9 @@ enum err flight_back(struct flight *f, uint64_t seq, int64_t until_ms)
     return ERR_OK;
 }
 
-void flight_renew(struct flight *f, const char *member, int64_t until_ms)
+void flight_renew(struct flight *f, const char *member, uint64_t first, uint64_t last, int64_t until_ms)
 {
     for (uint32_t i = 0; i < f->count; i++)
-        if (strcmp(f->runs[i].member, member) == 0)
+        if (f->runs[i].first <= last && f->runs[i].last >= first && strcmp(f->runs[i].member, member) == 0)
             f->runs[i].until_ms = until_ms;
 }

@@ -44,7 +44,7 @@ enum err flight_ack(struct flight *f, const char *member, uint64_t from, uint64_
 /* A record that its member gives back: for whoever asks after until_ms. Nothing happens when it is not out.
  * ERR_FULL as above. */
 enum err flight_back(struct flight *f, uint64_t seq, int64_t until_ms) NODISCARD;
-/* Moves the end of all runs of a member. */
-void flight_renew(struct flight *f, const char *member, int64_t until_ms);
+/* Moves the end of those runs of a member that hold a record of first..last. */
+void flight_renew(struct flight *f, const char *member, uint64_t first, uint64_t last, int64_t until_ms);
 
 #endif

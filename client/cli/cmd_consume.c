@@ -116,6 +116,48 @@ static void told(struct seqs *s)
     s->count -= s->count < RECORDS_PER_REQUEST_MAX ? s->count : RECORDS_PER_REQUEST_MAX;
 }
 
+static int by_number(const void *x, const void *y)
+{
+    uint64_t a = *(const uint64_t *)x, b = *(const uint64_t *)y;
+    return a < b ? -1 : a > b;
+}
+
+/* Everything that waits or is worked on. */
+static enum err collect(const struct consumer *k, struct seqs *all)
+{
+    enum err e = ERR_OK;
+    for (const struct record *r = k->waiting; r && e == ERR_OK; r = r->next)
+        e = add_seq(all, r->seq);
+    for (int64_t i = 0; i < k->jobs_max; i++)
+        for (const struct record *r = k->jobs[i].records; r && e == ERR_OK; r = r->next)
+            e = add_seq(all, r->seq);
+    if (all->count > 1)
+        qsort(all->list, all->count, sizeof *all->list, by_number);
+    return e;
+}
+
+/* By name: what was handed out in a reply that never came must come again. */
+static enum err write_renewed(const struct consumer *k, struct json_out *o)
+{
+    struct seqs all = {0};
+    uint32_t spans = 0;
+    enum err e = collect(k, &all);
+    json_out_array(o, "renew");
+    for (uint32_t i = 0, n; e == ERR_OK && i < all.count && spans < RECORDS_PER_REQUEST_MAX;
+         i += n, spans++) {
+        for (n = 1; i + n < all.count && all.list[i + n] == all.list[i] + n;)
+            n++;
+        json_out_array(o, NULL);
+        json_out_u64(o, NULL, all.list[i]);
+        json_out_u64(o, NULL, all.list[i] + n - 1);
+        json_out_close(o);
+    }
+    json_out_close(o);
+    json_out_i64(o, "renew_s", k->lease_s);
+    free(all.list);
+    return e;
+}
+
 /* What was done, what failed, that what is left is still worked on; or that all of it is given back. */
 static enum err tell_once(struct consumer *k, bool release)
 {
@@ -129,10 +171,10 @@ static enum err tell_once(struct consumer *k, bool release)
     json_out_i64(&o, "back_s", k->retry_s);
     if (release)
         json_out_bool(&o, "release", true);
-    else
-        json_out_i64(&o, "renew_s", k->lease_s);
+    enum err e = release ? ERR_OK : write_renewed(k, &o);
     json_out_close(&o);
-    enum err e = json_out_end(&o);
+    if (e == ERR_OK)
+        e = json_out_end(&o);
     if (e == ERR_OK && (e = stream_path(&path, k->stream, "/cursors/")) == ERR_OK &&
         (e = buf_printf(&path, "%s/ack", k->cursor)) == ERR_OK)
         e = api_send(k->c, "POST", buf_text(&path), &body, NULL, NULL);

@@ -68,7 +68,8 @@ def test_names_and_numbers_are_checked(grid):
     grid.api.ask("POST", "/v1/streams/checked?group_by=line", "x", {"Content-Type": "application/x-ndjson"}).refused(400, "invalid")
     for query in ("limit=0", "limit=1001", "after=-1", "wait=61", "cursor=UPPER", "cursor=c&lease=100000", "cursor=c&member=a%20b"):
         grid.api.ask("GET", f"/v1/streams/checked/records?{query}").refused(400, "invalid")
-    for body in (dict(upto=-1), dict(seqs=[0]), dict(seqs="x"), dict(renew_s=0), dict(what=1)):
+    for body in (dict(first=-1, last=1), dict(first=2), dict(first=2, last=1), dict(seqs=[0]), dict(seqs="x"), dict(renew_s=0), dict(what=1),
+                 dict(renew=[[2, 1]], renew_s=5), dict(renew=[1], renew_s=5), dict(renew=[[1, 2]])):
         grid.api.ask("POST", "/v1/streams/checked/cursors/c/ack", body).refused(400, "invalid")
     grid.api.ask("GET", "/v1/streams/nothing/records").refused(404, "missing")
 
@@ -78,7 +79,7 @@ def test_cursors_read_independently_and_members_of_one_share_it(grid):
     assert bodies(fetch(grid, "shared", "all")) == [str(n) for n in range(10)]
     assert seqs(fetch(grid, "shared", "group", "a", limit=4)) == [1, 2, 3, 4]
     assert seqs(fetch(grid, "shared", "group", "b", limit=4)) == [5, 6, 7, 8]
-    assert ack(grid, "shared", "group", "a", upto=2) == 2
+    assert ack(grid, "shared", "group", "a", first=1, last=2) == 2
     assert ack(grid, "shared", "group", "b", seqs=[6, 8]) == 2
     state = {c["cursor"]: c for c in grid.api.get("/v1/streams/shared")["cursors"]}
     assert (state["group"]["depth"], state["group"]["in_flight"], state["group"]["acknowledged"]) == (6, 4, 2)
@@ -99,9 +100,25 @@ def test_what_a_dead_member_had_comes_back_while_somebody_waits(grid):
     assert 0.5 < time.monotonic() - began < 5
 
 
+def test_a_member_that_renews_keeps_what_it_names_and_nothing_else(grid):
+    publish(grid, "renewed", "a", "b", "c")
+    assert [seqs(fetch(grid, "renewed", "c", "one", limit=1, lease=1)) for _ in range(3)] == [[1], [2], [3]]
+    ack(grid, "renewed", "c", "one", renew=[[1, 1], [3, 3]], renew_s=30)
+    assert seqs(fetch(grid, "renewed", "c", "two", wait=10)) == [2]  # as if its reply had been lost
+    assert fetch(grid, "renewed", "c", "two") == []
+
+
+def test_a_program_that_takes_longer_than_the_lease_keeps_its_record(grid, tmp_path):
+    grid.login()
+    publish(grid, "long", "a", "b")
+    grid.dugnad("consume", "long", "--cursor", "c", "--lease", "1s", "--once", "--", "sh", "-c", f"sleep 2; cat >> {tmp_path}/log")
+    assert (tmp_path / "log").read_text() == "a\nb\n"
+    assert grid.api.get("/v1/streams/long")["cursors"][0]["redelivered"] == 0
+
+
 def test_a_waiting_reader_is_told_at_once(grid):
     publish(grid, "told", "x")
-    ack(grid, "told", "c", upto=len(fetch(grid, "told", "c")))
+    ack(grid, "told", "c", first=1, last=len(fetch(grid, "told", "c")))
     found = {}
 
     def wait(name, **more):
@@ -123,7 +140,7 @@ def test_a_waiting_reader_is_told_at_once(grid):
 
 def test_a_paused_stream_takes_and_gives_nothing_and_a_rewound_cursor_begins_again(grid):
     publish(grid, "paused", "a", "b")
-    assert len(fetch(grid, "paused", "c")) == 2 and ack(grid, "paused", "c", upto=2) == 2
+    assert len(fetch(grid, "paused", "c")) == 2 and ack(grid, "paused", "c", first=1, last=2) == 2
     assert grid.api.post("/v1/streams/paused/pause", {})["paused"] is True
     publish(grid, "paused", "c")
     assert fetch(grid, "paused", "c") == []
@@ -216,7 +233,7 @@ def test_who_waits_for_the_rest_of_a_group_is_told_when_its_start_is_acknowledge
     began = time.monotonic()
     waiter.start()
     time.sleep(0.3)
-    assert not found and ack(grid, "held", "c", "one", upto=1) == 1
+    assert not found and ack(grid, "held", "c", "one", first=1, last=1) == 1
     waiter.join()
     assert bodies(found) == ["b"] and time.monotonic() - began < 5
 
@@ -242,7 +259,7 @@ def test_metrics_tell_of_each_cursor(grid):
 def test_nothing_of_a_stream_is_lost_when_the_server_is_killed(grid):
     publish(grid, "killed", "a", "b", "c")
     assert seqs(fetch(grid, "killed", "c", limit=2, lease=1)) == [1, 2]
-    assert ack(grid, "killed", "c", upto=1) == 1
+    assert ack(grid, "killed", "c", first=1, last=1) == 1
     grid.kill_server()
     assert publish(grid, "killed", "d")["last"] == 4
     time.sleep(1.1)  # the lease ends

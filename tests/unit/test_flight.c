@@ -84,7 +84,7 @@ static void what_is_due_is_handed_to_another_from_its_start(void **state)
     assert_ptr_equal(flight_before(&f, 11), &f.runs[1]);
     assert_null(flight_before(&f, 12));
     assert_null(flight_before(&f, 1));
-    flight_renew(&f, "a", 900);
+    flight_renew(&f, "a", 0, UINT64_MAX, 900);
     assert_ok(flight_again(&f, &f.runs[2], 20, "c", 500));
     assert_int_equal(flight_next_ms(&f, 100), 500);
 }
@@ -99,8 +99,19 @@ static void a_record_that_is_given_back_waits_alone_and_the_others_stay_the_memb
     assert_ok(flight_back(&f, 31, 73));
     assert_text(
         "1 4 100 1 a\n5 5 70 1 -\n6 10 100 1 a\n11 11 71 1 -\n12 20 50 1 b\n21 29 200 1 a\n30 30 72 1 -\n");
-    flight_renew(&f, "a", 900);
+    flight_renew(&f, "a", 0, UINT64_MAX, 900);
     assert_int_equal(f.runs[1].until_ms, 70);
+}
+
+static void only_the_runs_that_a_member_names_are_renewed(void **state)
+{
+    (void)state;
+    start();
+    flight_renew(&f, "a", 10, 25, 900);
+    assert_text("1 10 900 1 a\n11 20 50 1 b\n21 30 900 1 a\n");
+    flight_renew(&f, "a", 30, 99, 950);
+    flight_renew(&f, "a", 31, 99, 990);
+    assert_text("1 10 900 1 a\n11 20 50 1 b\n21 30 950 1 a\n");
 }
 
 static void neighbours_that_are_given_back_together_stay_together(void **state)
@@ -160,6 +171,7 @@ int main(void)
         cmocka_unit_test(a_member_acknowledges_only_its_own_up_to_a_record),
         cmocka_unit_test(what_is_due_is_handed_to_another_from_its_start),
         cmocka_unit_test(a_record_that_is_given_back_waits_alone_and_the_others_stay_the_members),
+        cmocka_unit_test(only_the_runs_that_a_member_names_are_renewed),
         cmocka_unit_test(neighbours_that_are_given_back_together_stay_together),
         cmocka_unit_test(what_was_written_reads_back_and_nonsense_is_refused),
         cmocka_unit_test(there_are_only_so_many_runs),
