@@ -12,7 +12,11 @@
 #include "server/engine_in.h"
 #include "server/unit_row.h"
 
-enum { LOOK_MAX = 512 };
+enum {
+    LOOK_MAX = 512,    /* units that were never sent */
+    LOOK_STARTED = 64, /* units that were, from the first one on, and as many from later ones */
+    LOADS_MAX = 4      /* hosts that one request reads from the store to see whom they are kin to */
+};
 #define UNKNOWN_COST_SECONDS 10.0 /* of a unit nothing is known of yet */
 /* So much work for each core is no hoard; where nothing is known, so many units. */
 #define SHARE_SECONDS 10.0
@@ -128,6 +132,7 @@ struct search {
     bool may_check; /* of the batch in hand: not on probation */
     bool waits;     /* on probation somewhere, with much that waits to be confirmed */
     double hoard;   /* the same as parts of what is no hoard for a core */
+    uint32_t loads;
     uint32_t room;  /* attempts it may still be given */
     uint32_t share; /* given beyond this, it would only keep them from others */
 };
@@ -301,6 +306,10 @@ static enum err is_barred(struct search *s, const struct batch_mem *b, const str
             continue;
         if (a->host_id == h->id) /* what it lost or gave back; wu_host_may_take() has allowed it */
             continue;
+        if (!cache_get(&s->e->hosts, a->host_id) && s->loads++ >= LOADS_MAX) {
+            *ret = true; /* for now */
+            return ERR_OK;
+        }
         TRY(host_find(s->e, a->host_id, &other));
         if (!other)
             continue;
@@ -315,20 +324,17 @@ static enum err is_barred(struct search *s, const struct batch_mem *b, const str
     return ERR_OK;
 }
 
-static enum err search_window(struct search *s, struct batch_mem *b, bool started)
+/* From this place on, until `most` were looked at in vain. */
+static enum err search_part(struct search *s, struct batch_mem *b, bool started, uint32_t from, uint32_t most)
 {
     struct window *w = &b->windows[started];
     uint32_t class = class_of(b, s->h);
-    if (w->live < WINDOW_LOW && !w->all)
-        TRY(window_refill(s->e, b, started));
-    window_trim(w);
-    for (uint32_t i = 0, looked = 0; i < w->used && looked < LOOK_MAX && !is_full(s); i++) {
+    for (uint32_t i = from, missed = 0; i < w->used && missed < most && !is_full(s); i++) {
         struct unit_mem *u;
         bool barred;
         wu_id id = window_at(w, i);
         if (id == 0)
             continue;
-        looked++;
         TRY(unit_find(s->e, id, &u));
         if (!u || unit_ready(&u->wu) != (int)started) {
             window_take(w, i);
@@ -341,12 +347,36 @@ static enum err search_window(struct search *s, struct batch_mem *b, bool starte
         enum match_reason why = match_unit(&need, &s->offer, barred);
         if (why != MATCH_FITS) {
             match_count(&s->tally, &need, why);
+            missed++;
             continue;
         }
         if (unit_ready(&u->wu) < 1 || wu_unsent(&u->wu) == 1)
             window_take(w, i);
         TRY(lease(s, b, u, class));
     }
+    return ERR_OK;
+}
+
+/* Of the units that were sent before, those that wait longest first. Many may be barred for many hosts, those
+ * that joined with a crowd for example: so few are looked at, and each time some that come later, in their
+ * turn. */
+static enum err search_window(struct search *s, struct batch_mem *b, bool started)
+{
+    struct window *w = &b->windows[started];
+    if (w->live < WINDOW_LOW && !w->all)
+        TRY(window_refill(s->e, b, started));
+    window_trim(w);
+    if (!started)
+        return search_part(s, b, started, 0, LOOK_MAX);
+    TRY(search_part(s, b, started, 0, LOOK_STARTED));
+    if (w->used <= LOOK_STARTED || is_full(s))
+        return ERR_OK;
+    uint32_t given = s->r->u.work.given_count;
+    if (w->look_from < LOOK_STARTED || w->look_from >= w->used)
+        w->look_from = LOOK_STARTED;
+    TRY(search_part(s, b, started, w->look_from, LOOK_STARTED));
+    if (s->r->u.work.given_count == given)
+        w->look_from += LOOK_STARTED;
     return ERR_OK;
 }
 

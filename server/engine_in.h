@@ -69,6 +69,7 @@ struct host_mem {
 struct window {
     wu_id *ids; /* a ring; 0: taken */
     uint32_t head, used, live;
+    uint32_t look_from; /* where the next look at later ones begins */
     wu_id scanned;
     bool all;
 };
