@@ -6,6 +6,7 @@
     X(cmd_whoami)                                                                                            \
     X(cmd_app_pack)                                                                                          \
     X(cmd_app_run)                                                                                           \
+    X(cmd_app_determinism)                                                                                   \
     X(cmd_app_sign)                                                                                          \
     X(cmd_app_publish)                                                                                       \
     X(cmd_app_ls)                                                                                            \

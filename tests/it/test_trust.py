@@ -209,3 +209,15 @@ def test_a_host_shows_what_it_has_earned(grid, tmp_path):
     file = tmp_path / "receipt.json"
     grid.dugnad("receipt", host.id, "--out", file)
     assert f"host {host.id} of volunteer {host.volunteer}" in (told := grid.dugnad("verify", file)) and "5 valid answers" in told
+
+
+def test_a_program_is_tried_for_giving_the_same_answer_every_time(grid, tmp_path):
+    source = tmp_path / "odd.c"
+    source.write_text('#include <stdio.h>\n#include <stdlib.h>\n#include <time.h>\nint main(int n, char **a)'
+                      '{ struct timespec t; clock_gettime(0, &t); unsigned char *p = malloc(100);'
+                      ' printf("%ld %d\\n", n > 1 ? t.tv_nsec : 0, n > 2 ? p[50] : 0); return !a; }')
+    subprocess.run(["gcc", "-O1", "-static", source, "-o", tmp_path / "odd"], check=True)
+    grid.dugnad("app", "pack", tmp_path / "odd", "--quiet", "--stdout", "out.txt", "--out", tmp_path / "packed")
+    tried = ("app", "check-determinism", tmp_path / "packed" / "bundle.tar", "--release", tmp_path / "packed" / "release.json", "--json", "--")
+    assert '"class":"none"' in grid.dugnad(*tried)
+    assert '"class":null' in (says := grid.dugnad(*tried, "time", status=1)) and '"again":false' in says
