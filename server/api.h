@@ -48,6 +48,14 @@ enum err api_batch_explain(struct call *c);
 enum err api_batch_order(struct call *c);
 enum err api_batch_results(struct call *c);
 
+/* api_graph.c */
+struct stage_request;
+struct store_stage;
+enum err api_batch_graph(struct call *c);
+/* NULL stays when the request says nothing of a stage. */
+enum err api_stage_fill(struct call *c, const struct stage_request *q,
+                        const struct store_stage **ret) NODISCARD;
+
 /* api_unit.c */
 enum err api_unit_get(struct call *c);
 enum err api_unit_explain(struct call *c);

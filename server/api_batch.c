@@ -271,6 +271,7 @@ enum err api_batch_post(struct call *c)
     q->from_max = m->q.from_max;
     q->until_batch = m->q.until_batch;
     TRY(check_from(c, &m->q));
+    TRY(api_stage_fill(c, &m->q.stage, &q->stage));
     q->order = write_order;
     q->order_ctx = m;
     TRY(call_idempotent(c));

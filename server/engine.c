@@ -169,7 +169,7 @@ enum err engine_flush(struct engine *e)
     for (uint32_t i = 0; i < e->quota_count; i++)
         store_set_user_quota(e->set, e->quotas[i].user_id, e->quotas[i].bytes);
     e->quota_count = 0;
-    e->units_new = e->keys_new = e->streams_new = false;
+    e->units_new = e->keys_new = e->streams_new = e->stages_new = false;
     if (store_set_is_empty(e->set))
         return ERR_OK;
     return store_set_write(e->store, e->set);
@@ -379,6 +379,8 @@ static enum err handle(struct engine *e, struct engine_request *r)
         return on_cursor(e, r);
     case ENGINE_STREAM:
         return on_stream(e, r);
+    case ENGINE_STAGE:
+        return on_stage(e, r);
     case ENGINE_TICK:
         return on_tick(e, &r->u.tick);
     case ENGINE_KINDS:

@@ -21,6 +21,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "server/store.h"
+#include "server/store_stage.h"
 
 struct engine;
 
@@ -159,6 +160,7 @@ enum engine_kind {
     ENGINE_PUBLISH,    /* records into a stream */
     ENGINE_CURSOR,     /* hand out, acknowledge, rewind, delete */
     ENGINE_STREAM,     /* pause, resume, delete */
+    ENGINE_STAGE,      /* units of a stage of a graph, and how far it is */
     ENGINE_TICK,       /* time passes: expiries, slices of long jobs, clean-up. Once a second or sooner */
     ENGINE_KINDS
 };
@@ -195,6 +197,9 @@ struct engine_batch {
     const char *from_stream;
     uint64_t from_max;    /* as feed_max of struct store_cursor */
     uint32_t until_batch; /* likewise */
+    /* NULL, or how it is a stage of a graph: batch is not set; graph 0: the first of one. With `after` its
+     * units are held until ENGINE_STAGE_STARTS. */
+    const struct store_stage *stage;
     /* Writes the order (wire/PROTOCOL.md section 2) once the batch has its number; called on the engine's
      * thread. */
     enum err (*order)(void *ctx, uint32_t batch, struct buf *out);
@@ -213,6 +218,18 @@ struct engine_units {
      * ERR_CONFLICT, so that no record becomes two units. feed_stream 0: not of a stream. */
     uint64_t feed_stream, feed_after, feed_upto;
     uint32_t ret_next;
+};
+
+struct engine_stage {
+    struct store_stage stage; /* as it shall be; ERR_CONFLICT when rev is not what is stored */
+    uint32_t first, count;    /* units, as in struct engine_units; count may be 0 */
+    const struct text *specs;
+    enum {
+        ENGINE_STAGE_GOES_ON,
+        ENGINE_STAGE_CLOSES, /* all its units are there */
+        ENGINE_STAGE_STARTS, /* what it waited for is done */
+        ENGINE_STAGE_FAILS,  /* what it waited for has failed: cancelled */
+    } then;
 };
 
 enum engine_batch_verb {
@@ -382,6 +399,7 @@ struct engine_request {
         struct engine_publish publish;
         struct engine_cursor cursor;
         struct engine_stream stream;
+        struct engine_stage stage;
         struct engine_tick tick;
     } u;
     /* Answer. */

@@ -239,7 +239,9 @@ static enum err make(struct engine *e, struct engine_request *r, struct engine_b
     b->created_ms = e->now_ms;
     b->rev = 0;
     b->loading = !b->array;
-    b->paused = b->cancelled = b->purged = false;
+    b->paused =
+        q->stage && q->stage->kind == STAGE_OWN && q->stage->active; /* until what it needs is there */
+    b->cancelled = b->purged = false;
     b->job = b->array ? BATCH_JOB_ARRAY : BATCH_JOB_NONE;
     b->job_next = 0;
     b->finished_ms = 0;
@@ -261,6 +263,8 @@ static enum err make(struct engine *e, struct engine_request *r, struct engine_b
     mem->is_new = true;
     mem->windows[1].all = true;
     TRY(route_keep(e, b->id, q));
+    if (q->stage)
+        TRY(stage_keep(e, b->id, q->stage));
     batch_live_changed(e, mem);
     e->project.batches++;
     q->ret_batch = b->id;

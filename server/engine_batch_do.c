@@ -208,6 +208,12 @@ static enum err do_verb(struct engine *e, struct batch_mem *b, const struct engi
     return err_set(ERR_INVALID, "this cannot be done with a batch");
 }
 
+enum err batch_do(struct engine *e, struct batch_mem *b, enum engine_batch_verb verb)
+{
+    struct engine_batch_do q = {.batch = b->b.id, .verb = verb};
+    return do_verb(e, b, &q);
+}
+
 enum err on_batch_do(struct engine *e, struct engine_request *r)
 {
     static const char *const names[ENGINE_BATCH_VERBS] = {"batch.close",  "batch.cancel", "batch.pause",

@@ -170,6 +170,7 @@ struct engine {
     struct stream_mem *streams;
     struct routed *routed, **routed_end;
     bool streams_new; /* likewise in the set */
+    bool stages_new;  /* likewise */
     uint64_t
         held_up[HELD_UP_MAX]; /* streams of which a member was given nothing until another acknowledges */
     uint32_t held_up_next;
@@ -263,6 +264,12 @@ enum err on_units(struct engine *e, struct engine_request *r) NODISCARD;
 /* engine_batch_do.c */
 enum err batch_jobs(struct engine *e, bool *ret_more) NODISCARD;
 enum err on_batch_do(struct engine *e, struct engine_request *r) NODISCARD;
+
+enum err batch_do(struct engine *e, struct batch_mem *b, enum engine_batch_verb verb) NODISCARD;
+
+/* engine_graph.c */
+enum err stage_keep(struct engine *e, uint32_t batch, const struct store_stage *from) NODISCARD;
+enum err on_stage(struct engine *e, struct engine_request *r) NODISCARD;
 
 /* engine_failure.c */
 enum err batch_note_failure(struct engine *e, struct batch_mem *b, const struct store_note *note) NODISCARD;

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "server/answer_input.h"
 #include "server/store_stream.h"
 #include "server/ticker.h"
 #include "server/try.h"
@@ -86,30 +87,6 @@ static enum err from_text(struct meal *m, const struct store_record *r, struct d
     return add_fields(m, json_root(doc), d);
 }
 
-/* Hosts fetch inputs as blobs: a small output that travelled inside a report becomes one. */
-static enum err make_blob(struct meal *m, uint32_t of_batch, const struct file_ref *file, const char *holder)
-{
-    struct text bytes;
-    struct blob_upload *up;
-    struct blobs *blobs = m->f->config.blobs;
-    bool complete, is_new;
-    uint64_t held, at;
-    enum err e = blob_find(blobs, &file->sha256, &held);
-    if (e == ERR_OK)
-        return blob_hold(blobs, &file->sha256, holder);
-    if (e != ERR_MISSING)
-        return e;
-    e = store_small_get(m->f->config.store, m->a, of_batch, &file->sha256, &bytes);
-    if (e == ERR_MISSING)
-        return err_set(ERR_INVALID, "its file %.200s is gone: its batch was purged", file->path);
-    TRY(e);
-    TRY(blob_upload_begin(blobs, &file->sha256, holder, blob_upload_offset(blobs, &file->sha256, holder),
-                          bytes.len, &up));
-    e = blob_upload_write(up, bytes.data, bytes.len);
-    enum err end = blob_upload_end(up, &complete, &is_new, &at);
-    return e == ERR_OK ? end : e;
-}
-
 static enum err from_answer(struct meal *m, const struct store_record *r, struct dish *d)
 {
     struct store_unit u;
@@ -136,7 +113,7 @@ static enum err from_answer(struct meal *m, const struct store_record *r, struct
             continue;
         if (d->input_count + m->order.input_count == WU_INPUTS_MAX)
             return err_set(ERR_LIMIT, "a unit has at most %d inputs", WU_INPUTS_MAX);
-        TRY(make_blob(m, batch, &files[i], holder));
+        TRY(answer_input_hold(m->f->config.store, m->f->config.blobs, m->a, batch, &files[i], holder));
         d->inputs[d->input_count++] = files[i];
     }
     return ERR_OK;

@@ -63,6 +63,8 @@ static void on_outbox(void *ctx, enum outbox_kind kind)
         judge_wake(s->judge);
     else if (kind != OUTBOX_JUDGE && s->deliver)
         deliver_wake(s->deliver);
+    if (kind == OUTBOX_WEBHOOK && s->graph) /* a batch has finished */
+        graph_wake(s->graph);
     pthread_mutex_unlock(&s->hook_lock);
 }
 
@@ -81,6 +83,7 @@ static enum err start_storage(struct server *s)
     TRY(store_reader_open(s->store, &s->pulse_store));
     TRY(store_reader_open(s->store, &s->tail_store));
     TRY(store_reader_open(s->store, &s->feed_store));
+    TRY(store_reader_open(s->store, &s->graph_store));
     TRY(store_reader_open(s->store, &s->upload_store));
     TRY(file_join(path, sizeof path, s->data, "blobs"));
     return blobs_open(path, s->settings.disk_free_min, &s->blobs);
@@ -132,6 +135,8 @@ static enum err start_threads(struct server *s)
     TRY(judge_start(&judge, &s->judge));
     struct feed_config feed = {.store = s->feed_store, .engine = s->thread, .blobs = s->blobs};
     TRY(feed_start(&feed, &s->feed));
+    struct graph_config graph = {.store = s->graph_store, .engine = s->thread, .blobs = s->blobs};
+    TRY(graph_start(&graph, &s->graph));
     return deliver_start(&deliver, &s->deliver);
 }
 
@@ -184,13 +189,16 @@ static void stop_outbox(struct server *s)
     struct judge *judge = s->judge;
     struct deliver *deliver = s->deliver;
     struct feed *feed = s->feed;
+    struct graph *graph = s->graph;
     s->judge = NULL;
     s->deliver = NULL;
     s->feed = NULL;
+    s->graph = NULL;
     pthread_mutex_unlock(&s->hook_lock);
     judge_stop(judge);
     deliver_stop(deliver);
     feed_stop(feed);
+    graph_stop(graph);
 }
 
 static void stop(struct server *s, struct pem *pem)
@@ -221,6 +229,7 @@ static void stop(struct server *s, struct pem *pem)
     store_close(s->pulse_store);
     store_close(s->tail_store);
     store_close(s->feed_store);
+    store_close(s->graph_store);
     store_close(s->judge_store);
     store_close(s->deliver_store);
     store_close(s->store);

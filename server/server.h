@@ -10,6 +10,7 @@
 #include "server/deliver.h"
 #include "server/engine_thread.h"
 #include "server/feed.h"
+#include "server/graph.h"
 #include "server/http.h"
 #include "server/judge.h"
 #include "server/metrics.h"
@@ -27,7 +28,7 @@ struct server {
     struct settings settings;
     char data[2048]; /* the data folder */
     int lock_fd;
-    struct store *store, *judge_store, *deliver_store, *pulse_store, *tail_store, *feed_store;
+    struct store *store, *judge_store, *deliver_store, *pulse_store, *tail_store, *feed_store, *graph_store;
     struct store *upload_store; /* under upload_lock */
     pthread_mutex_t upload_lock;
     struct engine *engine;
@@ -41,7 +42,8 @@ struct server {
     struct judge *judge;
     struct deliver *deliver;
     struct feed *feed;
-    pthread_mutex_t hook_lock; /* the engine's hooks against the end of judge, deliver and feed */
+    struct graph *graph;
+    pthread_mutex_t hook_lock; /* the engine's hooks against the end of judge, deliver, feed and graph */
     struct sweep *sweep;
     struct pulse *pulse;
     struct tails *tails;

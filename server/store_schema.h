@@ -205,6 +205,22 @@
     X(SEEN, seen_ms, INT)                                                                                    \
     X(CREATED, created_ms, INT)
 #define ROUTE_COLUMNS(X) X(BATCH, batch, INT) X(PLACE, place, INT) X(NAME, name, TEXT)
+/* How a batch is a stage of a graph, see wire/stage_msg.h. */
+#define STAGE_COLUMNS(X)                                                                                     \
+    X(BATCH, batch, INT)                                                                                     \
+    X(ACTIVE, active, INT) /* 1 while something is to be done for it, else NULL */                           \
+    X(GRAPH, graph, INT)   /* the number of its first batch */                                               \
+    X(REV, rev, INT)                                                                                         \
+    X(KIND, kind, INT)                                                                                       \
+    X(SOURCE, source, INT)                                                                                   \
+    X(AFTER, after_batches, TEXT)                                                                            \
+    X(FILE, file, TEXT)                                                                                      \
+    X(FAN_IN, fan_in, INT)                                                                                   \
+    X(FAILED, on_failed, INT)                                                                                \
+    X(SEQ, next_seq, INT)                                                                                    \
+    X(LINE, next_line, INT)                                                                                  \
+    X(TOTAL, total, INT)                                                                                     \
+    X(WHY, why, TEXT)
 #define SMALL_COLUMNS(X) X(BATCH, batch, INT) X(DIGEST, digest, BLOB) X(BYTES, bytes, BLOB)
 #define OUTBOX_COLUMNS(X)                                                                                    \
     X(ID, id, INT)                                                                                           \
@@ -233,7 +249,8 @@
 #define SCHEMA_TABLES(X)                                                                                     \
     X(UNIT) X(CHUNK) X(LEASE) X(BATCH) X(HOST) X(HOST_STAT) X(VOLUNTEER) X(ACCOUNT) X(TOKEN) X(INVITATION)   \
     X(RELEASE) X(NOTE) X(FAILURE) X(DELIVERY) X(STREAM) X(SMALL) X(OUTBOX) X(REPLAY) X(AUDIT) X(SETTING)     \
-    X(NUMBER) X(NAMED) X(RECORD) X(CURSOR) X(ROUTE) X(TRUST) X(ESCROW)
+    X(NUMBER) X(NAMED) X(RECORD) X(CURSOR) X(ROUTE) X(TRUST) X(ESCROW)                       \
+    X(STAGE)
 /* clang-format on */
 
 #define SCHEMA_COLUMN_UNIT(N, n, k)       UNIT_##N,
@@ -265,6 +282,7 @@
 #define SCHEMA_COLUMN_RECORD(N, n, k)     RECORD_##N,
 #define SCHEMA_COLUMN_CURSOR(N, n, k)     CURSOR_##N,
 #define SCHEMA_COLUMN_ROUTE(N, n, k)      ROUTE_##N,
+#define SCHEMA_COLUMN_STAGE(N, n, k)      STAGE_##N,
 
 #define X(T) enum { T##_COLUMNS(SCHEMA_COLUMN_##T) T##_COLUMN_COUNT };
 SCHEMA_TABLES(X)
@@ -298,12 +316,13 @@ enum { OUTBOX_BY_KIND };
 enum { REPLAY_BY_AT };
 enum { NAMED_BY_NAME };
 enum { CURSOR_BY_BATCH };
+enum { STAGE_BY_ACTIVE, STAGE_BY_GRAPH };
 
 extern const struct db_table schema_unit, schema_chunk, schema_lease, schema_batch, schema_batch_live,
     schema_host, schema_host_stat, schema_volunteer, schema_account, schema_token, schema_invitation,
     schema_release, schema_note, schema_failure, schema_delivery, schema_stream, schema_small, schema_outbox,
     schema_replay, schema_audit, schema_setting, schema_number, schema_project, schema_named, schema_record,
-    schema_cursor, schema_route, schema_trust, schema_escrow;
+    schema_cursor, schema_route, schema_trust, schema_escrow, schema_stage;
 
 /* The tables that this program's version has, in the order in which they came; NULL past the last. */
 const struct db_table *schema_table(uint32_t i);

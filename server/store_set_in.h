@@ -53,6 +53,8 @@ enum write_kind {
     CURSOR_MOVE,
     CURSOR_END,
     ROUTE_NEW,
+    STAGE_NEW,
+    STAGE_MOVE,
     RECORD_END,
     RECORD_NEW,   /* numbered at the flush */
     DELIVERY_NEW, /* numbered at the flush */

@@ -107,6 +107,7 @@ enum err batch_request_write(const struct batch_request *r, struct buf *out)
         words_write(&o, "streams", r->streams, r->stream_count);
     if (r->from_stream)
         from_write(&o, r);
+    stage_write(&o, &r->stage);
     json_out_close(&o);
     return json_out_end(&o);
 }
@@ -238,6 +239,17 @@ static enum err from_read(const struct json *root, struct arena *a, struct batch
     return ERR_OK;
 }
 
+static enum err check_stage(const struct batch_request *r)
+{
+    bool made = r->stage.kind != STAGE_OWN;
+    if (made && (r->has_array || r->from_stream))
+        return err_set(ERR_INVALID,
+                       "the units of this stage come from another one: it has no array and no stream");
+    if (!made && r->stage.after_count && r->from_stream)
+        return err_set(ERR_INVALID, "a batch that is fed from a stream waits for no other");
+    return ERR_OK;
+}
+
 /* The units of an array have no inputs of their own, so what is read must be one of the batch's. */
 static enum err check_stdin(const struct batch_request *r)
 {
@@ -249,9 +261,9 @@ static enum err check_stdin(const struct batch_request *r)
 
 enum err batch_request_parse(const char *body, size_t len, struct arena *a, struct batch_request *ret)
 {
-    static const char *const fields[] = {"app",   "version", "name",  "command",  "inputs",
-                                         "stdin", "limits",  "env",   "priority", "labels",
-                                         "rules", "policy",  "array", "streams",  "from_stream"};
+    static const char *const fields[] = {"app",    "version", "name",        "command", "inputs", "stdin",
+                                         "limits", "env",     "priority",    "labels",  "rules",  "policy",
+                                         "array",  "streams", "from_stream", "stage"};
     JSON_AUTO struct json_doc *doc = NULL;
     struct batch_request r = {0};
     const struct json *limits;
@@ -275,7 +287,8 @@ enum err batch_request_parse(const char *body, size_t len, struct arena *a, stru
         (e = variables_read(root, "", "labels", LABELS_MAX, a, &r.labels, &r.label_count)) != ERR_OK ||
         (e = rules_read(root, &r.rules)) != ERR_OK || (e = policy_read(root, a, &r)) != ERR_OK ||
         (e = array_read(root, &r)) != ERR_OK || (e = streams_read(root, a, &r)) != ERR_OK ||
-        (e = from_read(root, a, &r)) != ERR_OK || (e = check_stdin(&r)) != ERR_OK)
+        (e = from_read(root, a, &r)) != ERR_OK || (e = stage_read(root, a, &r.stage)) != ERR_OK ||
+        (e = check_stage(&r)) != ERR_OK || (e = check_stdin(&r)) != ERR_OK)
         return e;
     r.version = (uint32_t)version;
     r.priority = (int32_t)priority;

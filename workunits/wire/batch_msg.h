@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "wire/order.h"
+#include "wire/stage_msg.h"
 
 #define LABELS_MAX 32
 
@@ -68,6 +69,7 @@ struct batch_request {
     const char *from_stream;
     uint64_t from_max;
     uint32_t until_batch;
+    struct stage_request stage; /* of a graph */
 };
 
 /* One line of POST /v1/batches/B/units. */
