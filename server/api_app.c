@@ -157,7 +157,7 @@ static enum err reply_releases(struct call *c, const char *app, bool whole)
     TRY(api_page(c, &limit, &after));
     TRY(store_release_list(c->store, &c->http->arena, app, after, limit, &list, &count));
     if (app && count == 0 && after == 0)
-        return err_set(ERR_MISSING, "there is no app \"%.64s\" here: `dugnad app list` shows which there are",
+        return err_set(ERR_MISSING, "there is no app \"%.64s\" here: `dugnad app ls` shows which there are",
                        app);
     json_out_init(&o, &body);
     json_out_object(&o, NULL);

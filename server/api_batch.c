@@ -54,7 +54,7 @@ static enum err choose_releases(struct call *c, struct making *m)
         }
     } while (count == STORE_PAGE_MAX);
     if (!any)
-        return err_set(ERR_MISSING, "there is no app \"%.64s\" here: publish it, or see `dugnad app list`",
+        return err_set(ERR_MISSING, "there is no app \"%.64s\" here: publish it, or see `dugnad app ls`",
                        m->q.app);
     if (m->release_count == 0 && m->q.version)
         return err_set(ERR_MISSING, "app %s has no version %u that is in use", m->q.app, m->q.version);

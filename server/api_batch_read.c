@@ -13,22 +13,37 @@ enum { WAIT_S_MAX = 60, FAILURES_MAX = 200, RESULT_BYTES_MAX = 4 << 20 };
 /* --- lists and one --- */
 
 struct wanted {
-    const char *state, *app, *search;
+    const char *state, *app, *search, *label;
 };
+
+/* NAME=VALUE, or NAME for any value. */
+static bool has_label(const struct store_batch *b, const char *label)
+{
+    JSON_AUTO struct json_doc *doc = NULL;
+    const struct json *value;
+    const char *name;
+    size_t len = strcspn(label, "=");
+    if (!b->labels.len || json_parse(b->labels.data, b->labels.len, BATCH_ORDER_BYTES_MAX, &doc) != ERR_OK)
+        return false;
+    for (size_t i = 0; json_each(json_root(doc), i, &name, &value); i++)
+        if (strlen(name) == len && memcmp(name, label, len) == 0)
+            return !label[len] || str_eq(json_text(value), label + len + 1);
+    return false;
+}
 
 static bool is_wanted(const struct store_batch *b, const struct wanted *w)
 {
     char id[24];
     snprintf(id, sizeof id, "%u", b->id);
     return (!w->state || !*w->state || str_eq(w->state, store_batch_state(b))) &&
-           (!w->app || str_eq(w->app, b->app)) &&
+           (!w->app || str_eq(w->app, b->app)) && (!w->label || !*w->label || has_label(b, w->label)) &&
            (!w->search || !*w->search || strcasestr(b->name, w->search) || str_eq(id, w->search));
 }
 
 enum err api_batches(struct call *c)
 {
     const struct wanted wanted = {http_query(c->http, "state"), http_query(c->http, "app"),
-                                  http_query(c->http, "search")};
+                                  http_query(c->http, "search"), http_query(c->http, "label")};
     struct store_batch *list;
     uint32_t limit, count, shown = 0;
     uint64_t after, user = c->who.role == ROLE_SCIENTIST ? c->who.id : 0;
@@ -315,11 +330,10 @@ static enum err explain(const struct store_batch *b, struct buf *out)
         return buf_printf(out, "Batch %u is done: all %" PRId64 " units have a validated answer.", b->id,
                           n->units);
     if (is_complete(b))
-        return buf_printf(
-            out,
-            "Batch %u is done: %" PRId64 " units have a validated answer, %" PRId64
-            " failed: `dugnad show %u --failures` says why, `dugnad retry %u --failed` tries again.",
-            b->id, n->accepted, n->failed, b->id, b->id);
+        return buf_printf(out,
+                          "Batch %u is done: %" PRId64 " units have a validated answer, %" PRId64
+                          " failed: `dugnad failures %u` says why, `dugnad retry %u` tries again.",
+                          b->id, n->accepted, n->failed, b->id, b->id);
     if (b->paused)
         return buf_printf(out, "Batch %u is paused: `dugnad resume %u` lets it go on.", b->id, b->id);
     if (n->units == 0)
@@ -333,12 +347,30 @@ static enum err explain(const struct store_batch *b, struct buf *out)
     return buf_add_text(out, ".");
 }
 
+/* Are all words of `wanted` in `list`? Both are divided by blanks. */
+static bool has_words(const char *list, const char *wanted)
+{
+    for (size_t len; *wanted; wanted += len) {
+        wanted += strspn(wanted, " ");
+        len = strcspn(wanted, " ");
+        bool found = len == 0;
+        for (const char *at = list; !found && *at; at += strspn(at, " ")) {
+            size_t n = strcspn(at, " ");
+            found = n == len && memcmp(at, wanted, len) == 0;
+            at += n;
+        }
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
 /* Hosts that called in the last hour, and what keeps those from the batch's work. */
 static enum err explain_hosts(struct call *c, const struct store_batch *b, struct buf *out)
 {
     struct store_host *list;
     struct arena ARENA_AUTO a = {0};
-    uint32_t count, alive = 0, fit = 0, platform = 0, memory = 0, owners = 0;
+    uint32_t count, alive = 0, fit = 0, platform = 0, memory = 0, disk = 0, features = 0, owners = 0;
     uint64_t after = 0, seen_owners[8];
     int64_t now_ms = clock_wall_ms();
     for (int pages = 0; pages < 10; pages++) {
@@ -353,8 +385,12 @@ static enum err explain_hosts(struct call *c, const struct store_batch *b, struc
             for (uint32_t r = 0; r < b->release_count; r++)
                 runs |= str_eq(b->releases[r].platform, h->platform);
             platform += !runs;
-            memory += runs && h->memory_bytes < b->needs_memory_bytes;
-            if (!runs || h->memory_bytes < b->needs_memory_bytes)
+            bool small = h->memory_bytes < b->needs_memory_bytes, full = h->disk_bytes < b->needs_disk_bytes;
+            bool lacks = !has_words(h->features, b->needs_features);
+            memory += runs && small;
+            disk += runs && full;
+            features += runs && lacks;
+            if (!runs || small || full || lacks)
                 continue;
             fit++;
             for (uint32_t o = 0; o < owners; o++)
@@ -365,11 +401,17 @@ static enum err explain_hosts(struct call *c, const struct store_batch *b, struc
         if (count < STORE_PAGE_MAX)
             break;
     }
-    TRY(buf_printf(out, " %u hosts called in the last hour, %u of them can run it", alive, fit));
+    TRY(buf_printf(out, " %u of the %u hosts that called in the last hour match", fit, alive));
     if (platform)
         TRY(buf_printf(out, "; for %u there is no build of %s", platform, b->app));
     if (memory)
-        TRY(buf_printf(out, "; %u offer too little memory", memory));
+        TRY(buf_printf(out, "; %u offer less memory than the %" PRIu64 " MiB it needs", memory,
+                       b->needs_memory_bytes >> 20));
+    if (disk)
+        TRY(buf_printf(out, "; %u offer less disk than the %" PRIu64 " MiB it needs", disk,
+                       b->needs_disk_bytes >> 20));
+    if (features)
+        TRY(buf_printf(out, "; %u lack a processor feature of %s", features, b->needs_features));
     if (fit && owners < b->rules.quorum && !b->rules.own_hosts)
         TRY(buf_printf(
             out,

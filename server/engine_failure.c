@@ -1,31 +1,9 @@
 /* engine_failure.c - what went wrong in a batch, grouped by what different attempts have in common. */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/engine_in.h"
-
-/* The last line of stderr with its numbers and addresses blanked: what different attempts have in common. */
-static void pattern_of(const struct store_note *n, char *ret, size_t room)
-{
-    const char *text = *n->stderr_tail ? n->stderr_tail : n->message;
-    size_t len = strlen(text), at = 0;
-    while (len > 0 && isspace((unsigned char)text[len - 1]))
-        len--;
-    size_t from = len;
-    while (from > 0 && text[from - 1] != '\n')
-        from--;
-    for (size_t i = from; i < len && at + 1 < room; i++) {
-        bool digit = isxdigit((unsigned char)text[i]) && i > from && isdigit((unsigned char)text[i - 1]);
-        if (isdigit((unsigned char)text[i]) || digit) {
-            if (at == 0 || ret[at - 1] != '#')
-                ret[at++] = '#';
-        } else {
-            ret[at++] = text[i];
-        }
-    }
-    ret[at] = '\0';
-}
+#include "wire/failure.h"
 
 static uint64_t hash_of(const struct store_failure_group *g)
 {
@@ -91,8 +69,8 @@ static enum err add_failure(struct engine *e, uint32_t batch, uint64_t hash,
 
 enum err batch_note_failure(struct engine *e, struct batch_mem *b, const struct store_note *note)
 {
-    char pattern[256];
-    pattern_of(note, pattern, sizeof pattern);
+    char pattern[FAILURE_PATTERN_BYTES];
+    failure_pattern(note->stderr_tail, note->message, pattern, sizeof pattern);
     struct store_failure_group g = {.error = note->error,
                                     .exit_code = note->exit_code,
                                     .signal = note->signal,

@@ -1,4 +1,4 @@
-/* cmd_batch.c - `dugnad status|ls|watch|cancel|pause|resume|retry|failures|explain|show`: looking at work and
+/* cmd_batch.c - `dugnad status|ls|watch|cancel|pause|resume|close|failures|explain|show`: looking at work and
  * steering it */
 #include <string.h>
 
@@ -79,6 +79,8 @@ static enum err check_unit(const char *text)
 static const struct cli_option ls_options[] = {
     {"state", 's', "STATE", "only those in this state", "loading running paused done cancelled", false},
     {"label", 0, "NAME=VALUE", "only those with this label", NULL, false},
+    {"app", 'a', "APP", "only those of this app", NULL, false},
+    {"search", 0, "TEXT", "only those whose name holds this, in capitals or not", NULL, false},
     {"limit", 'l', "N", "at most so many; default: 100, 0: all", NULL, false},
 };
 
@@ -98,7 +100,9 @@ static enum err run_cmd_ls(struct cli *c, const struct args *a)
     if ((e = args_i64(a, "limit", 0, INT32_MAX, 100, &most)) != ERR_OK ||
         (e = buf_add_text(&path, "/v1/batches")) != ERR_OK ||
         (e = add_query(&path, "state", args_text(a, "state", NULL))) != ERR_OK ||
-        (e = add_query(&path, "label", args_text(a, "label", NULL))) != ERR_OK)
+        (e = add_query(&path, "label", args_text(a, "label", NULL))) != ERR_OK ||
+        (e = add_query(&path, "app", args_text(a, "app", NULL))) != ERR_OK ||
+        (e = add_query(&path, "search", args_text(a, "search", NULL))) != ERR_OK)
         return e;
     return show_list(c, buf_text(&path), list_columns, COUNT(list_columns), (uint64_t)most,
                      "no batch: dugnad submit makes one");
@@ -161,7 +165,7 @@ static enum err do_verb(struct cli *c, const char *batch, const char *verb)
     return ERR_OK;
 }
 
-static enum err do_verbs(struct cli *c, const struct args *a)
+enum err commands_steer(struct cli *c, const struct args *a)
 {
     enum err e = ERR_OK;
     for (uint32_t i = 0; i < a->word_count && e == ERR_OK; i++)
@@ -175,25 +179,12 @@ static enum err do_verbs(struct cli *c, const struct args *a)
                                      .summary = text,                                                        \
                                      .words_min = 1,                                                         \
                                      .words_max = UINT32_MAX,                                                \
-                                     .run = do_verbs}
+                                     .run = commands_steer}
 VERB(cmd_cancel, "cancel",
      "give a batch up: what is not done is not done any more, answers that are in stay");
 VERB(cmd_pause, "pause", "hand out nothing more of a batch for now");
 VERB(cmd_resume, "resume", "go on with a paused batch");
 VERB(cmd_close, "close", "take no more units into a batch: it is done when those that it has are done");
-
-static const struct cli_option retry_options[] = {
-    {"failed", 0, NULL, "what failed, cancelled units included; this is what retry does anyway", NULL, false},
-};
-
-static enum err run_cmd_retry(struct cli *c, const struct args *a)
-{
-    return do_verbs(c, a);
-}
-
-CLI_COMMAND(cmd_retry, "retry", "BATCH..", "compute again what failed",
-            "Failed units start again with fresh limits; their past stays in their history.", retry_options,
-            1, UINT32_MAX, false);
 
 /* --- failures, explain, show --- */
 
@@ -206,7 +197,7 @@ static const struct show_column failure_columns[] = {
     {"message", "Message", SHOW_TEXT},
 };
 
-static enum err print_failure(struct cli *c, const struct json *f)
+static enum err print_failure(struct cli *c, const struct json *f, size_t number)
 {
     BUF_AUTO struct buf head = {0};
     const char *said = json_text(json_field(f, "stderr"));
@@ -222,7 +213,7 @@ static enum err print_failure(struct cli *c, const struct json *f)
         if (e != ERR_OK)
             return e;
     }
-    fprintf(c->out, "%s\n", buf_text(&head));
+    fprintf(c->out, "group %zu: %s\n", number, buf_text(&head));
     if (said && *said)
         show_block(c->out, said, strlen(said), "    ");
     return ERR_OK;
@@ -244,7 +235,9 @@ static enum err run_cmd_failures(struct cli *c, const struct args *a)
     if (e == ERR_OK && json_count(items) == 0)
         cli_say(c, "no attempt of batch %s has failed", a->words[0]);
     for (size_t i = 0; e == ERR_OK && i < json_count(items); i++)
-        e = print_failure(c, json_at(items, i));
+        e = print_failure(c, json_at(items, i), i + 1);
+    if (e == ERR_OK && json_count(items) > 0)
+        cli_say(c, "one group again: dugnad retry %s --group N", a->words[0]);
     return e;
 }
 

@@ -6,6 +6,7 @@
 #include "client/cli/api.h"
 #include "client/cli/commands.h"
 #include "client/cli/results.h"
+#include "client/cli/results_table.h"
 #include "client/cli/show.h"
 
 enum { PAGE_ITEMS = 500, FOLLOW_WAIT_S = 25 };
@@ -16,6 +17,10 @@ static const struct cli_option options[] = {
     {"name", 0, "PATTERN", "where each file goes: {unit} {index} {path} {} and the unit's variables", NULL,
      false},
     {"flat", 0, NULL, "all files in one folder: the same as --name '{index}-{path}'", NULL, false},
+    {"merge", 'm', "FILE", "then put all answers into one file, in the order of the units", NULL, false},
+    {"merge-path", 0, "PATH", "with --merge: this output of each unit; default: the only one", NULL, false},
+    {"header", 0, NULL, "with --merge: each answer begins with a header, which is wanted once", NULL, false},
+    {"only", 0, "PATH", "fetch only this output; the others are listed", NULL, true},
     {"list", 0, NULL, "only print what is there, one JSON object a line, and fetch nothing", NULL, false},
 };
 
@@ -138,6 +143,29 @@ static enum err list_all(struct cli *c, const char *batch, bool follow)
     return e;
 }
 
+static enum err choose(struct results *r, const struct args *a)
+{
+    uint32_t count = args_count(a, "only");
+    const char **list = arena_array(&r->cli->arena, count + 1, sizeof *list);
+    if (!list)
+        return ERR_NOMEM;
+    for (r->only_count = 0; r->only_count < count; r->only_count++)
+        list[r->only_count] = args_each(a, "only", r->only_count);
+    r->only = list;
+    return ERR_OK;
+}
+
+static enum err merge(const struct results *r, const struct args *a)
+{
+    struct results_merge m = {.folder = r->folder,
+                              .pattern = r->pattern,
+                              .path = args_text(a, "merge-path", NULL),
+                              .to = args_text(a, "merge", NULL),
+                              .header = args_flag(a, "header"),
+                              .units = r->units};
+    return results_table_merge(&m);
+}
+
 static enum err run_cmd_results(struct cli *c, const struct args *a)
 {
     uint64_t number;
@@ -155,16 +183,27 @@ static enum err run_cmd_results(struct cli *c, const struct args *a)
                         .folder = args_text(a, "out", folder),
                         .pattern =
                             args_text(a, "name", args_flag(a, "flat") ? "{index}-{path}" : "{unit}/{path}")};
-    enum err e = results_open(&r);
+    if (!args_flag(a, "merge") && (args_flag(a, "merge-path") || args_flag(a, "header")))
+        return err_set(ERR_INVALID,
+                       "--merge-path and --header say how --merge FILE puts the answers together");
+    enum err e = choose(&r, a);
+    if (e == ERR_OK)
+        e = results_open(&r);
     if (e == ERR_OK)
         e = fetch(&r, args_flag(a, "follow"));
+    if (e == ERR_OK)
+        e = results_table_csv(r.folder);
+    if (e == ERR_OK && args_flag(a, "merge"))
+        e = merge(&r, a);
     return e == ERR_OK ? tell(&r) : e;
 }
 
 CLI_COMMAND(
     cmd_results, "results", "BATCH", "download the answers of a batch",
-    "Each output goes to DIR/UNIT/PATH, and DIR/results.ndjson gets a line for each unit. Called again it "
+    "Each output goes to DIR/UNIT/PATH, and DIR/results.ndjson gets a line for each unit, results.csv a row. "
+    "Called again it "
     "goes on\n"
     "where it was. Every file is checked against its digest. Ends with status 1 when units have failed.\n\n"
-    "  dugnad results 7 --out hits --name '{}.txt' --follow",
+    "  dugnad results 7 --out hits --name '{}.txt' --follow\n"
+    "  dugnad results 7 --merge all.csv --header",
     options, 1, 1, false);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "client/cli/api.h"
+#include "client/cli/batch_file.h"
 #include "client/cli/commands.h"
 #include "client/cli/parts.h"
 #include "client/cli/submit.h"
@@ -21,6 +22,14 @@ static const struct cli_option options[] = {
     {"glob", 'g', "PATTERN",
      "one unit for each file; {} is its path, {name} and {stem} its name; quote the pattern", NULL, true},
     {"each-file", 0, "PATTERN", "the same as --glob", NULL, true},
+    {"from-json", 0, "FILE",
+     "one unit for each value of a JSON list, or of each line: {NAME} is a field of it, {} a plain value",
+     NULL, false},
+    {"from-csv", 0, "FILE",
+     "a table cut by rows: one unit for each part, a file rows.csv (or --as); see dugnad results --merge",
+     NULL, false},
+    {"rows", 0, "N", "with --from-csv: so many rows in each part, below the header", NULL, false},
+    {"no-header", 0, NULL, "with --from-csv: the first row is a row like the others", NULL, false},
     {"as", 0, "PATH", "what the file of each unit is called for the program; {} is this then", NULL, false},
     {"sweep", 's', "NAME=A,B,C", "every value (or A..B[:STEP]) with every other; {NAME} is the value", NULL,
      true},
@@ -41,6 +50,8 @@ static const struct cli_option options[] = {
     {"hold", 0, "TIME", "adaptive, audit: an answer that waits longer is checked in full", NULL, false},
     {"priority", 'p', "N", "higher goes first", NULL, false},
     {"label", 0, "NAME=VALUE", "for finding the batch again", NULL, true},
+    {"notify", 0, "URL", "the server posts there, as JSON, when the batch has finished (a web hook)", NULL,
+     false},
     {"key", 0, "TEXT", "the same key again continues the same submission instead of making another", NULL,
      false},
     {"stream", 0, "NAME", "each answer also goes to this stream: dugnad tail, dugnad consume", NULL, true},
@@ -49,9 +60,18 @@ static const struct cli_option options[] = {
     {"records", 0, "N", "with --from-stream: close the batch after so many", NULL, false},
     {"until-batch", 0, "BATCH", "with --from-stream: close it when that batch is done and all is taken", NULL,
      false},
-    {"dry-run", 0, NULL, "only check, and show the first units", NULL, false},
-    {"bundle", 'b', "BUNDLE",
-     "with --dry-run: also run the first unit here, in the sandbox, with this packed app", NULL, false},
+    {"file", 'f', "FILE",
+     "the whole submission from a JSON file: app, command and these options; what is given beside it wins",
+     NULL, false},
+    {"dry-run", 0, NULL,
+     "send nothing: run the first unit here, in the sandbox of the volunteers, and tell what all would take",
+     NULL, false},
+    {"local", 0, NULL, "send nothing: compute all units on this machine, into the same folder of results",
+     NULL, false},
+    {"jobs", 'j', "N", "with --local: so many at once; default: one for each core", NULL, false},
+    {"out", 'o', "DIR", "with --local: the folder of the results; default: results-local", NULL, false},
+    {"bundle", 'b', "BUNDLE", "with --local and --dry-run: this packed app; no server is needed then", NULL,
+     false},
     {"watch", 'w', NULL, "then watch the batch until it is done", NULL, false},
 };
 
@@ -187,7 +207,6 @@ static enum err dry_run(struct submit *s)
 {
     BUF_AUTO struct buf body = {0}, lines = {0};
     FILE *out = s->cli->out;
-    const char *bundle = args_text(s->args, "bundle", NULL);
     enum err e = batch_request_write(&s->request, &body);
     uint64_t shown = s->units.count < SHOWN_UNITS ? s->units.count : SHOWN_UNITS;
     for (uint64_t i = 0; i < shown && e == ERR_OK; i++)
@@ -200,12 +219,12 @@ static enum err dry_run(struct submit *s)
         for (const char *at = buf_text(&lines); *at; at += strcspn(at, "\n") + 1)
             fprintf(out, "%s%.*s", at == lines.data ? "" : ",", (int)strcspn(at, "\n"), at);
         fputs("]}\n", out);
-        return bundle ? submit_try(s, bundle) : ERR_OK;
+        return submit_try(s);
     }
     fprintf(out, "%llu units of %s; nothing was sent. The request:\n  %s\nThe first units:\n",
             (unsigned long long)s->units.count, s->request.app, buf_text(&body));
     show_block(out, buf_text(&lines), lines.len, "  ");
-    return bundle ? submit_try(s, bundle) : ERR_OK;
+    return submit_try(s);
 }
 
 /* What its policy costs and lets through; nothing when the server does not say. */
@@ -241,8 +260,12 @@ static enum err submit_all(struct submit *s)
     struct cli *c = s->cli;
     if (args_flag(s->args, "dry-run"))
         return dry_run(s);
-    if (args_flag(s->args, "bundle"))
-        return err_set(ERR_INVALID, "--bundle is for --dry-run: a batch uses the published app");
+    if (args_flag(s->args, "local"))
+        return submit_local(s);
+    if (args_flag(s->args, "bundle") || args_flag(s->args, "jobs") || args_flag(s->args, "out"))
+        return err_set(
+            ERR_INVALID,
+            "--bundle, --jobs and --out are for --local and --dry-run: a batch uses the published app");
     BUF_AUTO struct buf first = {0};
     enum err e =
         s->request.from_stream
@@ -269,21 +292,32 @@ static enum err submit_all(struct submit *s)
 static enum err run_cmd_submit(struct cli *c, const struct args *a)
 {
     struct submit *s = arena_alloc(&c->arena, sizeof *s);
+    struct args both;
+    const char *file = args_text(a, "file", NULL);
     if (!s)
         return ERR_NOMEM;
-    enum err e = submit_open(s, c, a);
+    enum err e = file ? batch_file_args(file, a, &c->arena, &both) : ERR_OK;
+    if (file)
+        a = &both;
+    if (e == ERR_OK && a->word_count == 0)
+        e = err_set(ERR_INVALID, "dugnad submit needs an app: dugnad app ls lists them");
+    if (e != ERR_OK)
+        return e;
+    e = submit_open(s, c, a);
     if (e == ERR_OK)
         e = submit_all(s);
     submit_done(s);
     return e;
 }
 
-CLI_COMMAND(cmd_submit, "submit", "APP", "compute one command over many units of work",
+CLI_COMMAND(cmd_submit, "submit", "[APP]", "compute one command over many units of work",
             "The words after -- follow the app's entry; {} and {NAME} are filled in for each unit, {{ and }} "
             "are braces. No\n"
             "shell is involved. Files are uploaded once, whatever their names. Prints the batch's number.\n\n"
             "  dugnad submit pi --array 1..100 -- 1000000 {}\n"
+            "  dugnad submit fit --from-csv points.csv --rows 12500 -- rows.csv\n"
+            "  dugnad submit --file batch.json\n"
             "  dugnad submit hmmsearch --glob 'seqs/*.fa' --input globins4.hmm -- globins4.hmm {}\n"
             "  dugnad submit check --from-stream prime --until-batch 7 -- --number {}\n"
             "  dugnad submit fit --each-line params.txt --sweep seed=1..5 -- --params {} --seed {seed}",
-            options, 1, 1, true);
+            options, 0, 1, true);

@@ -1,5 +1,9 @@
 /* commands.h - every command of the table, one cmd_*.c for each or for a family of small ones. */
 #ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+#include "client/cli/cli.h"
+
 #define CLI_COMMANDS(X)                                                                                      \
     X(cmd_login)                                                                                             \
     X(cmd_logout)                                                                                            \
@@ -23,6 +27,7 @@
     X(cmd_resume)                                                                                            \
     X(cmd_close)                                                                                             \
     X(cmd_retry)                                                                                             \
+    X(cmd_priority)                                                                                          \
     X(cmd_failures)                                                                                          \
     X(cmd_explain)                                                                                           \
     X(cmd_show)                                                                                              \
@@ -62,5 +67,8 @@
 #define X(name) extern const struct cli_command name;
 CLI_COMMANDS(X)
 #undef X
+
+/* `dugnad VERB BATCH..`: the verb is the command's own name. */
+enum err commands_steer(struct cli *c, const struct args *a) NODISCARD;
 
 #endif

@@ -56,7 +56,7 @@ static enum err bring_inputs(const struct local_job *job, const struct place *p)
     return e;
 }
 
-static enum err unpack(const char *bundle, const char *folder)
+enum err local_unpack(const char *bundle, const char *folder)
 {
     int fd = open(bundle, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -198,10 +198,12 @@ static enum err prepare_and_run(struct cli *c, const struct local_job *job, cons
     struct wu_limits l = limits_merge(&job->manifest->limits, &job->limits);
     const char **argv = NULL, **env = NULL;
     enum err e;
-    if ((e = unpack(job->bundle, p->app)) != ERR_OK || (e = bring_inputs(job, p)) != ERR_OK ||
-        (e = make_argv(job, &a, &argv)) != ERR_OK || (e = make_env(job, &a, &env)) != ERR_OK)
+    if (!job->app_folder && (e = local_unpack(job->bundle, p->app)) != ERR_OK)
         return e;
-    struct run_spec spec = {.app_folder = p->app,
+    if ((e = bring_inputs(job, p)) != ERR_OK || (e = make_argv(job, &a, &argv)) != ERR_OK ||
+        (e = make_env(job, &a, &env)) != ERR_OK)
+        return e;
+    struct run_spec spec = {.app_folder = job->app_folder ? job->app_folder : p->app,
                             .work_folder = p->work,
                             .argv = argv,
                             .env = env,

@@ -13,7 +13,8 @@ struct local_input {
 };
 
 struct local_job {
-    const char *bundle; /* the archive */
+    const char *bundle;     /* the archive */
+    const char *app_folder; /* the same, unpacked already; NULL: it is unpacked for this run */
     const struct manifest *manifest;
     struct wu_limits limits; /* win over the manifest's */
     const char **command;    /* words after the entry, filled in */
@@ -36,6 +37,8 @@ struct local_result {
 
 /* ERR_OK when it ran, however it ended: see *ret. Ctrl-C stops it. */
 enum err local_run(struct cli *c, const struct local_job *job, struct local_result *ret) NODISCARD;
+/* A bundle into an empty folder. */
+enum err local_unpack(const char *bundle, const char *folder) NODISCARD;
 /* How it went, for people or as JSON; sets c->status when it did not end well. */
 enum err local_tell(struct cli *c, const struct local_result *r) NODISCARD;
 

@@ -207,9 +207,19 @@ static enum err place_output(const struct results *r, const struct json *item, c
     return make_parent(ret->path);
 }
 
+static bool is_wanted(const struct results *r, const struct json *output)
+{
+    for (uint32_t i = 0; i < r->only_count; i++)
+        if (str_eq(json_text(json_field(output, "path")), r->only[i]))
+            return true;
+    return r->only_count == 0;
+}
+
 static enum err take_output(struct results *r, const struct json *item, const struct json *output)
 {
     struct place p;
+    if (!is_wanted(r, output))
+        return ERR_OK;
     enum err e = place_output(r, item, output, &p);
     if (e != ERR_OK)
         return e;
@@ -240,6 +250,8 @@ enum err results_prefetch(struct results *r, const struct json *items)
         const struct json *outputs = json_field(json_at(items, i), "outputs");
         for (size_t n = 0; n < json_count(outputs); n++) {
             struct place p;
+            if (!is_wanted(r, json_at(outputs, n)))
+                continue;
             enum err e = place_output(r, json_at(items, i), json_at(outputs, n), &p);
             if (e != ERR_OK)
                 return e;

@@ -13,6 +13,8 @@ struct results {
     struct cli *cli;
     const char *batch, *folder;
     const char *pattern; /* "{unit}/{path}"; also {index}, {} and the unit's own variables */
+    const char **only;   /* the outputs that are fetched */
+    uint32_t only_count; /* 0: all */
     int64_t after;       /* sequence number of the last answer that is here */
     uint64_t list_bytes; /* of results.ndjson up to it */
     uint64_t accepted, failed, bytes;

@@ -234,6 +234,23 @@ static enum err read_streams(struct submit *s)
     return ERR_OK;
 }
 
+/* {"webhook":URL}: the server posts there when the batch has finished. */
+static enum err notify(struct submit *s, const char *url)
+{
+    BUF_AUTO struct buf text = {0};
+    struct json_out o;
+    if (!str_starts(url, "https://") && !str_starts(url, "http://"))
+        return err_set(ERR_INVALID, "--notify '%.100s' is no address: it must start with https://", url);
+    json_out_init(&o, &text);
+    json_out_object(&o, NULL);
+    json_out_string(&o, "webhook", url);
+    json_out_close(&o);
+    enum err e = json_out_end(&o);
+    if (e == ERR_OK && !(s->request.policy = arena_text(&s->cli->arena, buf_text(&text))))
+        e = ERR_NOMEM;
+    return e;
+}
+
 static enum err read_request(struct submit *s)
 {
     const struct args *a = s->args;
@@ -245,6 +262,8 @@ static enum err read_request(struct submit *s)
     r->command = a->rest;
     r->command_count = a->rest_count;
     r->stdin_path = args_text(a, "stdin", NULL);
+    if (args_flag(a, "notify") && (e = notify(s, args_text(a, "notify", ""))) != ERR_OK)
+        return e;
     if ((e = args_i64(a, "version", 1, INT32_MAX, 0, &version)) != ERR_OK ||
         (e = args_i64(a, "priority", -1000000, 1000000, 0, &priority)) != ERR_OK ||
         (e = parts_limits(a, &r->limits)) != ERR_OK ||
@@ -272,9 +291,10 @@ enum err submit_open(struct submit *s, struct cli *c, const struct args *a)
         (e = sort_inputs(s)) != ERR_OK || (e = check_stdin(s)) != ERR_OK)
         return e;
     if (s->request.from_stream && (s->units.kind != UNITS_ONE || s->units.sweep_count || s->template_count))
-        return err_set(ERR_INVALID,
-                       "--from-stream is where the units come from: no --array, --each-line, --glob, "
-                       "--sweep or --input with {NAME} beside it");
+        return err_set(
+            ERR_INVALID,
+            "--from-stream is where the units come from: no --array, --each-line, --glob, --from-json, "
+            "--from-csv, --sweep or --input with {NAME} beside it");
     s->array = s->units.kind == UNITS_NUMBERS && s->units.sweep_count == 0 && s->template_count == 0;
     if (s->array) {
         s->request.has_array = true;

@@ -2,7 +2,9 @@
 #ifndef CLI_SUBMIT_H
 #define CLI_SUBMIT_H
 
+#include "client/cli/app_file.h"
 #include "client/cli/cli.h"
+#include "client/cli/local.h"
 #include "client/cli/show.h"
 #include "client/cli/units.h"
 #include "wire/batch_msg.h"
@@ -29,7 +31,22 @@ void submit_done(struct submit *s);
 enum err submit_line(struct submit *s, uint64_t i, bool upload, struct buf *out) NODISCARD;
 /* Hashes a file once, and uploads it once when upload is set. */
 enum err submit_file(struct submit *s, const char *path, bool upload, struct file_ref *ret) NODISCARD;
-/* Runs unit 0 on this machine with a packed app, and tells how it went. */
-enum err submit_try(struct submit *s, const char *bundle) NODISCARD;
+/* What `dugnad submit` says before and after: here, without sending anything. */
+struct submit_app {
+    struct buf file, payload;
+    struct release release;
+    char bundle[APP_FILE_PATH_BYTES];
+};
+/* The app of --bundle, else that of the project, which is fetched once and kept in ~/.cache/dugnad. */
+enum err submit_app_open(struct submit *s, struct submit_app *ret) NODISCARD;
+void submit_app_done(struct submit_app *app);
+/* Unit i as a job for the sandbox of this machine; texts live in the arena. */
+enum err submit_job(struct submit *s, const struct submit_app *app, uint64_t i, struct arena *a,
+                    struct local_job *ret) NODISCARD;
+/* Runs unit 0 on this machine, and tells how it went and what all of them would cost, there and here. */
+enum err submit_try(struct submit *s) NODISCARD;
+/* Computes all units on this machine, --jobs at once, into the folder --out, as `dugnad results` would fill
+ * it. Called again it goes on. */
+enum err submit_local(struct submit *s) NODISCARD;
 
 #endif

@@ -12,7 +12,7 @@
 #include "base/str.h"
 #include "client/cli/parts.h"
 
-static enum err read_text(const char *path, struct buf *out)
+enum err units_read_text(const char *path, struct buf *out)
 {
     char chunk[65536];
     enum err e = ERR_OK;
@@ -24,8 +24,7 @@ static enum err read_text(const char *path, struct buf *out)
     return e;
 }
 
-/* Cuts the text into lines in place; empty ones are left out. */
-static enum err cut_lines(struct units *u, const char *path)
+enum err units_cut_lines(struct units *u, const char *path)
 {
     size_t count = 0, room = 0;
     for (size_t at = 0; at < u->text.len;) {
@@ -55,8 +54,8 @@ static enum err cut_lines(struct units *u, const char *path)
 static enum err open_lines(struct units *u, const char *path)
 {
     u->kind = UNITS_LINES;
-    enum err e = read_text(path, &u->text);
-    return e == ERR_OK ? cut_lines(u, path) : e;
+    enum err e = units_read_text(path, &u->text);
+    return e == ERR_OK ? units_cut_lines(u, path) : e;
 }
 
 static enum err add_glob(struct units *u, const char *pattern)
@@ -126,15 +125,31 @@ static enum err add_sweep(struct units *u, const char *text, struct arena *arena
     return copy ? sweep_list(s, copy, arena) : ERR_NOMEM;
 }
 
+static enum err open_csv(const struct args *a, struct units *u, const char *path)
+{
+    int64_t rows;
+    if (!args_flag(a, "rows"))
+        return err_set(ERR_INVALID, "--from-csv %s needs --rows N: how many rows go into each unit", path);
+    enum err e = args_i64(a, "rows", 1, INT64_MAX, 1, &rows);
+    u->kind = UNITS_FILES;
+    u->as = u->as ? u->as : "rows.csv";
+    return e == ERR_OK ? units_cut_csv(u, path, (uint64_t)rows, !args_flag(a, "no-header")) : e;
+}
+
 static enum err open_outer(const struct args *a, struct units *u)
 {
     const char *array = args_text(a, "array", NULL), *lines = args_text(a, "each-line", NULL), *pattern;
+    const char *json = args_text(a, "from-json", NULL), *csv = args_text(a, "from-csv", NULL);
     bool files = args_flag(a, "each-file") || args_flag(a, "glob");
     enum err e = ERR_OK;
     u->outer = 1;
-    if ((array != NULL) + (lines != NULL) + files > 1)
-        return err_set(ERR_INVALID,
-                       "--array, --each-line and --glob exclude each other: use --sweep to combine");
+    if ((array != NULL) + (lines != NULL) + (json != NULL) + (csv != NULL) + files > 1)
+        return err_set(ERR_INVALID, "--array, --each-line, --glob, --from-json and --from-csv exclude each "
+                                    "other: use --sweep to combine");
+    if (json)
+        return units_open_json(u, json);
+    if (csv)
+        return open_csv(a, u, csv);
     if (array) {
         u->kind = UNITS_NUMBERS;
         if ((e = parts_range(array, &u->first, &u->last, &u->step)) == ERR_OK)
@@ -158,7 +173,9 @@ enum err units_open(const struct args *a, struct arena *arena, struct units *ret
     *ret = (struct units){.as = args_text(a, "as", NULL)};
     enum err e = open_outer(a, ret);
     if (e == ERR_OK && ret->as && ret->kind != UNITS_FILES)
-        e = err_set(ERR_INVALID, "--as names the file of each unit: it needs --glob");
+        e = err_set(ERR_INVALID, "--as names the file of each unit: it needs --glob or --from-csv");
+    if (e == ERR_OK && (args_flag(a, "rows") || args_flag(a, "no-header")) && !args_flag(a, "from-csv"))
+        e = err_set(ERR_INVALID, "--rows and --no-header say how --from-csv FILE is cut");
     if (e == ERR_OK && ret->as && !str_is_safe_path(ret->as))
         e = err_set(ERR_INVALID, "--as %s: it must be a relative path without '..'", ret->as);
     for (uint32_t i = 0; e == ERR_OK && (text = args_each(a, "sweep", i)); i++)
@@ -183,6 +200,9 @@ void units_done(struct units *u)
     for (size_t i = 0; i < u->file_count; i++)
         free(u->files[i]);
     free(u->files);
+    json_free(u->doc);
+    if (*u->csv_folder && file_remove_tree(u->csv_folder) != ERR_OK)
+        fprintf(stderr, "%s is left behind\n", u->csv_folder);
     *u = (struct units){0};
 }
 
@@ -236,6 +256,8 @@ enum err units_vars(const struct units *u, uint64_t i, struct arena *arena,
         e = file_vars(u, u->files[at], arena, &ret[count]);
         count += 3;
     }
+    if (e == ERR_OK && u->kind == UNITS_JSON)
+        e = units_json_vars(u, at, arena, ret, &count);
     *ret_count = count;
     return e;
 }

@@ -5,11 +5,12 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/json.h"
 #include "client/cli/args.h"
-#include "wire/parts.h"
+#include "wire/order.h"
 
 #define UNITS_SWEEPS_MAX 16
-#define UNITS_VARS_MAX   (UNITS_SWEEPS_MAX + 3)
+#define UNITS_VARS_MAX   (UNITS_SWEEPS_MAX + VARIABLES_MAX + 1)
 #define UNITS_FILE_BYTES (1u << 30) /* of --each-line's file */
 
 struct units_sweep {
@@ -20,7 +21,7 @@ struct units_sweep {
 };
 
 struct units {
-    enum { UNITS_ONE, UNITS_NUMBERS, UNITS_LINES, UNITS_FILES } kind;
+    enum { UNITS_ONE, UNITS_NUMBERS, UNITS_LINES, UNITS_FILES, UNITS_JSON } kind;
     uint64_t count; /* of all */
     uint64_t outer; /* of numbers, lines or files: each is combined with every sweep */
     int64_t first, last, step;
@@ -28,12 +29,15 @@ struct units {
     size_t *lines; /* where each starts in text */
     char **files;
     size_t file_count;
-    const char *as; /* what each file is called for the program; NULL: its own path */
+    const char *as;       /* what each file is called for the program; NULL: its own path */
+    struct json_doc *doc; /* of --from-json's list; NULL: its lines */
+    char csv_folder[256]; /* holds the parts of --from-csv; "": none */
     uint32_t sweep_count;
     struct units_sweep sweeps[UNITS_SWEEPS_MAX];
 };
 
-/* From --array, --each-line, --each-file, --glob, --as and --sweep. Zeroed is valid for units_done(). */
+/* From --array, --each-line, --each-file, --glob, --from-json, --from-csv, --rows, --as and --sweep. Zeroed
+ * is valid for units_done(). */
 enum err units_open(const struct args *a, struct arena *arena, struct units *ret) NODISCARD;
 void units_done(struct units *u);
 
@@ -43,6 +47,16 @@ void units_done(struct units *u);
 enum err units_vars(const struct units *u, uint64_t i, struct arena *arena,
                     struct variable ret[UNITS_VARS_MAX], uint32_t *ret_count,
                     const char **ret_file) NODISCARD;
+/* A text file or, for "-", standard input. */
+enum err units_read_text(const char *path, struct buf *out) NODISCARD;
+/* Cuts the text into lines in place; empty ones are left out. */
+enum err units_cut_lines(struct units *u, const char *path) NODISCARD;
+enum err units_open_json(struct units *u, const char *path) NODISCARD;
+enum err units_json_vars(const struct units *u, uint64_t at, struct arena *a, struct variable *ret,
+                         uint32_t *count) NODISCARD;
+/* Cuts a table into files of so many rows, which units_done() removes. header: the first record goes into
+ * each. */
+enum err units_cut_csv(struct units *u, const char *path, uint64_t rows, bool header) NODISCARD;
 /* Does a word use {name}? */
 bool units_uses(const char *const *words, uint32_t count, const char *name);
 
