@@ -15,6 +15,7 @@
 enum {
     LOOK_MAX = 512,    /* units that were never sent */
     LOOK_STARTED = 64, /* units that were, from the first one on, and as many from later ones */
+    BARRED_MS = 1000,  /* who has looked at all of these in vain looks at no other for so long */
     LOADS_MAX = 4      /* hosts that one request reads from the store to see whom they are kin to */
 };
 #define UNKNOWN_COST_SECONDS 10.0 /* of a unit nothing is known of yet */
@@ -368,6 +369,9 @@ static enum err search_window(struct search *s, struct batch_mem *b, bool starte
     window_trim(w);
     if (!started)
         return search_part(s, b, started, 0, LOOK_MAX);
+    if (s->h->barred_batch == b->b.id && s->e->now_ms >= s->h->barred_ms &&
+        s->e->now_ms - s->h->barred_ms < BARRED_MS)
+        return ERR_OK;
     TRY(search_part(s, b, started, 0, LOOK_STARTED));
     if (w->used <= LOOK_STARTED || is_full(s))
         return ERR_OK;
@@ -375,8 +379,11 @@ static enum err search_window(struct search *s, struct batch_mem *b, bool starte
     if (w->look_from < LOOK_STARTED || w->look_from >= w->used)
         w->look_from = LOOK_STARTED;
     TRY(search_part(s, b, started, w->look_from, LOOK_STARTED));
-    if (s->r->u.work.given_count == given)
+    if (s->r->u.work.given_count == given) {
         w->look_from += LOOK_STARTED;
+        s->h->barred_batch = b->b.id;
+        s->h->barred_ms = s->e->now_ms;
+    }
     return ERR_OK;
 }
 

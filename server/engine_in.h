@@ -61,6 +61,8 @@ struct host_mem {
     uint32_t lease_count, lease_room, leases_out;
     bool leases_loaded;
     struct trust_mem *trusts;
+    uint32_t barred_batch; /* the last one of which nothing that was sent before might go to it, and when */
+    int64_t barred_ms;
 };
 
 /* Ids of units that have attempts to send. Every such unit of the batch is in the window or in the store
