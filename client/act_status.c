@@ -181,9 +181,11 @@ static int64_t next_contact_ms(const struct act *a)
 
 void act_status(struct act *a, struct json_out *o)
 {
-    char text[TEXT_ROOM];
+    char text[TEXT_ROOM], id[PROJECT_ID_BYTES];
     struct counts c = count(&a->plan);
     sentence(a, &c, clock_mono_ms(), text);
+    project_id(a->project, id);
+    json_out_string(o, "id", id);
     json_out_string(o, "state", state_word(a, &c));
     json_out_string(o, "sentence", text);
     json_out_string(o, "project", act_project_name(a));

@@ -14,7 +14,7 @@
 #include "base/str.h"
 #include "client/house_in.h"
 
-enum { ID_CHARS = 16 };
+enum { ID_CHARS = PROJECT_ID_BYTES - 1 };
 
 /* --- where projects are */
 
@@ -99,6 +99,14 @@ enum err house_place(const char *folder, const struct digest *key, char ret[HOUS
                                             : ERR_OK;
 }
 
+/* By its name or its id. */
+static bool is_called(const struct project *p, const char *text)
+{
+    char id[PROJECT_ID_BYTES];
+    project_id(p, id);
+    return str_eq(p->trust.root.project, text) || str_eq(id, text);
+}
+
 /* --- members */
 
 struct opening {
@@ -120,7 +128,7 @@ static enum err take_up(struct house *h, const char *folder, const char *only)
     struct project *p = NULL;
     struct member *m = &h->members[h->member_count];
     enum err e = load(folder, &p);
-    if (e == ERR_MISSING || (e == ERR_OK && only && !str_eq(p->trust.root.project, only))) {
+    if (e == ERR_MISSING || (e == ERR_OK && only && !is_called(p, only))) {
         if (e == ERR_OK) {
             project_done(p);
             free(p);
@@ -332,19 +340,25 @@ static void wish_one(struct act *a, enum house_wish wish, int64_t for_ms)
 
 enum err house_wish(struct house *h, enum house_wish wish, int64_t for_ms, const char *project)
 {
-    uint32_t meant = 0;
-    for (uint32_t i = 0; i < h->member_count; i++) {
-        struct member *m = &h->members[i];
-        if (project && !str_eq(act_project_name(m->act), project) && !str_eq(m->project->url, project))
-            continue;
-        wish_one(m->act, wish, for_ms);
-        meant++;
+    uint32_t meant = 0, last = 0;
+    for (uint32_t i = 0; project && i < h->member_count; i++) {
+        if (is_called(h->members[i].project, project)) {
+            meant++;
+            last = i;
+        }
     }
+    if (project && meant == 0)
+        return err_set(ERR_MISSING, "this computer works for no project called %s: dugnad-client status",
+                       project);
+    if (meant > 1)
+        return err_set(ERR_CONFLICT,
+                       "%u projects are called %s: say the id instead, which status --json shows", meant,
+                       project);
+    for (uint32_t i = 0; i < h->member_count; i++)
+        if (!project || i == last)
+            wish_one(h->members[i].act, wish, for_ms);
     house_share(h);
-    return meant > 0
-               ? ERR_OK
-               : err_set(ERR_MISSING, "this computer works for no project called %s: dugnad-client status",
-                         project ? project : "so");
+    return ERR_OK;
 }
 
 void house_halt(struct house *h)

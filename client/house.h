@@ -22,7 +22,8 @@ struct net *house_net(struct house *h);
 bool house_wants_exit(const struct house *h);
 uint32_t house_projects(const struct house *h);
 
-/* The owner's wishes; project NULL: for all. ERR_MISSING when there is none of that name. */
+/* The owner's wishes; project, a name or an id, NULL: for all. ERR_MISSING when there is none, ERR_CONFLICT
+ * when there are several. */
 enum house_wish { HOUSE_PAUSE, HOUSE_RESUME, HOUSE_FINISH, HOUSE_LEAVE };
 enum err house_wish(struct house *h, enum house_wish wish, int64_t for_ms, const char *project) NODISCARD;
 void house_halt(struct house *h);

@@ -62,7 +62,7 @@ static const char usage[] =
     "                    words on each. Root works as the user that the folder belongs to\n"
     "\n"
     "Of pause, resume, finish and leave:\n"
-    "  --project NAME    only of that project; the others go on\n"
+    "  --project NAME    only of that project, by its name or id; the others go on\n"
     "\n"
     "Of join, which may be said again for another project, also while the daemon runs:\n"
     "  --volunteer-token-file FILE  you have joined with another computer: its token, one line\n"

@@ -14,6 +14,13 @@
 
 #define FILE_BYTES_MAX (3u * JSON_BODY_BYTES_MAX)
 
+void project_id(const struct project *p, char ret[PROJECT_ID_BYTES])
+{
+    char hex[DIGEST_TEXT_BYTES];
+    digest_text(&p->trust.project_key, hex);
+    snprintf(ret, PROJECT_ID_BYTES, "%.*s", PROJECT_ID_BYTES - 1, hex);
+}
+
 void project_done(struct project *p)
 {
     explicit_bzero(p->token, sizeof p->token);

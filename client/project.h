@@ -13,6 +13,8 @@
 #include "wire/token.h"
 #include "wire/trust.h"
 
+#define PROJECT_ID_BYTES 17 /* the start of its key and a NUL: names may be the same, this is not */
+
 struct project {
     char path[4096];         /* of the file */
     char url[URL_BYTES_MAX]; /* in use now; one of trust.server.urls, or the join link's */
@@ -25,6 +27,7 @@ struct project {
     struct buf statements; /* the last reply of GET /v1/project that was proved */
 };
 
+void project_id(const struct project *p, char ret[PROJECT_ID_BYTES]);
 void project_done(struct project *p);
 /* ERR_MISSING, with the remedy, when this host has not joined. */
 enum err project_load(const char *path, struct project *ret) NODISCARD;

@@ -304,10 +304,10 @@ class Client(Process):
 
 
 class Grid:
-    def __init__(self, folder, **conf):
+    def __init__(self, folder, name="test", **conf):
         self.folder = Path(folder)
         self.data, self.processes, self.hosts = self.folder / "server", [], []
-        made = subprocess.run([BIN / "dugnad-server", "--data", self.data, "init", "--name", "test", "--listen", "127.0.0.1:0"],
+        made = subprocess.run([BIN / "dugnad-server", "--data", self.data, "init", "--name", name, "--listen", "127.0.0.1:0"],
                               text=True, timeout=30, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert made.returncode == 0, made.stderr
         self.link = re.search(r"https://\S+/join#\S+", made.stdout).group()

@@ -29,8 +29,8 @@ function untilClock(text) {
   return then - Date.now();
 }
 
-function Wishes({ s, tell, project }) {
-  const of = project ? { project } : {}, held = s.state === 'paused' || s.state === 'finishing' || s.state === 'finished';
+function Wishes({ s, tell, project, id }) {
+  const of = id ? { project: id } : {}, held = s.state === 'paused' || s.state === 'finishing' || s.state === 'finished';
   return html`${held && html`<${Action} main label="Go on" run=${() => tell({ command: 'resume', ...of })} />`}
     ${s.state !== 'paused' && html`<${Action} label="Pause" run=${() => tell({ command: 'pause', ...of })} />`}
     <${Action} label="Pause for an hour" run=${() => tell({ command: 'pause', for_ms: 3600e3, ...of })} />
@@ -59,13 +59,13 @@ function Running({ s }) {
 }
 
 function Projects({ s, tell }) {
-  return html`<h2 id="projects">Projects</h2>${s.projects.map((p) => html`<article class="card project" key=${p.project} aria-label="Project ${p.project}">
+  return html`<h2 id="projects">Projects</h2>${s.projects.map((p) => html`<article class="card project" key=${p.id} aria-label="Project ${p.project}">
     <div class="row"><strong>${p.project}</strong><${Badge} state=${p.state} /></div>
     <p class="facts">${p.sentence}</p>
     <p class="facts">${count(p.ended_ok)} units ended well and ${count(p.ended_bad)} did not since the start; ${count(p.waiting + p.fetching)} wait, ${count(p.to_report)} are to be reported.
       Next contact: ${p.next_contact_ms ? time(p.next_contact_ms) : 'as soon as there is something to say'}. This computer is host ${p.host} of volunteer ${p.volunteer} there${s.projects.length > 1 ? `, share ${p.share}` : ''}.</p>
-    <div class="row">${s.projects.length > 1 && html`<span class="row"><${Wishes} s=${p} tell=${tell} project=${p.project} /></span>`}
-      <${Action} danger label="Leave" title="Leave ${p.project}" word=${p.project} run=${() => tell({ command: 'leave', project: p.project })}
+    <div class="row">${s.projects.length > 1 && html`<span class="row"><${Wishes} s=${p} tell=${tell} id=${p.id} project=${p.project} /></span>`}
+      <${Action} danger label="Leave" title="Leave ${p.project}" word=${p.project} run=${() => tell({ command: 'leave', project: p.id })}
         confirm=${html`<p>What is unfinished is given back at once, finished answers are handed over, and this computer is no host of ${p.project} any more.</p>`} /></div>
   </article>`)}
   <p class="cli">Another project: <code>dugnad-client join LINK</code>. Shares are under preferences.</p>`;
