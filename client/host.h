@@ -32,6 +32,10 @@ enum err host_read(const struct settings *s, const char *folder, struct host *re
 enum err host_limits(const struct settings *s, const char *folder, struct host *h) NODISCARD;
 void host_facts_of(struct host *h, struct host_facts *ret); /* points into h */
 
+/* Gives memory back that an idle process has no need of: freed heap, and code, which the system keeps for
+ * others or reads again. */
+void host_trim(void);
+
 /* host_linux.c: what is built in */
 void host_system(struct host *ret);
 /* The resident memory and the processor time of this process, for status. */

@@ -1,8 +1,11 @@
 /* host_linux.c - see host.h */
+#include <link.h>
+#include <malloc.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
@@ -129,4 +132,27 @@ void host_self(uint64_t *ret_memory_bytes, int64_t *ret_cpu_ms)
     getrusage(RUSAGE_SELF, &use);
     *ret_cpu_ms = (use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1000 +
                   (use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1000;
+}
+
+/* Segments that are never written are the file's: the system keeps their pages for others, and gives them
+ * back when they are touched. */
+static int drop_code(struct dl_phdr_info *info, size_t size, void *page)
+{
+    uintptr_t mask = *(const uintptr_t *)page - 1;
+    (void)size;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *h = &info->dlpi_phdr[i];
+        uintptr_t from = ((uintptr_t)info->dlpi_addr + h->p_vaddr) & ~mask;
+        uintptr_t until = ((uintptr_t)info->dlpi_addr + h->p_vaddr + h->p_memsz) & ~mask;
+        if (h->p_type == PT_LOAD && !(h->p_flags & PF_W) && until > from)
+            (void)madvise((void *)from, until - from, MADV_DONTNEED);
+    }
+    return 0;
+}
+
+void host_trim(void)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    malloc_trim(0);
+    dl_iterate_phdr(drop_code, &page);
 }

@@ -2,7 +2,6 @@
 #include "client/house.h"
 
 #include <dirent.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -264,6 +263,15 @@ static void drop_member(struct house *h, uint32_t i)
 
 /* --- the loop's */
 
+/* An idle volunteer's PC should not notice us. Once: what the few turns of an idle daemon need comes back. */
+static void trim(struct house *h)
+{
+    if (h->trimmed)
+        return;
+    host_trim();
+    h->trimmed = true;
+}
+
 void house_turn(struct house *h)
 {
     bool idle = true;
@@ -280,7 +288,9 @@ void house_turn(struct house *h)
     house_share(h); /* what an end has made free */
     tally_save(h->tally, clock_mono_ms());
     if (idle && net_active(h->common.net) == 0)
-        malloc_trim(0); /* an idle volunteer's PC should not notice us */
+        trim(h);
+    else
+        h->trimmed = false;
 }
 
 int house_wait_ms(const struct house *h)

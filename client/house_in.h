@@ -23,7 +23,7 @@ struct house {
     uint32_t member_count;
     struct tally *tally;
     int64_t gone_cpu_ms; /* of projects that were left */
-    bool halting;
+    bool halting, trimmed;
     struct sense *sense;
     struct policy_settings policy_settings;
     struct policy policy;

@@ -20,6 +20,7 @@
 #include "client/loop.h"
 #include "client/project.h"
 #include "client/settings.h"
+#include "client/top.h"
 #include "run/run.h"
 #include "wire/error_msg.h"
 #include "wire/link.h"
@@ -48,6 +49,7 @@ static const char usage[] =
     "  join LINK         become a host of the project whose join link this is\n"
     "  run               work, until told to stop\n"
     "  status [--json]   what the daemon does, and why\n"
+    "  top               the same in a terminal, live, with keys; once as text where there is no terminal\n"
     "  page              open the local page, where all of this can be done; prints its link\n"
     "  pause [WHEN]      stop working: for a while such as 2h, until a time such as 18:00, or until resumed\n"
     "  resume            go on, also after finish\n"
@@ -432,6 +434,11 @@ static void show(const char *link)
     }
 }
 
+static enum err cmd_top(struct call *c)
+{
+    return top_run(c->control);
+}
+
 static enum err cmd_page(struct call *c)
 {
     BUF_AUTO struct buf reply = {0};
@@ -551,10 +558,11 @@ static const struct command {
     const char *name;
     enum err (*run)(struct call *c);
     int words_max;
-} commands[] = {{"join", cmd_join, 1},         {"run", cmd_run, 0},         {"status", cmd_status, 0},
-                {"page", cmd_page, 0},         {"pause", cmd_pause, 1},     {"resume", cmd_resume, 0},
-                {"finish", cmd_finish, 0},     {"leave", cmd_leave, 0},     {"doctor", cmd_doctor, 0},
-                {"settings", cmd_settings, 0}, {"version", cmd_version, 0}, {"help", cmd_help, 1}};
+} commands[] = {{"join", cmd_join, 1},     {"run", cmd_run, 0},           {"status", cmd_status, 0},
+                {"page", cmd_page, 0},     {"top", cmd_top, 0},           {"pause", cmd_pause, 1},
+                {"resume", cmd_resume, 0}, {"finish", cmd_finish, 0},     {"leave", cmd_leave, 0},
+                {"doctor", cmd_doctor, 0}, {"settings", cmd_settings, 0}, {"version", cmd_version, 0},
+                {"help", cmd_help, 1}};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static enum err dispatch(struct call *c)

@@ -10,7 +10,7 @@ from grid import BIN
 
 CONF = dict(contact="1m", contact_idle="5m")  # as they are for everybody
 SECONDS = float(os.environ.get("DUGNAD_IDLE_SECONDS", 20))
-RSS_MAX_KB, PRIVATE_MAX_KB, CPU_MAX_PERCENT = 16 << 10, 8 << 10, 0.5
+RSS_MAX_KB, PRIVATE_MAX_KB, CPU_MAX_PERCENT = 8 << 10, 4 << 10, 0.5
 
 
 def memory(pid):

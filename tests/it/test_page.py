@@ -3,11 +3,13 @@
 import http.client
 import json
 import os
+import pty
+import select
 import socket
 import stat
 import time
 
-from grid import eventually
+from grid import BIN, eventually
 
 CONF = dict(contact="1s", contact_idle="1s")
 
@@ -146,3 +148,32 @@ def test_what_was_given_is_counted_and_kept(grid):
     eventually(lambda: client.call("status").returncode == 0)
     page = Page(client)
     assert given() == 2
+
+
+def test_the_same_is_in_a_terminal_and_as_text(grid):
+    client = grid.client("watched").start()
+    eventually(lambda: client.call("status").returncode == 0)
+    plain = client.call("top")
+    assert plain.returncode == 0 and "Projects\n  test:" in plain.stdout and "\x1b" not in plain.stdout
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(BIN / "dugnad-client", ["dugnad-client", "--data", str(client.data), "top"], {**os.environ, "TERM": "xterm"})
+    shown = b""
+
+    def read():
+        nonlocal shown
+        if select.select([terminal], [], [], 0.1)[0]:
+            shown += os.read(terminal, 65536)
+        return b"q quit" in shown and b"Projects" in shown
+    try:
+        eventually(read, 10)
+        os.write(terminal, b"p")
+        eventually(lambda: read() and b"Paused" in shown, 10)
+        assert json.loads(client.call("status", "--json").stdout)["state"] == "paused"
+        os.write(terminal, b"q")
+    finally:
+        time.sleep(0.2)
+        os.close(terminal)
+        assert os.waitpid(pid, 0)[1] == 0
+    client.end()
+    assert client.call("top").returncode == 4

@@ -15,7 +15,7 @@ server/db_sqlite.c sqlite3.h
 server/db_pg*.[ch] libpq-fe.h
 server/fetch.c curl/*
 client/net*.[ch] curl/*
-client/cli/watch.c ncurses.h curses.h'
+client/top.c ncurses.h'
 
 # ISO C, POSIX and Linux.
 system='assert.h complex.h ctype.h errno.h fenv.h float.h inttypes.h iso646.h limits.h locale.h math.h setjmp.h signal.h
