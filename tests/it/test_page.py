@@ -76,6 +76,7 @@ def test_the_page_is_for_its_owners_browser_alone(grid):
     rows = [x.split() for kind in ("tcp", "tcp6") for x in open(f"/proc/net/{kind}").read().splitlines()[1:]]
     ours = [x[1] for x in rows if x[3] == "0A" and f"socket:[{x[9]}]" in sockets]
     assert ours == [f"0100007F:{page.port:04X}"], "loopback only"
+    client.end()
 
 
 def test_slow_and_many_callers_keep_nobody_out_for_long(grid):
@@ -96,6 +97,7 @@ def test_slow_and_many_callers_keep_nobody_out_for_long(grid):
     with open(f"/proc/{client.pid}/stat") as f:
         ticks = sum(map(int, f.read().rpartition(")")[2].split()[11:13]))
     assert ticks < 3 * os.sysconf("SC_CLK_TCK"), "waiting for them costs nothing"
+    client.end()
 
 
 def test_what_runs_is_shown_and_wishes_happen(grid):
@@ -112,6 +114,7 @@ def test_what_runs_is_shown_and_wishes_happen(grid):
     assert page.ask("POST", "/v1/wish", {"command": "page"})[0] == 400
     assert page.post("/v1/wish", {"command": "resume", "project": "test"})["state"] != "paused"
     grid.cancel_all()
+    client.end()
 
 
 def test_preferences_are_checked_saved_and_used_at_once(grid):
@@ -134,6 +137,7 @@ def test_preferences_are_checked_saved_and_used_at_once(grid):
     assert status["stopped_by"] == "schedule" and "Stands still" in status["sentence"]
     page.post("/v1/settings", {"schedule": ""})
     eventually(lambda: page.get("/v1/status")["stopped_by"] in ("none", "grace"), 5)
+    client.end()
 
 
 def test_what_was_given_is_counted_and_kept(grid):
@@ -148,6 +152,7 @@ def test_what_was_given_is_counted_and_kept(grid):
     eventually(lambda: client.call("status").returncode == 0)
     page = Page(client)
     assert given() == 2
+    client.end()
 
 
 def test_the_same_is_in_a_terminal_and_as_text(grid):
