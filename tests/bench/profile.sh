@@ -32,4 +32,4 @@ kill "$pid"
 wait "$pid" || true
 pid=
 [ -z "${KEEP:-}" ] || cp "$folder"/out* "$KEEP"
-python3 tests/bench/profile.py "$folder"/out* --line "$line"
+python3 tests/bench/instructions.py "$folder"/out* --line "$line"
