@@ -3,6 +3,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@ enum err user_become_owner(const char *folder)
     if (take_groups(st.st_uid, st.st_gid) != 0 || setresgid(st.st_gid, st.st_gid, st.st_gid) != 0 ||
         setresuid(st.st_uid, st.st_uid, st.st_uid) != 0)
         return err_set_errno(ERR_IO, "cannot become the owner of %s (user %u)", folder, (unsigned)st.st_uid);
+    (void)prctl(PR_SET_DUMPABLE, 1); /* or /proc/self would stay root's */
     return ERR_OK;
 }
 

@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,12 +16,52 @@
 
 enum { DEPTH_MAX = 64 };
 
+static bool is_folder_step(const char *at, size_t len)
+{
+    return len > 0 && len <= NAME_MAX && !(len == 1 && at[0] == '.') &&
+           !(len == 2 && at[0] == '.' && at[1] == '.');
+}
+
+/* No step follows a link or leads upwards, and each starts where the last one ended, whatever is renamed
+ * meanwhile. */
+int run_walk_beneath(int folder_fd, const char *path, int flags, mode_t mode)
+{
+    char name[NAME_MAX + 1];
+    int at = folder_fd, next;
+    for (;;) {
+        size_t len = strcspn(path, "/");
+        bool last = path[len] == 0;
+        if (!is_folder_step(path, len)) {
+            errno = EXDEV;
+            next = -1;
+        } else {
+            memcpy(name, path, len);
+            name[len] = 0;
+            next = openat(at, name,
+                          last ? flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK
+                               : O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+                          mode);
+        }
+        int why = errno;
+        if (at != folder_fd)
+            close(at);
+        errno = why;
+        if (last || next < 0)
+            return next;
+        at = next;
+        path += len + 1;
+    }
+}
+
 int run_beneath(int folder_fd, const char *path, int flags, mode_t mode)
 {
     struct open_how how = {.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK),
                            .mode = mode,
                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
-    return (int)syscall(SYS_openat2, folder_fd, path, &how, sizeof how);
+    int fd = (int)syscall(SYS_openat2, folder_fd, path, &how, sizeof how);
+    /* A service manager that forbids setuid files has to forbid openat2, for it cannot look into its
+     * structure. */
+    return fd < 0 && errno == ENOSYS ? run_walk_beneath(folder_fd, path, flags, mode) : fd;
 }
 
 static void add_folder(int fd, int depth, uint64_t enough, uint64_t *sum)

@@ -23,6 +23,8 @@ void run_tree_signal(pid_t root, int signal);
 uint64_t run_disk_use(int folder_fd, uint64_t enough);
 /* Opens path below a folder without any symbolic link on the way; -1 and errno. */
 int run_beneath(int folder_fd, const char *path, int flags, mode_t mode);
+/* The same where openat2 is forbidden: step by step, and stricter, as it takes no "." and ".." at all. */
+int run_walk_beneath(int folder_fd, const char *path, int flags, mode_t mode);
 /* Makes all below a folder, and the folder, another user's. */
 enum err run_give_away(int folder_fd, uid_t uid) NODISCARD;
 

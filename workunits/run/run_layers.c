@@ -33,7 +33,18 @@ static bool child_can_unshare(int flags)
     return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
-/* The whole of it: an empty program folder, so that the launch fails exactly at the start of the program. */
+static bool can_take(const char *work, const char *output)
+{
+    uint64_t bytes;
+    int fd;
+    if (run_open_output(work, output, 0, &fd, &bytes) != ERR_OK)
+        return false;
+    close(fd);
+    return true;
+}
+
+/* The whole of it, and that an output can be taken: an empty program folder, so that the launch fails exactly
+ * at the start of the program. */
 static bool whole_works(char *why, size_t room)
 {
     char work[] = "/tmp/dugnad-probe-XXXXXX";
@@ -44,17 +55,24 @@ static bool whole_works(char *why, size_t room)
         snprintf(why, room, "no folder can be made in /tmp: %s", strerror(errno));
         return false;
     }
-    struct run_spec spec = {.work_folder = work, .argv = argv, .limits = {.wall_ms = 5000}};
+    struct run_spec spec = {
+        .work_folder = work, .argv = argv, .stdout_path = "out", .limits = {.wall_ms = 5000}};
     enum err e = run_start(&spec, clock_mono_ms(), &run);
     for (bool ended = false; e == ERR_OK && !ended;) {
         clock_sleep_ms(1);
         run_poll(run, clock_mono_ms(), &ended);
     }
     run_finish(run, &outcome);
+    snprintf(why, room, "%s", e != ERR_OK ? err_text() : outcome.message);
+    bool good =
+        e == ERR_OK && outcome.end == RUN_END_LAUNCH && strstr(outcome.message, "start of the program");
+    if (good && !can_take(work, "out")) {
+        snprintf(why, room, "%s", err_text());
+        good = false;
+    }
     if (file_remove_tree(work) != ERR_OK)
         snprintf(why, room, "%s", err_text());
-    snprintf(why, room, "%s", e != ERR_OK ? err_text() : outcome.message);
-    return e == ERR_OK && outcome.end == RUN_END_LAUNCH && strstr(outcome.message, "start of the program");
+    return good;
 }
 
 uint32_t run_layers(struct run_layer ret[RUN_LAYERS_MAX])
@@ -74,7 +92,5 @@ uint32_t run_layers(struct run_layer ret[RUN_LAYERS_MAX])
         "a second wall around files: Linux 5.13 or newer with landlock in lsm=");
     add(ret, &count, "autogroup", false, access("/proc/self/autogroup", W_OK) == 0,
         "CONFIG_SCHED_AUTOGROUP is off: nothing to do, nice levels then work by themselves");
-    add(ret, &count, "cgroup v2 controllers", false, access("/sys/fs/cgroup/cgroup.controllers", R_OK) == 0,
-        "limits are then enforced by rlimits and by watching the process tree");
     return count;
 }
