@@ -1,17 +1,22 @@
 #!/usr/bin/env bash
-# deb.sh [--bin FOLDER] [DEST]: builds dugnad_*.deb, dugnad-server_*.deb and dugnad-client_*.deb for this machine's Debian
+# deb.sh [--bin FOLDER] [--suffix +TEXT] [DEST]: builds dugnad_*.deb, dugnad-server_*.deb and dugnad-client_*.deb for this machine's Debian
 # and processor into DEST (default: build/deb). Builds the release first; --bin takes the build folder that is there already.
-# The same source gives the same bytes: times are those of the last commit (or SOURCE_DATE_EPOCH).
+# --suffix goes to the end of the version. The same source gives the same bytes: times are those of the last commit (or SOURCE_DATE_EPOCH).
 set -euo pipefail
 umask 022
 cd "$(dirname "$0")/.."
 build=build
 given=no
+suffix=
 while [ $# -gt 0 ]; do
     case $1 in
     --bin)
         build=${2:?--bin wants a build folder}
         given=yes
+        shift
+        ;;
+    --suffix)
+        suffix=${2:?--suffix wants a text such as +local1}
         shift
         ;;
     -*)
@@ -32,7 +37,7 @@ if [ $given = no ]; then
 fi
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
 export SOURCE_DATE_EPOCH
-version=$("$build/bin/dugnad-server" version | sed 's/^dugnad-server //')
+version=$("$build/bin/dugnad-server" version | sed 's/^dugnad-server //')$suffix
 arch=$(dpkg --print-architecture)
 mkdir -p "$dest"
 dest=$(cd "$dest" && pwd)

@@ -12,7 +12,8 @@ packages_of() {
             libsqlite3-dev libpq-dev libseccomp-dev libncurses-dev ;;
     test) # what ctest runs: cmocka, pytest, lints, a second database, a second compiler, a real app
         echo libcmocka-dev python3 python3-pytest clang clang-format clang-tidy shellcheck sqlite3 openssl curl git procps util-linux \
-            postgresql bubblewrap hmmer hmmer-examples tar xz-utils ;;
+            postgresql bubblewrap hmmer hmmer-examples tar xz-utils \
+            dpkg-dev systemd man-db ;;
     demo) # what the examples of the quickstart need besides the programs
         echo python3 curl hmmer hmmer-examples ;;
     pack) # packaging/deb.sh: the libraries' packages of a program, man pages

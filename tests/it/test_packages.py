@@ -1,0 +1,147 @@
+"""The packages: installed, upgraded, removed and purged in a throw-away copy of this machine (root/root.sh); man pages and units."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+BIN = Path(os.environ["DUGNAD_BIN"])
+SOURCE = Path(__file__).resolve().parents[2]
+ROOT_SH = Path(__file__).resolve().parent / "root" / "root.sh"
+LINK = "https://127.0.0.1:1/join#k=" + "ab" * 32
+
+
+def can_copy():
+    """An overlay of this machine's root: not everywhere, even for root."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "run.sh").write_text("true\n")
+        return os.geteuid() == 0 and subprocess.run([ROOT_SH, "chroot", folder, "20"], capture_output=True, timeout=60).returncode == 0
+
+
+needs_root = pytest.mark.skipif(not can_copy(), reason="installing packages needs root and an overlay of the root file system")
+
+
+def words_of(*command):
+    return subprocess.run([str(x) for x in command], check=True, capture_output=True, text=True, timeout=30).stdout
+
+
+@pytest.fixture(scope="module")
+def debs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("debs")
+    for suffix in ("", "+later"):
+        subprocess.run([SOURCE / "packaging" / "deb.sh", "--bin", BIN.parent, *(["--suffix", suffix] if suffix else []),
+                        folder / f"v{suffix}"], check=True, stdout=subprocess.DEVNULL, timeout=300)
+    return folder
+
+
+def in_copy(debs, tmp_path, script, how="chroot", seconds=120):
+    """What the script printed, and which paths it left different."""
+    for version in debs.iterdir():
+        shutil.copytree(version, tmp_path / version.name)
+    (tmp_path / "run.sh").write_text("set -eu\nexport DEBIAN_FRONTEND=noninteractive\n" + script)
+    done = subprocess.run([ROOT_SH, how, tmp_path, str(seconds)], timeout=seconds + 120)
+    out = (tmp_path / "out.txt").read_text()
+    assert done.returncode == 0, out
+    return out, (tmp_path / "changed.txt").read_text().splitlines()
+
+
+@needs_root
+def test_what_is_installed_works_and_an_upgrade_keeps_what_was_set(debs, tmp_path):
+    out, changed = in_copy(debs, tmp_path, """
+        dpkg -i /test/v/*.deb
+        dugnad version; dugnad-server version; dugnad-client version
+        stat -c '%U %a %n' /var/lib/dugnad-server /var/lib/dugnad-client
+        bash -c '. /usr/share/bash-completion/completions/dugnad-client; complete -p dugnad-client'
+        dugnad-server init --name Kept --listen 127.0.0.1:8443
+        echo '# mine' >>/var/lib/dugnad-server/server.conf
+        echo 'DUGNAD_TEAM=mine' >>/etc/default/dugnad-client
+        dpkg -i /test/v+later/*.deb
+        grep '# mine' /var/lib/dugnad-server/server.conf && grep ^DUGNAD_TEAM=mine /etc/default/dugnad-client
+        stat -c '%U %a %n' /var/lib/dugnad-server/server.conf /var/lib/dugnad-server/keys
+        dpkg-query -W -f '${Package} ${Version}\\n' 'dugnad*'
+        """)
+    for line in ("dugnad-server 700 /var/lib/dugnad-server", "dugnad-client 700 /var/lib/dugnad-client",
+                 "dugnad-server 640 /var/lib/dugnad-server/server.conf", "dugnad-server 700 /var/lib/dugnad-server/keys"):
+        assert line in out
+    assert len(re.findall(r"^dugnad\S* \S+\+later$", out, re.M)) == 3, out
+    assert "_dugnad_client" in out
+    for path in ("/usr/share/man/man1/dugnad.1.gz", "/usr/share/man/man5/dugnad-server.conf.5.gz",
+                 "/etc/systemd/system/multi-user.target.wants/dugnad-server.service",
+                 "/etc/systemd/system/paths.target.wants/dugnad-client.path"):
+        assert path in changed
+
+
+@needs_root
+def test_a_purge_leaves_nothing_behind_and_a_removal_keeps_the_data(debs, tmp_path):
+    out, changed = in_copy(debs, tmp_path, """
+        cp /etc/passwd /etc/group /tmp
+        dpkg -i /test/v/*.deb
+        touch /var/lib/dugnad-server/data
+        dpkg -r dugnad dugnad-server dugnad-client
+        test -e /var/lib/dugnad-server/data && test -e /etc/default/dugnad-client && echo kept
+        dpkg -P dugnad dugnad-server dugnad-client
+        cmp /etc/passwd /tmp/passwd && cmp /etc/group /tmp/group && echo same users
+        find /etc /usr /var /opt /home /root -xdev '(' -name '*dugnad*' -o -nouser -o -nogroup ')' -newer /tmp/passwd
+        """)
+    assert "\nkept\n" in out and "\nsame users\n" in out
+    left = [x for x in changed if "dugnad" in x and not x.startswith(("/var/lib/dpkg/", "/var/cache/man/"))]
+    assert not left, left
+
+
+@needs_root
+@pytest.mark.parametrize("before, link, kept", [("", LINK, LINK), (f"DUGNAD_JOIN={LINK}", "https://other/join#k=1", LINK),
+                                                ("", "$(touch /tmp/bad)\nX=1", None)])
+def test_the_join_link_of_an_unattended_installation_is_kept(debs, tmp_path, before, link, kept):
+    (tmp_path / "link").write_text(link)
+    out, _ = in_copy(debs, tmp_path, f"""
+        [ -z '{before}' ] || echo '{before}' >/etc/default/dugnad-client
+        DUGNAD_JOIN=$(cat /test/link) dpkg -i /test/v/dugnad-client_*.deb
+        echo "<$(grep ^DUGNAD_JOIN= /etc/default/dugnad-client)>"
+        """)
+    assert f"<{'DUGNAD_JOIN=' + kept if kept else ''}>" in out, out
+
+
+@pytest.mark.parametrize("unit", ["dugnad-server", "dugnad-client"])
+def test_the_units_take_away_what_can_be(unit):
+    done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", SOURCE / "packaging/systemd" / f"{unit}.service"],
+                          capture_output=True, text=True, timeout=30)
+    assert float(re.search(r"Overall exposure level .*: ([\d.]+)", done.stdout)[1]) <= 2.0, done.stdout
+
+
+def options_in(text):
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
+
+
+def shown(page):
+    """The page as a reader sees it, with no word cut."""
+    text = subprocess.run(["man", "--no-hyphenation", "--no-justification", "-l", str(page)], capture_output=True, text=True, timeout=30,
+                          check=True, env={**os.environ, "MANWIDTH": "300", "LC_ALL": "C", "MAN_KEEP_FORMATTING": ""}).stdout
+    return re.sub(r".\x08", "", text)
+
+
+def test_man_pages_tell_every_option_and_no_other():
+    pages = BIN.parent / "packaging" / "man"
+    overview = words_of(BIN / "dugnad", "--help")
+    commands = re.findall(r"^  ([a-z-]+(?: [a-z-]+)?)  ", overview, re.M)
+    assert len(commands) > 30
+    printed = overview + "".join(words_of(BIN / "dugnad", *c.split(), "--help") for c in commands)
+    assert options_in(shown(pages / "dugnad.1")) == options_in(printed)
+    for program in ("dugnad-server", "dugnad-client"):
+        page = shown(pages / f"{program}.1")
+        assert options_in(page) - {"--user", "--now", "--url"} == options_in(words_of(BIN / program, "--help")) - {"--url"}
+        names = re.findall(r"^#([a-z_]+) =", words_of(BIN / program, "settings"), re.M)
+        conf = shown(pages / f"{program}.conf.5")
+        assert [x for x in re.findall(r"^       ([a-z_]+)(?: .*)?$", conf, re.M) if x in names] == names
+
+
+def test_rules_and_dashboard_use_names_that_the_server_has():
+    code = "".join((SOURCE / "server" / x).read_text() for x in ("api_public.c", "metrics.c", "store.h"))
+    counts = re.search(r"define PROJECT_COUNT_LIST\(X\)(.*?)/\*", code, re.S)[1]
+    names = set(re.findall(r'"?(dugnad_[a-z_]+?)(?=[" {\\])', code)) | {f"dugnad_{x}" for x in re.findall(r"X\((\w+)\)", counts)}
+    for file in ("prometheus-rules.yml", "grafana-dashboard.json"):
+        used = set(re.findall(r"\bdugnad_[a-z_]+", (SOURCE / "packaging/monitor" / file).read_text()))
+        assert used and used <= names, used - names
