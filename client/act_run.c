@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/sign.h"
 #include "base/str.h"
 #include "client/act_in.h"
 
@@ -37,6 +38,16 @@ static void not_started(struct act *a, uint32_t place, enum err e)
     act_tell(a, (struct plan_event){.kind = PLAN_START_PUT_OFF, .job = place, .err = e});
 }
 
+static bool is_release_key(const struct trust *t, const struct digest *id)
+{
+    for (uint32_t i = 0; i < t->root.release.count; i++) {
+        struct digest known = sign_key_id(&t->root.release.keys[i]);
+        if (digest_eq(&known, id))
+            return true;
+    }
+    return false;
+}
+
 /* For people: which keys stand for the program. It was checked that they are enough, and the project's. */
 static void name_signers(struct act *a, struct job *j)
 {
@@ -49,8 +60,10 @@ static void name_signers(struct act *a, struct job *j)
         envelope_signers(buf_text(&envelope), envelope.len, ids, &count) != ERR_OK)
         return;
     for (size_t i = 0; i < count && len + 24 < sizeof j->signers; i++) {
+        if (!is_release_key(&a->project->trust, &ids[i])) /* anybody may add a signature of no worth */
+            continue;
         digest_text(&ids[i], text);
-        len += (size_t)snprintf(j->signers + len, sizeof j->signers - len, "%s%.16s", i ? " " : "", text);
+        len += (size_t)snprintf(j->signers + len, sizeof j->signers - len, "%s%.16s", len ? " " : "", text);
     }
 }
 

@@ -111,7 +111,8 @@ static bool is_called(const struct project *p, const char *text)
 struct opening {
     struct house *house;
     const char *only;
-    enum err err;
+    enum err err; /* of the last that could not be opened */
+    char problem[ERR_TEXT_BYTES_MAX];
 };
 
 static bool has(const struct house *h, const char *folder)
@@ -156,8 +157,13 @@ static enum err take_up(struct house *h, const char *folder, const char *only)
 static bool open_one(void *ctx, const char *path)
 {
     struct opening *o = ctx;
-    o->err = has(o->house, path) ? ERR_OK : take_up(o->house, path, o->only);
-    return o->err == ERR_OK;
+    enum err e = has(o->house, path) ? ERR_OK : take_up(o->house, path, o->only);
+    if (e != ERR_OK) { /* what is wrong with one project stops no other */
+        log_event(LOG_ERROR, "project", "folder", path, "error", err_text(), NULL);
+        o->err = e;
+        snprintf(o->problem, sizeof o->problem, "%s", err_text());
+    }
+    return true;
 }
 
 enum err house_look_for_projects(struct house *h)
@@ -165,7 +171,7 @@ enum err house_look_for_projects(struct house *h)
     struct opening o = {.house = h};
     each_folder(h->folder, open_one, &o);
     house_share(h);
-    return o.err;
+    return o.err == ERR_OK ? ERR_OK : err_set(o.err, "%s", o.problem);
 }
 
 static enum err open_common(struct house *h)
@@ -195,7 +201,8 @@ enum err house_open(const char *folder, const struct settings *settings, const c
     enum err e = open_common(h);
     if (e == ERR_OK) {
         each_folder(folder, open_one, &o);
-        e = o.err;
+        if (h->member_count == 0 && o.err != ERR_OK)
+            e = err_set(o.err, "%s", o.problem);
     }
     if (e == ERR_OK && h->member_count == 0)
         e = only ? err_set(ERR_MISSING, "this computer has not joined a project called %s", only)

@@ -93,8 +93,8 @@ static enum err add_project(const struct json *p, uint32_t width, int64_t now_ms
     enum err e = add(out, width, 2, line);
     snprintf(line, sizeof line, "%lld well, %lld not, %lld wait, %lld to report; next contact: %s",
              (long long)number(p, "ended_ok"), (long long)number(p, "ended_bad"),
-             (long long)(number(p, "waiting") + number(p, "fetching")), (long long)number(p, "to_report"),
-             when);
+             (long long)number(p, "waiting") + (long long)number(p, "fetching"),
+             (long long)number(p, "to_report"), when);
     if (e == ERR_OK)
         e = add(out, width, 4, line);
     if (e == ERR_OK && *text(p, "problem")) {
