@@ -9,6 +9,7 @@
 #include "wire/failure.h"
 
 static const struct cli_option retry_options[] = {
+    {"dead", 0, NULL, "what dugnad dead lists; this is what retry does anyway", NULL, false},
     {"failed", 0, NULL, "what failed, cancelled units included; this is what retry does anyway", NULL, false},
     {"group", 'g', "N", "only what failed in one way: its number in dugnad failures", NULL, false},
 };

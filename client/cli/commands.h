@@ -28,6 +28,9 @@
     X(cmd_close)                                                                                             \
     X(cmd_retry)                                                                                             \
     X(cmd_priority)                                                                                          \
+    X(cmd_dead)                                                                                              \
+    X(cmd_graph_submit)                                                                                      \
+    X(cmd_graph)                                                                                             \
     X(cmd_failures)                                                                                          \
     X(cmd_explain)                                                                                           \
     X(cmd_show)                                                                                              \

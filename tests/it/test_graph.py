@@ -3,9 +3,11 @@
 import json
 import os
 import time
+import xml.etree.ElementTree
 
 import pytest
 
+import graph_rounds
 from grid import compact, eventually
 
 
@@ -193,3 +195,39 @@ def test_a_stage_of_somebody_elses_batch_is_refused(grid):
     first = stage(grid, lines=["x"])
     ada = grid.user(f"ada{os.urandom(3).hex()}")
     ada.ask("POST", "/v1/batches", dict(app="say", command=["{}"], stage=dict(each=first))).refused(404, "missing")
+
+
+def test_a_graph_in_five_stages_with_failures_ends_right_and_nothing_is_run_twice(grid, host):
+    figures = graph_rounds.run(grid, lines=120, seconds=60)
+    assert figures["units"] == 1 + 3 * 120 + 4 + 1 and figures["kills"] == 1
+    first = grid.api.get("/v1/batches")["items"]
+    first = max(int(b["batch"]) for b in first if b["name"] == "split")
+    text = grid.dugnad("graph", first)
+    assert text.split()[:2] == [str(first), "split"]
+    assert "120/120" in text and "reduces" in text and max(map(len, text.splitlines())) <= 110
+    dot, svg = grid.dugnad("graph", first, "--dot"), grid.dugnad("graph", first, "--svg")
+    assert dot.startswith("digraph") and dot.count("->") == 5
+    assert xml.etree.ElementTree.fromstring(svg).tag.endswith("svg") and svg.count("<rect") == 5
+    assert len(json.loads(grid.dugnad("graph", first, "--json"))["stages"]) == 5
+
+
+def test_what_was_given_up_is_listed_with_its_reason_and_goes_on_when_retried(grid, host):
+    rules = dict(policy="once", min_quorum=1, target_attempts=1, max_error_attempts=0, deadline_ms=600000)
+    batch = stage(grid, lines=["good", "bad"], rules=rules)
+    for a, u in host.take_all(2).items():
+        bad = u["word"] == "bad"
+        host.report(host.error(a, "exit", exit_code=7, stderr="no such star\n") if bad else host.answer(a, "x"))
+    text = grid.dugnad("dead", batch)
+    assert text.startswith(f"{batch}.1") and "exit 7" in text and "no such star" in text and f"{batch}.0" not in text
+    grid.dugnad("retry", batch, "--dead")
+    work_until(grid, host, [batch], lambda u: "y")
+    assert grid.status(batch)["accepted"] == 2 and grid.dugnad("dead", batch) == ""
+
+
+@pytest.mark.parametrize("text, says", [("{", ""), ('{"stages":[]}', "no stages"), ('{"stages":[{"app":"say"}]}', "name"),
+                                        ('{"stages":[{"name":"a","app":"say","each":"b"}]}', "no earlier stage"),
+                                        ('{"stages":[{"name":"a","app":"say","command":["{}"]}]}', "one of units")])
+def test_a_batch_file_that_is_wrong_is_refused_with_the_place(grid, text, says):
+    path = grid.folder / "wrong.json"
+    path.write_text(text)
+    assert says in grid.dugnad("graph", "submit", path, status=2)
