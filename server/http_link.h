@@ -15,7 +15,9 @@ struct http_link;
 /* Takes over how the session moves its bytes; NULL: no memory, it stays as it was. */
 struct http_link *http_link_new(gnutls_session_t session, int fd);
 void http_link_free(struct http_link *l);
-/* What is sent next (a reply's head) is followed at once by more (its body): it waits for that. */
+/* What is sent next (a reply's head) is followed at once by more (its body): the kernel may wait for that. It
+ * must have it, though: libmicrohttpd sometimes waits for the kernel's word that the head has left before it
+ * sends the body, and a head that was kept here would be waited for until the connection is given up. */
 void http_link_more(struct http_link *l);
 
 #endif
