@@ -48,6 +48,15 @@ enum err api_batch_explain(struct call *c);
 enum err api_batch_order(struct call *c);
 enum err api_batch_results(struct call *c);
 
+/* Makes the batch that the body asks for, as c->who and with the idempotency key that is in c->request. */
+enum err api_batch_make(struct call *c, uint32_t *ret_batch) NODISCARD;
+
+/* api_schedule.c */
+enum err api_schedules(struct call *c);
+enum err api_schedule_post(struct call *c);
+enum err api_schedule_patch(struct call *c);
+enum err api_schedule_delete(struct call *c);
+
 /* api_graph.c */
 struct stage_request;
 struct store_stage;

@@ -249,7 +249,7 @@ static enum err check_from(struct call *c, const struct batch_request *q)
     return e == ERR_OK ? api_may_see(c, &until) : e;
 }
 
-enum err api_batch_post(struct call *c)
+enum err api_batch_make(struct call *c, uint32_t *ret_batch)
 {
     struct arena *a = &c->http->arena;
     struct making *m = arena_alloc(a, sizeof *m);
@@ -274,11 +274,19 @@ enum err api_batch_post(struct call *c)
     TRY(api_stage_fill(c, &m->q.stage, &q->stage));
     q->order = write_order;
     q->order_ctx = m;
-    TRY(call_idempotent(c));
     TRY(call_engine(c));
     TRY(hold_inputs(c, q->ret_batch, m->q.inputs, m->q.input_count));
     TRY(sync_inputs(c, q->ret_batch));
-    return reply_batch(c, q->ret_batch, c->request.replayed ? 200 : 201);
+    *ret_batch = q->ret_batch;
+    return ERR_OK;
+}
+
+enum err api_batch_post(struct call *c)
+{
+    uint32_t batch;
+    TRY(call_idempotent(c));
+    TRY(api_batch_make(c, &batch));
+    return reply_batch(c, batch, c->request.replayed ? 200 : 201);
 }
 
 /* --- filling it --- */

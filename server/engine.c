@@ -381,6 +381,8 @@ static enum err handle(struct engine *e, struct engine_request *r)
         return on_stream(e, r);
     case ENGINE_STAGE:
         return on_stage(e, r);
+    case ENGINE_SCHEDULE:
+        return on_schedule(e, r);
     case ENGINE_TICK:
         return on_tick(e, &r->u.tick);
     case ENGINE_KINDS:

@@ -21,6 +21,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "server/store.h"
+#include "server/store_schedule.h"
 #include "server/store_stage.h"
 
 struct engine;
@@ -161,6 +162,7 @@ enum engine_kind {
     ENGINE_CURSOR,     /* hand out, acknowledge, rewind, delete */
     ENGINE_STREAM,     /* pause, resume, delete */
     ENGINE_STAGE,      /* units of a stage of a graph, and how far it is */
+    ENGINE_SCHEDULE,   /* make, change, delete */
     ENGINE_TICK,       /* time passes: expiries, slices of long jobs, clean-up. Once a second or sooner */
     ENGINE_KINDS
 };
@@ -230,6 +232,13 @@ struct engine_stage {
         ENGINE_STAGE_STARTS, /* what it waited for is done */
         ENGINE_STAGE_FAILS,  /* what it waited for has failed: cancelled */
     } then;
+};
+
+enum engine_schedule_verb { ENGINE_SCHEDULE_NEW, ENGINE_SCHEDULE_MOVE, ENGINE_SCHEDULE_DELETE };
+struct engine_schedule {
+    enum engine_schedule_verb verb;
+    struct store_schedule schedule; /* MOVE: as it shall be; ERR_CONFLICT when rev is not what is stored */
+    uint64_t ret_id;                /* NEW */
 };
 
 enum engine_batch_verb {
@@ -400,6 +409,7 @@ struct engine_request {
         struct engine_cursor cursor;
         struct engine_stream stream;
         struct engine_stage stage;
+        struct engine_schedule schedule;
         struct engine_tick tick;
     } u;
     /* Answer. */

@@ -273,6 +273,9 @@ enum err batch_do(struct engine *e, struct batch_mem *b, enum engine_batch_verb 
 enum err stage_keep(struct engine *e, uint32_t batch, const struct store_stage *from) NODISCARD;
 enum err on_stage(struct engine *e, struct engine_request *r) NODISCARD;
 
+/* engine_schedule.c */
+enum err on_schedule(struct engine *e, struct engine_request *r) NODISCARD;
+
 /* engine_failure.c */
 enum err batch_note_failure(struct engine *e, struct batch_mem *b, const struct store_note *note) NODISCARD;
 

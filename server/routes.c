@@ -53,6 +53,11 @@ const struct route routes[] = {
      NULL},
     {"POST", "/v1/units/*/*", ACCESS_SCIENTIST, SCOPE_SUBMIT, SMALL, false, api_unit_do, NULL},
 
+    {"GET", "/v1/schedules", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT, 0, false, api_schedules, NULL},
+    {"POST", "/v1/schedules", ACCESS_SCIENTIST, SCOPE_SUBMIT, BIG, false, api_schedule_post, NULL},
+    {"PATCH", "/v1/schedules/*", ACCESS_SCIENTIST, SCOPE_SUBMIT, SMALL, false, api_schedule_patch, NULL},
+    {"DELETE", "/v1/schedules/*", ACCESS_SCIENTIST, SCOPE_SUBMIT, 0, false, api_schedule_delete, NULL},
+
     {"GET", "/v1/streams", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT, 0, false, api_streams, NULL},
     {"GET", "/v1/streams/*", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT, 0, false, api_stream_get, NULL},
     {"POST", "/v1/streams/*", ACCESS_SCIENTIST, SCOPE_SUBMIT, PUBLISH_BYTES_MAX, false, api_stream_publish,

@@ -84,6 +84,7 @@ static enum err start_storage(struct server *s)
     TRY(store_reader_open(s->store, &s->tail_store));
     TRY(store_reader_open(s->store, &s->feed_store));
     TRY(store_reader_open(s->store, &s->graph_store));
+    TRY(store_reader_open(s->store, &s->timetable_store));
     TRY(store_reader_open(s->store, &s->upload_store));
     TRY(file_join(path, sizeof path, s->data, "blobs"));
     return blobs_open(path, s->settings.disk_free_min, &s->blobs);
@@ -137,6 +138,7 @@ static enum err start_threads(struct server *s)
     TRY(feed_start(&feed, &s->feed));
     struct graph_config graph = {.store = s->graph_store, .engine = s->thread, .blobs = s->blobs};
     TRY(graph_start(&graph, &s->graph));
+    TRY(timetable_start(s, s->timetable_store, &s->timetable));
     return deliver_start(&deliver, &s->deliver);
 }
 
@@ -199,6 +201,7 @@ static void stop_outbox(struct server *s)
     deliver_stop(deliver);
     feed_stop(feed);
     graph_stop(graph);
+    timetable_stop(s->timetable);
 }
 
 static void stop(struct server *s, struct pem *pem)
@@ -230,6 +233,7 @@ static void stop(struct server *s, struct pem *pem)
     store_close(s->tail_store);
     store_close(s->feed_store);
     store_close(s->graph_store);
+    store_close(s->timetable_store);
     store_close(s->judge_store);
     store_close(s->deliver_store);
     store_close(s->store);

@@ -21,6 +21,7 @@
 #include "server/store.h"
 #include "server/sweep.h"
 #include "server/tail.h"
+#include "server/timetable.h"
 #include "server/waiters.h"
 #include "server/workers.h"
 
@@ -28,7 +29,8 @@ struct server {
     struct settings settings;
     char data[2048]; /* the data folder */
     int lock_fd;
-    struct store *store, *judge_store, *deliver_store, *pulse_store, *tail_store, *feed_store, *graph_store;
+    struct store *store, *judge_store, *deliver_store, *pulse_store, *tail_store, *feed_store, *graph_store,
+        *timetable_store;
     struct store *upload_store; /* under upload_lock */
     pthread_mutex_t upload_lock;
     struct engine *engine;
@@ -43,6 +45,7 @@ struct server {
     struct deliver *deliver;
     struct feed *feed;
     struct graph *graph;
+    struct timetable *timetable;
     pthread_mutex_t hook_lock; /* the engine's hooks against the end of judge, deliver, feed and graph */
     struct sweep *sweep;
     struct pulse *pulse;

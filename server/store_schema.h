@@ -221,6 +221,19 @@
     X(LINE, next_line, INT)                                                                                  \
     X(TOTAL, total, INT)                                                                                     \
     X(WHY, why, TEXT)
+#define SCHEDULE_COLUMNS(X)                                                                                  \
+    X(ID, id, INT)                                                                                           \
+    X(DUE, due_ms, INT) /* when it is to be looked at; NULL: never */                                        \
+    X(USER, user_id, INT)                                                                                    \
+    X(REV, rev, INT)                                                                                         \
+    X(CRON, cron, TEXT)                                                                                      \
+    X(NEXT, next_ms, INT)                                                                                    \
+    X(PAUSED, paused, INT)                                                                                   \
+    X(BODY, body, TEXT)                                                                                      \
+    X(CREATED, created_ms, INT)                                                                              \
+    X(LAST, last_ms, INT)                                                                                    \
+    X(BATCH, last_batch, INT)                                                                                \
+    X(WHY, why, TEXT)
 #define SMALL_COLUMNS(X) X(BATCH, batch, INT) X(DIGEST, digest, BLOB) X(BYTES, bytes, BLOB)
 #define OUTBOX_COLUMNS(X)                                                                                    \
     X(ID, id, INT)                                                                                           \
@@ -250,7 +263,7 @@
     X(UNIT) X(CHUNK) X(LEASE) X(BATCH) X(HOST) X(HOST_STAT) X(VOLUNTEER) X(ACCOUNT) X(TOKEN) X(INVITATION)   \
     X(RELEASE) X(NOTE) X(FAILURE) X(DELIVERY) X(STREAM) X(SMALL) X(OUTBOX) X(REPLAY) X(AUDIT) X(SETTING)     \
     X(NUMBER) X(NAMED) X(RECORD) X(CURSOR) X(ROUTE) X(TRUST) X(ESCROW)                       \
-    X(STAGE)
+    X(STAGE) X(SCHEDULE)
 /* clang-format on */
 
 #define SCHEMA_COLUMN_UNIT(N, n, k)       UNIT_##N,
@@ -283,6 +296,7 @@
 #define SCHEMA_COLUMN_CURSOR(N, n, k)     CURSOR_##N,
 #define SCHEMA_COLUMN_ROUTE(N, n, k)      ROUTE_##N,
 #define SCHEMA_COLUMN_STAGE(N, n, k)      STAGE_##N,
+#define SCHEMA_COLUMN_SCHEDULE(N, n, k)   SCHEDULE_##N,
 
 #define X(T) enum { T##_COLUMNS(SCHEMA_COLUMN_##T) T##_COLUMN_COUNT };
 SCHEMA_TABLES(X)
@@ -317,12 +331,13 @@ enum { REPLAY_BY_AT };
 enum { NAMED_BY_NAME };
 enum { CURSOR_BY_BATCH };
 enum { STAGE_BY_ACTIVE, STAGE_BY_GRAPH };
+enum { SCHEDULE_BY_DUE };
 
 extern const struct db_table schema_unit, schema_chunk, schema_lease, schema_batch, schema_batch_live,
     schema_host, schema_host_stat, schema_volunteer, schema_account, schema_token, schema_invitation,
     schema_release, schema_note, schema_failure, schema_delivery, schema_stream, schema_small, schema_outbox,
     schema_replay, schema_audit, schema_setting, schema_number, schema_project, schema_named, schema_record,
-    schema_cursor, schema_route, schema_trust, schema_escrow, schema_stage;
+    schema_cursor, schema_route, schema_trust, schema_escrow, schema_stage, schema_schedule;
 
 /* The tables that this program's version has, in the order in which they came; NULL past the last. */
 const struct db_table *schema_table(uint32_t i);

@@ -55,6 +55,9 @@ enum write_kind {
     ROUTE_NEW,
     STAGE_NEW,
     STAGE_MOVE,
+    SCHEDULE_NEW,
+    SCHEDULE_MOVE,
+    SCHEDULE_END,
     RECORD_END,
     RECORD_NEW,   /* numbered at the flush */
     DELIVERY_NEW, /* numbered at the flush */

@@ -31,6 +31,11 @@
     X(cmd_dead)                                                                                              \
     X(cmd_graph_submit)                                                                                      \
     X(cmd_graph)                                                                                             \
+    X(cmd_schedule_new)                                                                                      \
+    X(cmd_schedule_ls)                                                                                       \
+    X(cmd_schedule_pause)                                                                                    \
+    X(cmd_schedule_resume)                                                                                   \
+    X(cmd_schedule_rm)                                                                                       \
     X(cmd_failures)                                                                                          \
     X(cmd_explain)                                                                                           \
     X(cmd_show)                                                                                              \
