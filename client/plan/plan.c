@@ -108,6 +108,8 @@ static void ended(struct plan *p, struct plan_job *j, const struct plan_event *e
 {
     if (j->state == PLAN_RUNNING)
         learn(p, ev->ran_ms);
+    if (p->part < 1 && p->cores_given > 0 && (j->state == PLAN_RUNNING || j->state == PLAN_STOPPING))
+        p->cores_given--; /* whose turn it is now, share.h says */
     if (j->state == PLAN_STOPPING && !j->give_back) {
         j->give_back = true; /* decide() forgets it */
         return;

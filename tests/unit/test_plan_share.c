@@ -129,6 +129,26 @@ static void of_its_runs_a_project_starts_as_many_as_it_was_given(void **state)
     assert_true(!p.jobs[1].held && p.jobs[2].state == PLAN_RUNNING && p.jobs[0].state == PLAN_READY);
 }
 
+static void of_several_projects_who_ends_a_run_gives_its_core_back(void **state)
+{
+    (void)state;
+    static struct plan p;
+    struct plan_actions out;
+    const double seconds[] = {10, 10};
+    const int64_t deadlines[] = {1000000, 2000000};
+    for (int alone = 0; alone < 2; alone++) {
+        plan_with(&p, seconds, deadlines, 2);
+        p.contacted_ms = p.refreshed_ms = 1;
+        p.ask_ms = INT64_MAX;
+        plan_step(&p,
+                  &(struct plan_event){.kind = PLAN_SHARE, .now_ms = 2, .cores = 1, .part = alone ? 1 : 0.5},
+                  &out);
+        assert_int_equal(p.jobs[0].state, PLAN_RUNNING);
+        plan_step(&p, &(struct plan_event){.kind = PLAN_ENDED, .now_ms = 3, .job = 0, .ran_ms = 1}, &out);
+        assert_int_equal(p.jobs[1].state, alone ? PLAN_RUNNING : PLAN_READY);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +160,7 @@ int main(void)
         cmocka_unit_test(over_a_day_each_gets_its_weights_part),
         cmocka_unit_test(nobody_saves_up_time_while_it_has_no_work),
         cmocka_unit_test(danger_is_what_the_share_alone_cannot_keep),
+        cmocka_unit_test(of_several_projects_who_ends_a_run_gives_its_core_back),
         cmocka_unit_test(of_its_runs_a_project_starts_as_many_as_it_was_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
