@@ -102,6 +102,8 @@ enum err loop_run(struct house *h, const char *control_path)
         e = control_open(control_path, &control);
     if (e == ERR_OK && control_path)
         e = page_new(&page);
+    if (e == ERR_OK && control_path) /* joined while nobody listened yet */
+        (void)!house_look_for_projects(h);
     if (e == ERR_OK)
         e = serve(h, control, page, signals);
     page_free(page);

@@ -16,8 +16,10 @@ def other(tmp_path_factory):
 
 
 def status(client):
-    done = client.call("status", "--json")
-    return json.loads(done.stdout) if done.returncode == 0 else None
+    def ask():
+        done = client.call("status", "--json")
+        return done.returncode == 0 and json.loads(done.stdout)
+    return eventually(ask, 10)
 
 
 def of(client, name):
