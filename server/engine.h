@@ -222,16 +222,17 @@ struct engine_units {
     uint32_t ret_next;
 };
 
+enum engine_stage_end {
+    ENGINE_STAGE_GOES_ON,
+    ENGINE_STAGE_CLOSES, /* all its units are there */
+    ENGINE_STAGE_STARTS, /* what it waited for is done */
+    ENGINE_STAGE_FAILS,  /* what it waited for has failed: cancelled */
+};
 struct engine_stage {
     struct store_stage stage; /* as it shall be; ERR_CONFLICT when rev is not what is stored */
     uint32_t first, count;    /* units, as in struct engine_units; count may be 0 */
     const struct text *specs;
-    enum {
-        ENGINE_STAGE_GOES_ON,
-        ENGINE_STAGE_CLOSES, /* all its units are there */
-        ENGINE_STAGE_STARTS, /* what it waited for is done */
-        ENGINE_STAGE_FAILS,  /* what it waited for has failed: cancelled */
-    } then;
+    enum engine_stage_end then;
 };
 
 enum engine_schedule_verb { ENGINE_SCHEDULE_NEW, ENGINE_SCHEDULE_MOVE, ENGINE_SCHEDULE_DELETE };

@@ -29,7 +29,7 @@ enum outcome graph_outcome(const struct store_unit *u)
 /* --- telling the engine --- */
 
 /* Somebody moved it meanwhile: the next look sees how it is. */
-static enum err tell(struct stage_work *w, int then)
+static enum err tell(struct stage_work *w, enum engine_stage_end then)
 {
     struct engine_request r = {.kind = ENGINE_STAGE, .arena = w->a};
     if (w->count > 0)
@@ -46,7 +46,7 @@ static enum err tell(struct stage_work *w, int then)
     return e;
 }
 
-static enum err end(struct stage_work *w, int then, const char *why)
+static enum err end(struct stage_work *w, enum engine_stage_end then, const char *why)
 {
     w->stage.active = false;
     w->stage.why = why;
