@@ -9,6 +9,8 @@
 #include "server/hook.h"
 #include "server/store_stream.h"
 #include "server/try.h"
+#include "server/unit_row.h"
+#include "wire/answer.h"
 #include "wire/batch_msg.h"
 #include "wire/order.h"
 
@@ -81,7 +83,7 @@ static enum err merge_limits(struct call *c, struct making *m)
     return check_most("wall_ms", (uint64_t)m->limits.wall_ms, (uint64_t)s->unit_wall_max_ms);
 }
 
-static enum err check_inputs(struct call *c, const struct file_ref *inputs, uint32_t count, const char *where)
+static enum err check_inputs(struct call *c, const struct file_ref *inputs, uint32_t count, const char *what)
 {
     char hex[DIGEST_TEXT_BYTES];
     for (uint32_t i = 0; i < count; i++) {
@@ -89,12 +91,12 @@ static enum err check_inputs(struct call *c, const struct file_ref *inputs, uint
         enum err e = blob_find(c->server->blobs, &inputs[i].sha256, &bytes);
         digest_text(&inputs[i].sha256, hex);
         if (e == ERR_MISSING)
-            return err_set(e, "%sinput %.200s: its bytes (%s) are not here: upload them first", where,
+            return err_set(e, "%s %.200s: its bytes (%s) are not here: upload them first", what,
                            inputs[i].path, hex);
         TRY(e);
         if (bytes != inputs[i].bytes)
-            return err_set(ERR_INVALID, "%sinput %.200s has %" PRIu64 " bytes, not %" PRIu64, where,
-                           inputs[i].path, bytes, inputs[i].bytes);
+            return err_set(ERR_INVALID, "%s %.200s has %" PRIu64 " bytes, not %" PRIu64, what, inputs[i].path,
+                           bytes, inputs[i].bytes);
     }
     return ERR_OK;
 }
@@ -260,7 +262,7 @@ enum err api_batch_make(struct call *c, uint32_t *ret_batch)
     TRY(manifest_parse(m->releases[0].manifest.data, m->releases[0].manifest.len, a, &m->manifest));
     TRY(merge_limits(c, m));
     TRY(check_command(m));
-    TRY(check_inputs(c, m->q.inputs, m->q.input_count, ""));
+    TRY(check_inputs(c, m->q.inputs, m->q.input_count, "input"));
     TRY(fill_order(c, m));
     c->request.kind = ENGINE_BATCH;
     TRY(fill_batch(c, m, &q->batch));
@@ -320,6 +322,22 @@ static enum err print_tail(struct arena *a, const struct unit_line *line, struct
     return ret->data ? ERR_OK : ERR_NOMEM;
 }
 
+/* Files that are compared otherwise than by their digests must be here. */
+static enum err take_known(struct call *c, const struct store_batch *b, const struct unit_line *u,
+                           struct text *tail)
+{
+    BUF_AUTO struct buf manifest = {0}, text = {0};
+    TRY(answer_print(u->known, u->known_count, &manifest));
+    if (b->rules.compare == WU_COMPARE_JUDGE) {
+        TRY(check_inputs(c, u->known, u->known_count, "known output"));
+        TRY(hold_inputs(c, b->id, u->known, u->known_count));
+    }
+    struct text known = {.data = buf_text(&manifest), .len = (uint32_t)manifest.len};
+    TRY(buf_add(&text, tail->data, tail->len));
+    TRY(unit_known_add(&known, &text));
+    return keep_text(&c->http->arena, &text, tail);
+}
+
 static enum err take_line(struct call *c, struct filling *f, const struct store_batch *b, const char *line,
                           size_t len)
 {
@@ -329,9 +347,13 @@ static enum err take_line(struct call *c, struct filling *f, const struct store_
     if (u.input_count + f->order.input_count > WU_INPUTS_MAX)
         return err_set(ERR_LIMIT, "a unit has at most %d inputs, its batch's included", WU_INPUTS_MAX);
     TRY(template_check(f->order.command, f->order.command_count, u.vars, u.var_count));
-    TRY(check_inputs(c, u.inputs, u.input_count, ""));
+    TRY(check_inputs(c, u.inputs, u.input_count, "input"));
     TRY(hold_inputs(c, b->id, u.inputs, u.input_count));
-    return print_tail(a, &u, &f->specs[f->count++]);
+    TRY(print_tail(a, &u, &f->specs[f->count]));
+    if (u.known_count)
+        TRY(take_known(c, b, &u, &f->specs[f->count]));
+    f->count++;
+    return ERR_OK;
 }
 
 static enum err take_lines(struct call *c, struct filling *f, const struct store_batch *b)

@@ -123,6 +123,10 @@ static enum err unit_write(struct call *c, const struct seen *s, struct json_out
         json_out_null(o, "canonical");
         json_out_null(o, "outputs");
     }
+    if (s->unit.known.len > 0) {
+        struct digest known = hash_bytes(s->unit.known.data, s->unit.known.len);
+        digest_write(o, "known", &known);
+    }
     json_out_i64(o, "base_ms", s->batch.created_ms);
     rules_write(o, &wu->rules);
     json_out_bool(o, "purged", wu->purged);
@@ -175,8 +179,11 @@ static enum err explain_open(const struct seen *s, int64_t now_ms, struct buf *o
     char left[48];
     for (uint32_t i = 0; i < wu->attempt_count; i++)
         count[wu->attempts[i].state]++;
-    TRY(buf_printf(out, "It needs %u equal answers and has %u.", wu->rules.quorum,
-                   count[ATTEMPT_REPORTED] + count[ATTEMPT_VALID]));
+    if (s->unit.known.len > 0)
+        TRY(buf_add_text(out, "Its answer is known: each one that comes is compared with it."));
+    else
+        TRY(buf_printf(out, "It needs %u equal answers and has %u.", wu->rules.quorum,
+                       count[ATTEMPT_REPORTED] + count[ATTEMPT_VALID]));
     if (count[ATTEMPT_UNSENT])
         TRY(buf_printf(out, " %u attempt%s for a host%s.", count[ATTEMPT_UNSENT],
                        count[ATTEMPT_UNSENT] == 1 ? " waits" : "s wait",

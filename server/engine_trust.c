@@ -331,7 +331,8 @@ static enum err on_ended(struct engine *e, struct batch_mem *b, const struct wu 
     if (a->audit)
         return ERR_OK; /* who checks others has shown nothing of his own */
     entry_set(t, u->wu.id, u->wu.state == WU_PROVISIONAL, false);
-    if (a->state == ATTEMPT_VALID && voices(&u->wu) >= 2)
+    bool proven = u->wu.rules.compare == WU_COMPARE_CHECK;
+    if (a->state == ATTEMPT_VALID && (proven || voices(&u->wu) >= 2))
         trust_passed(&t->trust, e->now_ms);
     touch(e, h, t);
     return ripen(e, t);
@@ -415,7 +416,7 @@ enum err trust_follow(struct engine *e, struct batch_mem *b, struct unit_mem *u,
 enum err trust_leased(struct engine *e, struct batch_mem *b, const struct unit_mem *u, struct host_mem *h)
 {
     struct trust_mem *t;
-    if (b->b.rules.escrow == WU_ESCROW_NONE || u->wu.needed >= 2 || u->wu.state != WU_OPEN)
+    if (u->wu.rules.escrow == WU_ESCROW_NONE || u->wu.needed >= 2 || u->wu.state != WU_OPEN)
         return ERR_OK;
     TRY(trust_find(e, h, app_of(b), &t));
     /* Its answer will be confirmed in any case, so the second host may as well begin now. */

@@ -33,7 +33,7 @@ static enum err fill(struct batch_mem *b, const struct store_unit_row *row, stru
     u->hr = row->hr;
     u->wake_ms = row->waking ? row->wake_ms : INT64_MAX;
     u->wu.id = row->id;
-    u->wu.rules = b->b.rules;
+    u->wu.rules = unit_rules(&b->b.rules, &row->spec);
     if (row->life.len == 0) {
         TRY(store_unit_fresh(&u->wu));
     } else {

@@ -38,6 +38,7 @@ struct bench { /* one unit on the judge's bench */
     struct manifest app;
     struct digest bundle;
     struct judge_answer answers[ATTEMPTS_MAX];
+    struct judge_answer known; /* of a unit whose answer is */
 };
 
 static enum err same_file(const struct bench *b, const struct file_ref *p, const struct file_ref *q,
@@ -66,9 +67,9 @@ static enum err same_numbers(const struct bench *b, const struct judge_answer *x
     return ERR_OK;
 }
 
-static enum err compare(const struct bench *b, uint32_t x, uint32_t y, enum judge_verdict *ret)
+static enum err compare(const struct bench *b, const struct judge_answer *p, const struct judge_answer *q,
+                        enum judge_verdict *ret)
 {
-    const struct judge_answer *p = &b->answers[x], *q = &b->answers[y];
     const struct judge_config *c = &b->judge->config;
     bool same = false;
     if (b->app.compare == COMPARE_VALIDATOR) {
@@ -126,7 +127,7 @@ static enum err place(const struct bench *b, struct grouping *g, uint32_t i)
         enum judge_verdict verdict;
         if (g->groups[g->heads[h]] == WU_GROUP_UNUSABLE)
             continue;
-        TRY(compare(b, g->heads[h], i, &verdict));
+        TRY(compare(b, &b->answers[g->heads[h]], &b->answers[i], &verdict));
         if (verdict == JUDGE_UNUSABLE_A && is_late)
             return err_set(ERR_INVALID, "the validator calls the accepted answer unusable");
         if (verdict == JUDGE_UNUSABLE_A)
@@ -190,7 +191,21 @@ static enum err load_app(struct bench *b, const struct store_batch *batch)
     return ERR_OK;
 }
 
-/* Each answer by itself, by the app's own program. */
+/* Is the answer the known one, as the app compares answers? */
+static enum err check_known(const struct bench *b, const struct judge_answer *answer, bool *ret_right)
+{
+    enum judge_verdict verdict = JUDGE_DIFFERENT;
+    *ret_right = digest_eq(&answer->digest, &b->known.digest);
+    if (*ret_right || answer->clashes || b->app.compare == COMPARE_DIGEST)
+        return ERR_OK;
+    TRY(compare(b, &b->known, answer, &verdict));
+    *ret_right = verdict == JUDGE_SAME;
+    return verdict == JUDGE_UNUSABLE_A
+               ? err_set(ERR_INVALID, "the validator calls the unit's known answer unusable")
+               : ERR_OK;
+}
+
+/* Each answer by itself: against the known one, or (unit not NULL) by the app's own program. */
 static enum err check(struct bench *b, const struct judge_unit *unit, struct engine_judged *ret)
 {
     const struct wu *wu = &b->unit.wu;
@@ -201,7 +216,8 @@ static enum err check(struct bench *b, const struct judge_unit *unit, struct eng
             continue;
         TRY(load(b, i, ret));
         if (!truth)
-            TRY(judge_unit_check(unit, &b->answers[i], &right));
+            TRY(unit ? judge_unit_check(unit, &b->answers[i], &right)
+                     : check_known(b, &b->answers[i], &right));
         ret->groups[i] = right ? 1 : WU_GROUP_UNUSABLE;
     }
     return ERR_OK;
@@ -213,6 +229,11 @@ static enum err judge(struct bench *b, const struct store_batch *batch, struct e
     const struct judge_validator v = {b->judge->folder, c->blobs, c->validator_cpu_ms, c->validator_wall_ms};
     struct judge_unit unit = {.from = &b->from, .validator = &v, .app = &b->app, .bundle = &b->bundle};
     bool audit = b->unit.wu.state == WU_PROVISIONAL;
+    if (b->unit.known.len > 0) {
+        struct digest digest = hash_bytes(b->unit.known.data, b->unit.known.len);
+        TRY(judge_answer_read_manifest(&b->from, &digest, &b->unit.known, &b->known));
+        return check(b, NULL, ret);
+    }
     if (!audit && batch_rules_policy(&batch->rules) != BATCH_POLICY_CHECKER)
         return group(b, ret);
     TRY(judge_unit_load(&unit, &b->unit, batch));

@@ -31,15 +31,21 @@ static void measure(struct judge_answer *a)
     }
 }
 
+enum err judge_answer_read_manifest(const struct judge_source *from, const struct digest *digest,
+                                    const struct text *manifest, struct judge_answer *ret)
+{
+    *ret = (struct judge_answer){.digest = *digest};
+    TRY(answer_parse(manifest->data, manifest->len, from->arena, &ret->files, &ret->count));
+    measure(ret);
+    return ERR_OK;
+}
+
 enum err judge_answer_load(const struct judge_source *from, const struct digest *digest,
                            struct judge_answer *ret)
 {
     struct text manifest;
     TRY(store_small_get(from->store, from->arena, from->batch, digest, &manifest));
-    *ret = (struct judge_answer){.digest = *digest};
-    TRY(answer_parse(manifest.data, manifest.len, from->arena, &ret->files, &ret->count));
-    measure(ret);
-    return ERR_OK;
+    return judge_answer_read_manifest(from, digest, &manifest, ret);
 }
 
 /* A small output came inside the report or, as any other, as a blob; an empty text's data is NULL then. */

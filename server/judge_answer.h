@@ -29,6 +29,9 @@ struct judge_source {
 /* The manifest of an answer. ERR_MISSING when it is not there. */
 enum err judge_answer_load(const struct judge_source *from, const struct digest *digest,
                            struct judge_answer *ret) NODISCARD;
+/* The same from its text. */
+enum err judge_answer_read_manifest(const struct judge_source *from, const struct digest *digest,
+                                    const struct text *manifest, struct judge_answer *ret) NODISCARD;
 /* One output's bytes, added to out; ERR_LIMIT over bytes_max, ERR_MISSING when the blob is not there. */
 enum err judge_answer_read(const struct judge_source *from, const struct file_ref *file, size_t bytes_max,
                            struct buf *out) NODISCARD;

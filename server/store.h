@@ -209,8 +209,9 @@ struct store_batch {
 const char *store_batch_state(const struct store_batch *b);
 
 struct store_unit {
-    struct wu wu;        /* with its batch's rules */
+    struct wu wu;        /* with its rules (unit_rules()) */
     struct text spec;    /* the exact text that is signed and sent */
+    struct text known;   /* the manifest of the answer it must have; empty: nobody knows */
     struct text history; /* lines of rules/wu_history.h, each ended by a line feed, relative to the batch's
                             created_ms */
     struct store_attempt_use {

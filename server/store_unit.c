@@ -211,8 +211,11 @@ static enum err finish_unit(struct arena *a, const struct store_batch *b, const 
     struct unit_array array = {.is_array = b->array, .first = b->array_first, .step = b->array_step};
     memset(ret, 0, sizeof *ret);
     ret->wu.id = raw->id;
-    ret->wu.rules = b->rules;
+    struct text known = unit_known(&raw->spec);
+    ret->wu.rules = unit_rules(&b->rules, &raw->spec);
     TRY(decode(raw, &ret->wu));
+    ret->known = (struct text){.data = arena_bytes(a, known.data, known.len), .len = known.len};
+    TRY(ret->known.data ? ERR_OK : ERR_NOMEM);
     TRY(unit_spec(raw->id, &array, &raw->spec, &text));
     TRY(set_text(a, &text, &ret->spec));
     buf_clear(&text);

@@ -1,14 +1,47 @@
 #include "server/unit_row.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+static uint32_t spec_len(const struct text *tail)
+{
+    const char *newline = tail->len ? memchr(tail->data, '\n', tail->len) : NULL;
+    return newline ? (uint32_t)(newline - tail->data) : tail->len;
+}
+
+enum err unit_known_add(const struct text *manifest, struct buf *tail)
+{
+    enum err e = buf_add_char(tail, '\n');
+    return e == ERR_OK ? buf_add(tail, manifest->data, manifest->len) : e;
+}
+
+struct text unit_known(const struct text *tail)
+{
+    uint32_t len = spec_len(tail);
+    if (len == tail->len)
+        return (struct text){.data = "", .len = 0};
+    return (struct text){.data = tail->data + len + 1, .len = tail->len - len - 1};
+}
+
+struct wu_rules unit_rules(const struct wu_rules *of_batch, const struct text *tail)
+{
+    struct wu_rules r = *of_batch;
+    if (unit_known(tail).len == 0)
+        return r;
+    r.quorum = 1;
+    r.compare = WU_COMPARE_CHECK;
+    r.escrow = WU_ESCROW_NONE;
+    return r;
+}
 
 enum err unit_spec(wu_id id, const struct unit_array *array, const struct text *tail, struct buf *out)
 {
     char name[ID_TEXT_BYTES];
+    uint32_t len = spec_len(tail);
     wu_id_text(id, name);
-    if (tail->len > 0) {
+    if (len > 0) {
         enum err e = buf_printf(out, "{\"unit\":\"%s\",", name);
-        return e == ERR_OK ? buf_add(out, tail->data, tail->len) : e;
+        return e == ERR_OK ? buf_add(out, tail->data, len) : e;
     }
     if (!array->is_array)
         return err_set(ERR_CORRUPT, "unit %s has no spec", name);

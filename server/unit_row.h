@@ -17,6 +17,15 @@ struct unit_array {
 enum err unit_spec(wu_id id, const struct unit_array *array, const struct text *tail,
                    struct buf *out) NODISCARD;
 
+/* A unit whose answer is known beforehand (a ringer) has that answer's manifest (wire/answer.h) behind its
+ * tail, after a newline. Hosts are never sent it. */
+enum err unit_known_add(const struct text *manifest, struct buf *tail) NODISCARD;
+/* Points into tail; empty when the unit's answer is not known. */
+struct text unit_known(const struct text *tail);
+/* The rules of one unit: its batch's, but a known answer takes the place of a quorum and of an escrow. Each
+ * answer is looked at by itself, so that a wrong one is proven. */
+struct wu_rules unit_rules(const struct wu_rules *of_batch, const struct text *tail);
+
 /* What each attempt used: records that are appended one after the other; a later one of the same attempt
  * counts. */
 #define UNIT_USE_BYTES_MAX 32

@@ -34,6 +34,9 @@ static const struct cli_option options[] = {
     {"sweep", 's', "NAME=A,B,C", "every value (or A..B[:STEP]) with every other; {NAME} is the value", NULL,
      true},
     {"input", 'i', "FILE[=PATH]", "a file for every unit; with {NAME} in it, another for each", NULL, true},
+    {"known", 0, "FILE[=PATH]",
+     "known answers: where a unit's FILE ({} in it) is there, it is the output PATH of its right answer",
+     NULL, true},
     {"stdin", 0, "PATH", "the input that becomes standard input", NULL, false},
     {"env", 'e', "NAME=VALUE", "set in the program's environment", NULL, true},
     {"limit", 'l', "NAME=VALUE", "cpu=1h, wall=2h, memory=1G, disk=1G, output=10M, processes=8", NULL, true},
@@ -260,6 +263,9 @@ static enum err submit_all(struct submit *s)
     struct cli *c = s->cli;
     if (args_flag(s->args, "dry-run"))
         return dry_run(s);
+    if (args_flag(s->args, "local") && s->known_templates)
+        return err_set(ERR_INVALID,
+                       "--known is how a project finds out wrong hosts: leave it out with --local");
     if (args_flag(s->args, "local"))
         return submit_local(s);
     if (args_flag(s->args, "bundle") || args_flag(s->args, "jobs") || args_flag(s->args, "out"))
@@ -284,6 +290,10 @@ static enum err submit_all(struct submit *s)
     else
         cli_say(c, "batch %s: %llu units; dugnad watch %s, dugnad results %s --out DIR", batch,
                 (unsigned long long)s->units.count, batch, batch);
+    if (s->known_templates && s->known_units == 0)
+        cli_say(c, "no unit's answer is known: none of the files that --known names is there");
+    else if (s->known_templates)
+        cli_say(c, "the right answers of %llu of these units are known", (unsigned long long)s->known_units);
     if (!c->quiet && !c->json)
         tell_price(c, batch);
     return args_flag(s->args, "watch") ? watch_batch(c, batch, 0) : ERR_OK;

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/str.h"
@@ -109,6 +110,35 @@ static enum err unit_inputs(struct submit *s, const char *file, const struct var
     return e;
 }
 
+/* The right answer of a unit, if all its files are there: some of them alone are an oversight. */
+static enum err unit_known(struct submit *s, const struct variable *vars, uint32_t var_count, bool upload,
+                           struct arena *a, struct unit_line *u)
+{
+    const char *text = NULL, *from = NULL, *there = NULL, *missing = NULL;
+    enum err e = ERR_OK;
+    if (!(u->known = arena_array(a, s->known_templates + 1, sizeof *u->known)))
+        return ERR_NOMEM;
+    for (uint32_t i = 0; i < s->known_templates && e == ERR_OK; i++) {
+        struct file_ref *out = &u->known[u->known_count];
+        if ((e = fill(s->known[i], vars, var_count, a, &text)) != ERR_OK ||
+            (e = parts_file("known", text, a, &from, &out->path)) != ERR_OK)
+            break;
+        if (access(from, F_OK) != 0) {
+            missing = from;
+            continue;
+        }
+        there = from;
+        u->known_count++;
+        e = submit_file(s, from, upload, out);
+    }
+    if (e == ERR_OK && there && missing)
+        e = err_set(ERR_MISSING,
+                    "--known: %.200s is there but %.200s is not: an answer is known whole or not", there,
+                    missing);
+    s->known_units += upload && u->known_count > 0;
+    return e;
+}
+
 /* name and stem go along only where the command uses them: every byte here is stored for every unit. */
 static uint32_t needed_vars(const struct submit *s, struct variable *vars, uint32_t count)
 {
@@ -131,6 +161,8 @@ enum err submit_line(struct submit *s, uint64_t i, bool upload, struct buf *out)
     enum err e = units_vars(&s->units, i, &a, vars, &count, &file);
     if (e == ERR_OK)
         e = unit_inputs(s, file, vars, count, upload, &a, &u);
+    if (e == ERR_OK)
+        e = unit_known(s, vars, count, upload, &a, &u);
     u.var_count = needed_vars(s, vars, count);
     if (e == ERR_OK)
         e = template_check(s->request.command, s->request.command_count, vars, u.var_count);
@@ -163,6 +195,22 @@ static enum err sort_inputs(struct submit *s)
     if (e == ERR_OK && count + 1 > WU_INPUTS_MAX)
         e = err_set(ERR_LIMIT, "more than %d inputs: pack them into one archive", WU_INPUTS_MAX - 1);
     return e;
+}
+
+static enum err read_known(struct submit *s)
+{
+    uint32_t count = args_count(s->args, "known");
+    const char *text;
+    if (!(s->known = arena_array(&s->cli->arena, count + 1, sizeof *s->known)))
+        return ERR_NOMEM;
+    for (uint32_t i = 0; (text = args_each(s->args, "known", i)); i++) {
+        if (!strchr(text, '{'))
+            return err_set(ERR_INVALID,
+                           "--known %.200s has no {NAME} in it: each unit has an answer of its own", text);
+        s->known[s->known_templates++] = text;
+    }
+    return count > WU_OUTPUTS_MAX ? err_set(ERR_LIMIT, "more than %d outputs with --known", WU_OUTPUTS_MAX)
+                                  : ERR_OK;
 }
 
 static enum err read_rules(const struct args *a, struct batch_rules *r)
@@ -288,14 +336,16 @@ enum err submit_open(struct submit *s, struct cli *c, const struct args *a)
     if (!s->files)
         return err_set(ERR_NOMEM, "out of memory");
     if ((e = read_request(s)) != ERR_OK || (e = units_open(a, &c->arena, &s->units)) != ERR_OK ||
-        (e = sort_inputs(s)) != ERR_OK || (e = check_stdin(s)) != ERR_OK)
+        (e = sort_inputs(s)) != ERR_OK || (e = check_stdin(s)) != ERR_OK || (e = read_known(s)) != ERR_OK)
         return e;
-    if (s->request.from_stream && (s->units.kind != UNITS_ONE || s->units.sweep_count || s->template_count))
+    if (s->request.from_stream &&
+        (s->units.kind != UNITS_ONE || s->units.sweep_count || s->template_count || s->known_templates))
         return err_set(
             ERR_INVALID,
             "--from-stream is where the units come from: no --array, --each-line, --glob, --from-json, "
-            "--from-csv, --sweep or --input with {NAME} beside it");
-    s->array = s->units.kind == UNITS_NUMBERS && s->units.sweep_count == 0 && s->template_count == 0;
+            "--from-csv, --sweep, --known or --input with {NAME} beside it");
+    s->array = s->units.kind == UNITS_NUMBERS && s->units.sweep_count == 0 && s->template_count == 0 &&
+               s->known_templates == 0;
     if (s->array) {
         s->request.has_array = true;
         s->request.first = s->units.first;

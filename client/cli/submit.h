@@ -19,7 +19,10 @@ struct submit {
     struct units units;
     const char **templates; /* --input FILE[=PATH] with {NAME} in it: one file for each unit */
     uint32_t template_count;
-    bool array; /* the server makes the units */
+    const char **known; /* --known FILE[=PATH]: the outputs of a unit's right answer, where these files are */
+    uint32_t known_templates;
+    uint64_t known_units; /* sent so far */
+    bool array;           /* the server makes the units */
     struct show_bar bar;
     uint64_t uploaded_bytes, uploaded_files;
 };

@@ -45,6 +45,37 @@ static void assert_indexes(struct rows *r, const uint32_t *wanted, uint32_t coun
     assert_indexes((r), (const uint32_t[]){__VA_ARGS__},                                                     \
                    sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t))
 
+/* An answer that is known takes the place of the quorum, and is no part of what hosts are sent. */
+static void a_unit_whose_answer_is_known_has_rules_of_its_own_and_the_same_spec(void **state)
+{
+    struct world w;
+    struct store_unit u;
+    struct buf tails[2] = {{0}, {0}};
+    struct text manifest = text_of("{\"outputs\":[]}");
+    world_open(&w, state);
+    struct store_batch b = world_batch(5, 1);
+    b.rules.quorum = 2;
+    world_batch_new(&w, &b, true);
+    assert_ok(buf_add_text(&tails[1], "\"vars\":{},\"inputs\":[]}"));
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_ok(unit_known_add(&manifest, &tails[i]));
+        struct text tail = {.data = tails[i].data, .len = (uint32_t)tails[i].len};
+        store_set_unit_new(w.set, wu_id_make(5, i), &tail);
+        world_write(&w);
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_ok(store_unit_get(w.store, &w.arena, wu_id_make(5, i), &u));
+        assert_text(u.spec, i ? "{\"unit\":\"5.1\",\"vars\":{},\"inputs\":[]}"
+                              : "{\"unit\":\"5.0\",\"vars\":{\"\":\"-10\"},\"inputs\":[]}");
+        assert_text(u.known, "{\"outputs\":[]}");
+        assert_int_equal(u.wu.rules.quorum, 1);
+        assert_int_equal(u.wu.rules.compare, WU_COMPARE_CHECK);
+        assert_int_equal(u.wu.attempt_count, 3);
+        buf_done(&tails[i]);
+    }
+    world_close(&w);
+}
+
 static void a_unit_that_was_submitted_is_open_and_has_its_spec_and_first_line(void **state)
 {
     struct world w;
@@ -66,6 +97,7 @@ static void a_unit_that_was_submitted_is_open_and_has_its_spec_and_first_line(vo
     assert_text(u.history, "[\"submit\",0]\n");
     assert_ok(store_unit_get(w.store, &w.arena, wu_id_make(5, 3), &u));
     assert_text(u.spec, "{\"unit\":\"5.3\",\"vars\":{\"x\":\"blåbær\"},\"inputs\":[]}");
+    assert_int_equal(u.known.len, 0);
     assert_err(store_unit_get(w.store, &w.arena, wu_id_make(5, 1), &u), ERR_MISSING);
     assert_non_null(strstr(err_text(), "5.1"));
     assert_err(store_unit_get(w.store, &w.arena, wu_id_make(6, 0), &u), ERR_MISSING);
@@ -476,6 +508,7 @@ static void deliveries_are_numbered_within_each_stream_in_the_order_they_were_to
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_unit_whose_answer_is_known_has_rules_of_its_own_and_the_same_spec),
         cmocka_unit_test(a_unit_that_was_submitted_is_open_and_has_its_spec_and_first_line),
         cmocka_unit_test(a_units_life_history_and_use_grow_with_each_change),
         cmocka_unit_test(the_engine_reads_units_by_id_and_by_range),

@@ -115,6 +115,25 @@ static void two_hosts_with_the_same_wrong_answer_lie(void **state)
     assert_int_equal(trust_fault(&t, true, 0), TRUST_BAN);
 }
 
+/* Two votes against one prove nothing; a checker or a known answer does. */
+static void the_same_wrong_answer_is_a_lie_only_where_it_is_proven_wrong(void **state)
+{
+    (void)state;
+    struct wu before = {.state = WU_JUDGING, .canonical = -1, .attempt_count = 3};
+    for (uint32_t i = 0; i < 3; i++)
+        before.attempts[i] = (struct attempt){.host_id = i + 1, .owner_id = i + 1, .answer.bytes = {i < 2}};
+    struct wu after = before;
+    after.state = WU_ACCEPTED;
+    after.canonical = 2;
+    after.attempts[0].state = after.attempts[1].state = ATTEMPT_INVALID;
+    after.attempts[2].state = ATTEMPT_VALID;
+    assert_false(trust_is_agreed(&before, &after, 0));
+    after.rules.compare = WU_COMPARE_CHECK;
+    assert_true(trust_is_agreed(&before, &after, 0));
+    after.attempts[1].owner_id = 1;
+    assert_false(trust_is_agreed(&before, &after, 0));
+}
+
 static void what_is_overdue_is_confirmed_unless_the_host_has_a_long_clean_past(void **state)
 {
     (void)state;
@@ -245,6 +264,7 @@ int main(void)
         cmocka_unit_test(who_is_found_wrong_begins_again_and_is_watched_and_at_last_banned),
         cmocka_unit_test(faults_far_apart_are_a_machines_and_ban_nobody),
         cmocka_unit_test(two_hosts_with_the_same_wrong_answer_lie),
+        cmocka_unit_test(the_same_wrong_answer_is_a_lie_only_where_it_is_proven_wrong),
         cmocka_unit_test(what_is_overdue_is_confirmed_unless_the_host_has_a_long_clean_past),
         cmocka_unit_test(an_answer_is_final_when_enough_later_ones_are_in_and_no_check_near_it_is_open),
         cmocka_unit_test(hosts_of_one_owner_network_or_burst_do_not_check_each_other),

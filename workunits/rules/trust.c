@@ -131,8 +131,9 @@ bool trust_is_agreed(const struct wu *before, const struct wu *after, uint32_t i
         same = same || (k != i && !o->audit && o->state == ATTEMPT_INVALID && o->owner_id != a->owner_id &&
                         digest_eq(&o->answer, &a->answer));
     }
-    bool proven = before->state == WU_PROVISIONAL && before->audit_count > 0 &&
-                  after->attempts[before->canonical].state == ATTEMPT_INVALID;
+    bool audited = before->state == WU_PROVISIONAL && before->audit_count > 0 &&
+                   after->attempts[before->canonical].state == ATTEMPT_INVALID;
+    bool proven = audited || after->rules.compare == WU_COMPARE_CHECK;
     return !a->audit && same && (proven || voices >= 3);
 }
 

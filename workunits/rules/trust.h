@@ -94,8 +94,9 @@ enum trust_sentence { TRUST_QUARANTINE, TRUST_BAN };
 enum trust_sentence trust_fault(struct host_trust *t, bool agreed, int64_t now_ms);
 
 /* Attempt i has just been found wrong, in the step from before to after: did another owner's host give the
- * same wrong answer, and is it proven (by an audit that the server judged) or the word of three others? A
- * vote of two against two proves nothing: liars must not be able to have honest hosts banned. */
+ * same wrong answer, and is it proven (by an audit that the server judged, a checker or a known answer) or
+ * the word of three others? A vote of two against two proves nothing: liars must not be able to have honest
+ * hosts banned. */
 bool trust_is_agreed(const struct wu *before, const struct wu *after, uint32_t i);
 
 /* An answer in escrow. */

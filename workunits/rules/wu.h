@@ -109,7 +109,8 @@ enum wu_failure {
 enum wu_compare {
     WU_COMPARE_DIGEST, /* equal digests are equal answers: compared inside the step */
     WU_COMPARE_JUDGE,  /* numeric tolerance or the app's validator: the step asks for WU_FX_JUDGE */
-    WU_COMPARE_CHECK,  /* each answer by itself, by the app's checker: as WU_COMPARE_JUDGE for the step */
+    WU_COMPARE_CHECK,  /* each answer by itself, by the app's checker or against the answer that is known: as
+                          WU_COMPARE_JUDGE for the step */
     WU_COMPARES
 };
 

@@ -303,23 +303,30 @@ enum err unit_line_write(const struct unit_line *u, struct buf *out)
     json_out_object(&o, NULL);
     variables_write(&o, "vars", u->vars, u->var_count);
     file_refs_write(&o, "inputs", u->inputs, u->input_count);
+    if (u->known_count)
+        file_refs_write(&o, "known", u->known, u->known_count);
     json_out_close(&o);
     return json_out_end(&o);
 }
 
 enum err unit_line_parse(const char *line, size_t len, struct arena *a, struct unit_line *ret)
 {
-    static const char *const fields[] = {"vars", "inputs"};
+    static const char *const fields[] = {"vars", "inputs", "known"};
     JSON_AUTO struct json_doc *doc = NULL;
     struct unit_line u = {0};
     enum err e = json_parse(line, len, WU_SPEC_BYTES_MAX, &doc);
     if (e != ERR_OK)
         return e;
     const struct json *root = json_root(doc);
-    if ((e = json_only(root, "", fields, 2)) != ERR_OK ||
+    if ((e = json_only(root, "", fields, 3)) != ERR_OK ||
         (e = variables_read(root, "", "vars", VARIABLES_MAX, a, &u.vars, &u.var_count)) != ERR_OK ||
         (e = file_refs_read(root, "", "inputs", WU_INPUTS_MAX, a, &u.inputs, &u.input_count)) != ERR_OK)
         return e;
+    if (json_field(root, "known") &&
+        (e = file_refs_read(root, "", "known", WU_OUTPUTS_MAX, a, &u.known, &u.known_count)) != ERR_OK)
+        return e;
+    if (json_field(root, "known") && u.known_count == 0)
+        return err_set(ERR_INVALID, "known is empty: name the outputs of the right answer, or leave it out");
     *ret = u;
     return ERR_OK;
 }

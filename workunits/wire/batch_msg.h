@@ -78,6 +78,8 @@ struct unit_line {
     uint32_t var_count;
     struct file_ref *inputs;
     uint32_t input_count;
+    struct file_ref *known; /* the outputs of the right answer, where it is known; 0: it is not */
+    uint32_t known_count;
 };
 
 enum err batch_request_write(const struct batch_request *r, struct buf *out) NODISCARD;
