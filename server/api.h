@@ -137,6 +137,8 @@ enum err api_outputs_write(struct call *c, struct json_out *o, uint32_t batch, c
 /* One unit as GET /v1/units/U has it, but for what hosts said of failures. */
 enum err api_unit_write(struct call *c, const struct store_batch *b, wu_id id, struct json_out *o) NODISCARD;
 void api_batch_write(struct call *c, struct json_out *o, const struct store_batch *b);
+/* Every outcome is handed on, and none is to come. */
+bool api_batch_is_complete(const struct store_batch *b);
 /* The name of a user, nothing where there is none. */
 void api_user_name(struct call *c, struct json_out *o, const char *key, uint64_t id);
 /* The body as one JSON object, its document freed by the caller. */

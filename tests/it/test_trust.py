@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from grid import BIN, digest, eventually
+from grid import BIN, Grid, digest, eventually
 
 ITEMS = 60
 MASK = (1 << 64) - 1
@@ -170,6 +170,19 @@ def test_once_believes_every_answer_and_gives_an_owner_all(grid):
 def test_policies_that_cannot_be_are_refused_with_the_reason(grid, app, rules, says):
     reply = grid.api.ask("POST", "/v1/batches", dict(app=app, command=["{}"], rules=rules, array=dict(first=0, last=1)))
     assert reply.status == 400 and says in reply.json["error"]["message"]
+
+
+@pytest.mark.parametrize("policy,owners", [("adaptive", 2), ("audit", 4)])
+def test_a_batch_that_lacks_people_to_check_says_so(tmp_path, policy, owners):
+    (tmp_path / "lonely").mkdir()
+    with Grid(tmp_path / "lonely") as lonely:
+        lonely.login()
+        lonely.publish("dugnad-items", "items", "--output", "out.txt", "--output", "items.txt", "--items", "items.txt")
+        batch = lonely.submit("items", array=4, quorum=None, policy=policy)
+        for n in range(1, owners + 1):
+            lonely.host(f"h{n}").work()
+            told = lonely.api.get(f"/v1/batches/{batch}/explain")["text"]
+            assert (f"needs hosts of {owners}" in told) == (n < owners), told
 
 
 def refused(*words):

@@ -1,0 +1,160 @@
+/* api_batch_explain.c - why a batch is not done: what it waits for, and which hosts cannot take its work */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "server/api.h"
+#include "server/batch_rules.h"
+#include "server/try.h"
+
+static enum err explain(const struct store_batch *b, struct buf *out)
+{
+    const struct batch_counts *n = &b->counts;
+    if (b->cancelled)
+        return buf_printf(out, "Batch %u was cancelled; %" PRId64 " of its %" PRId64 " units had an answer.",
+                          b->id, n->accepted, n->units);
+    if (api_batch_is_complete(b) && n->failed == 0)
+        return buf_printf(out, "Batch %u is done: all %" PRId64 " units have a validated answer.", b->id,
+                          n->units);
+    if (api_batch_is_complete(b))
+        return buf_printf(out,
+                          "Batch %u is done: %" PRId64 " units have a validated answer, %" PRId64
+                          " failed: `dugnad failures %u` says why, `dugnad retry %u` tries again.",
+                          b->id, n->accepted, n->failed, b->id, b->id);
+    if (b->paused)
+        return buf_printf(out, "Batch %u is paused: `dugnad resume %u` lets it go on.", b->id, b->id);
+    if (n->units == 0)
+        return buf_printf(out, "Batch %u has no units yet: it is still being loaded.", b->id);
+    TRY(buf_printf(out,
+                   "%" PRId64 " of %" PRId64 " units of batch %u are not done: %" PRId64
+                   " attempts are at hosts, %" PRId64 " wait for one",
+                   n->open + n->judging, n->units, b->id, n->leased, n->unsent));
+    if (n->judging)
+        TRY(buf_printf(out, ", %" PRId64 " units wait for their answers to be compared", n->judging));
+    TRY(buf_add_text(out, "."));
+    if (n->provisional == 0)
+        return ERR_OK;
+    char hold[48];
+    str_from_duration_ms(b->rules.hold_ms, hold, sizeof hold);
+    return buf_printf(out,
+                      " %" PRId64 " of them have a provisional answer: it is final when %u later answers of "
+                      "its host are in and all checks among them passed, and checked in full after %s.",
+                      n->provisional, b->trust.wait, hold);
+}
+
+/* So many people must take part for the rules to reach an end, however the checks are drawn: who answers is
+ * confirmed while new, and neither of the two may audit. */
+static uint32_t owners_needed(const struct wu_rules *r)
+{
+    if (r->own_hosts)
+        return 1;
+    return r->escrow == WU_ESCROW_ALL ? 4 : r->escrow == WU_ESCROW_LONE ? 2 : r->quorum;
+}
+
+static enum err explain_owners(const struct store_batch *b, uint32_t owners, struct buf *out)
+{
+    uint32_t needed = owners_needed(&b->rules);
+    const char *whose = owners == 1 ? "one owner" : "too few owners";
+    if (owners >= needed)
+        return ERR_OK;
+    if (b->rules.escrow == WU_ESCROW_NONE)
+        return buf_printf(
+            out,
+            "; they belong to %u owner%s, and a quorum of %u needs answers from as many owners: "
+            "this cannot finish until more people join, or with --quorum %u",
+            owners, owners == 1 ? "" : "s", needed, owners);
+    return buf_printf(out,
+                      "; they belong to %s, and the policy %s needs hosts of %u, who check each other: this "
+                      "cannot finish until more people join; --policy once is for hosts that are all yours",
+                      whose, batch_policy_name(batch_rules_policy(&b->rules)), needed);
+}
+
+/* Are all words of `wanted` in `list`? Both are divided by blanks. */
+static bool has_words(const char *list, const char *wanted)
+{
+    for (size_t len; *wanted; wanted += len) {
+        wanted += strspn(wanted, " ");
+        len = strcspn(wanted, " ");
+        bool found = len == 0;
+        for (const char *at = list; !found && *at; at += strspn(at, " ")) {
+            size_t n = strcspn(at, " ");
+            found = n == len && memcmp(at, wanted, len) == 0;
+            at += n;
+        }
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+/* Hosts that called in the last hour, and what keeps those from the batch's work. */
+static enum err explain_hosts(struct call *c, const struct store_batch *b, struct buf *out)
+{
+    struct store_host *list;
+    struct arena ARENA_AUTO a = {0};
+    uint32_t count, alive = 0, fit = 0, platform = 0, memory = 0, disk = 0, features = 0, owners = 0;
+    uint64_t after = 0, seen_owners[8];
+    int64_t now_ms = clock_wall_ms();
+    for (int pages = 0; pages < 10; pages++) {
+        TRY(store_host_list(c->store, &a, after, STORE_PAGE_MAX, &list, &count));
+        for (uint32_t i = 0; i < count; i++) {
+            const struct store_host *h = &list[i];
+            bool runs = false, known = false;
+            after = h->id;
+            if (h->left || h->banned || now_ms - h->seen_ms > 3600000)
+                continue;
+            alive++;
+            for (uint32_t r = 0; r < b->release_count; r++)
+                runs |= str_eq(b->releases[r].platform, h->platform);
+            platform += !runs;
+            bool small = h->memory_bytes < b->needs_memory_bytes, full = h->disk_bytes < b->needs_disk_bytes;
+            bool lacks = !has_words(h->features, b->needs_features);
+            memory += runs && small;
+            disk += runs && full;
+            features += runs && lacks;
+            if (!runs || small || full || lacks)
+                continue;
+            fit++;
+            for (uint32_t o = 0; o < owners; o++)
+                known |= seen_owners[o] == h->volunteer_id;
+            if (!known && owners < 8)
+                seen_owners[owners++] = h->volunteer_id;
+        }
+        if (count < STORE_PAGE_MAX)
+            break;
+    }
+    TRY(buf_printf(out, " %u of the %u hosts that called in the last hour match", fit, alive));
+    if (platform)
+        TRY(buf_printf(out, "; for %u there is no build of %s", platform, b->app));
+    if (memory)
+        TRY(buf_printf(out, "; %u offer less memory than the %" PRIu64 " MiB it needs", memory,
+                       b->needs_memory_bytes >> 20));
+    if (disk)
+        TRY(buf_printf(out, "; %u offer less disk than the %" PRIu64 " MiB it needs", disk,
+                       b->needs_disk_bytes >> 20));
+    if (features)
+        TRY(buf_printf(out, "; %u lack a processor feature of %s", features, b->needs_features));
+    if (fit)
+        TRY(explain_owners(b, owners, out));
+    return buf_add_text(out, ".");
+}
+
+enum err api_batch_explain(struct call *c)
+{
+    struct store_batch b;
+    struct json_out o;
+    BUF_AUTO struct buf text = {0}, body = {0};
+    TRY(api_find_batch(c, &b));
+    TRY(explain(&b, &text));
+    if (!api_batch_is_complete(&b) && !b.cancelled && !b.paused && b.counts.unsent > 0)
+        TRY(explain_hosts(c, &b, &text));
+    json_out_init(&o, &body);
+    json_out_object(&o, NULL);
+    api_id(&o, "batch", b.id);
+    json_out_string(&o, "state", store_batch_state(&b));
+    json_out_string(&o, "text", buf_text(&text));
+    json_out_close(&o);
+    TRY(json_out_end(&o));
+    return call_reply(c, 200, &body);
+}
