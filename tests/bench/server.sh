@@ -4,13 +4,14 @@
 #             alternating, ROUNDS times; CPU of the server for each, and by thread
 #   half      latency of report 1 + lease 1 at RATE requests/s (default: half of the hot figure of a first round)
 #   queued    the same with 10,000, 1,000,000 and 10,000,000 units queued, and how fast they are made
+#   lines     UNITS units submitted as lines by the command line, uploaded as a stream, with a kill -9 of the sender in the middle and the same command again
 #   restart   kill -9, start, first lease, with UNITS units
-#   tls       new connections: full and resumed handshakes
+#   tls       new connections: full and resumed handshakes; memory of an idle one
 #   herd      HOSTS hosts that all come within a second: over 6,000 connections used again (fewer than a crowd), and each over its own, which it keeps (at most CONNECTIONS at a time),
 #             beside the peak of the same kind of requests; how long /healthz and an operator's question took meanwhile
 # Prints a line for people, then the load generator's JSON. ROUNDS=3 SECONDS_EACH=5 UNITS=1000000 HOSTS=15000 CONNECTIONS=15000
 set -euo pipefail
-[ $# -ge 2 ] || { sed -n '2,13p' "$0"; exit 2; }
+[ $# -ge 2 ] || { sed -n '2,14p' "$0"; exit 2; }
 bin=$(realpath "$1")/bin
 shift
 rounds=${ROUNDS:-3} seconds=${SECONDS_EACH:-5} units=${UNITS:-1000000} hosts=${HOSTS:-15000} connections=${CONNECTIONS:-15000}
@@ -86,6 +87,26 @@ queued() {
         sleep 8
     done
 }
+lines() {
+    local began before ms sender
+    seq 1 "$units" >"$folder/lines.txt"
+    before=$(cpu_ms)
+    began=$(date +%s%3N)
+    batch=$("$bin/dugnad" submit pi --each-line "$folder/lines.txt" -- --block {} 2>/dev/null)
+    ms=$(($(date +%s%3N) - began))
+    awk -v n="$units" -v ms=$ms -v cpu=$(($(cpu_ms) - before)) -v is="$("$bin/dugnad" status "$batch" --json | field units)" -v mem="$(resident)" \
+        'BEGIN { printf "%d of %d lines in %.1f s: %d units/s, %.1f us of server CPU each, %s resident\n", is, n, ms / 1000, n * 1000 / ms, cpu * 1000 / n, mem }'
+    "$bin/dugnad" submit pi --each-line "$folder/lines.txt" --key bench-again -- --block {} >/dev/null 2>&1 &
+    sender=$!
+    sleep "$(awk -v ms=$ms 'BEGIN { print ms / 2000 }')"
+    kill -9 $sender && wait $sender 2>/dev/null || true
+    began=$(date +%s%3N)
+    batch=$("$bin/dugnad" submit pi --each-line "$folder/lines.txt" --key bench-again -- --block {} 2>/dev/null)
+    ms=$(($(date +%s%3N) - began))
+    awk -v n="$units" -v ms=$ms -v is="$("$bin/dugnad" status "$batch" --json | field units)" \
+        'BEGIN { printf "killed half way, the same command again: %d of %d after another %.1f s\n", is, n, ms / 1000 }'
+}
+
 restart() {
     submit "$units"
     stop KILL
@@ -99,6 +120,17 @@ restart() {
 tls() {
     measure tls --connections 16 --seconds "$seconds"
     measure tls --connections 16 --seconds "$seconds" --resume
+    idle
+}
+idle() { # what a connection costs that has asked once and is kept
+    local before after count=4000 player
+    before=$(awk '/VmRSS/ { print $2 }' "/proc/$pid/status")
+    load idle --connections $count --seconds 12 >/dev/null &
+    player=$!
+    sleep 10
+    after=$(awk '/VmRSS/ { print $2 }' "/proc/$pid/status")
+    wait $player
+    awk -v n=$count -v kb=$((after - before)) 'BEGIN { printf "%d idle connections: %.1f KiB of the server each\n", n, kb / n }'
 }
 herd() {
     submit "$((4 * hosts))"
