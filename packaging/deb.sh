@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# deb.sh [--bin FOLDER] [--suffix +TEXT] [DEST]: builds dugnad_*.deb, dugnad-server_*.deb and dugnad-client_*.deb for this machine's Debian
+# deb.sh [--bin FOLDER] [--suffix +TEXT] [DEST]: builds dugnad_*.deb, dugnad-server_*.deb, dugnad-client_*.deb, libdugnad0_*.deb and libdugnad-dev_*.deb for this machine's Debian
 # and processor into DEST (default: build/deb). Builds the release first; --bin takes the build folder that is there already.
 # --suffix goes to the end of the version. The same source gives the same bytes: times are those of the last commit (or SOURCE_DATE_EPOCH).
 set -euo pipefail
@@ -47,8 +47,11 @@ mkdir "$work/debian"
 printf 'Source: dugnad\n\nPackage: dugnad\nArchitecture: any\n' >"$work/debian/control"
 
 # What the program is linked with, as versions of packages.
-shared_libraries() { # PROGRAM
-    (cd "$work" && dpkg-shlibdeps -O --ignore-missing-info "$1" 2>"$work/shlibdeps.log") | sed -n 's/^shlibs:Depends=//p'
+shared_libraries() { # ROOT of a package
+    local programs
+    mapfile -t programs < <(find "$1/usr/bin" "$1/usr/lib" -maxdepth 1 -type f \( -path '*/bin/*' -o -name 'lib*.so.*' \) 2>/dev/null)
+    [ ${#programs[@]} -eq 0 ] ||
+        (cd "$work" && dpkg-shlibdeps -O --ignore-missing-info "${programs[@]}" 2>"$work/shlibdeps.log") | sed -n 's/^shlibs:Depends=//p'
 }
 
 documents() { # PACKAGE: copyright, changelog
@@ -67,16 +70,20 @@ documents() { # PACKAGE: copyright, changelog
         "$version" "$(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")" | gzip -9n >"$folder/changelog.gz"
 }
 
-package() { # NAME COMPONENT DEPENDS RECOMMENDS SUMMARY, description on standard input
-    local name=$1 component=$2 depends=$3 recommends=$4 summary=$5
-    local root=$work/$name script
+package() { # NAME COMPONENT DEPENDS RECOMMENDS SUMMARY [SECTION], description on standard input
+    local name=$1 component=$2 depends=$3 recommends=$4 summary=$5 section=${6:-science}
+    local root=$work/$name script libraries
     DESTDIR=$root cmake --install "$build" --prefix /usr --component "$component" --strip >/dev/null
-    find "$root/usr/share/man" -type f -exec gzip -9n {} +
+    [ ! -d "$root/usr/share/man" ] || find "$root/usr/share/man" -type f -exec gzip -9n {} +
     documents "$name"
     mkdir "$root/DEBIAN"
     for script in postinst prerm postrm; do
         [ ! -e "packaging/debian/$name.$script" ] || install -m 755 "packaging/debian/$name.$script" "$root/DEBIAN/$script"
     done
+    for script in triggers shlibs; do
+        [ ! -e "packaging/debian/$name.$script" ] || install -m 644 "packaging/debian/$name.$script" "$root/DEBIAN/$script"
+    done
+    libraries=$(shared_libraries "$root")
     (cd "$root" && find usr -type f -print0 | LC_ALL=C sort -z | xargs -0 md5sum) >"$root/DEBIAN/md5sums"
     {
         echo "Package: $name"
@@ -85,9 +92,9 @@ package() { # NAME COMPONENT DEPENDS RECOMMENDS SUMMARY, description on standard
         echo "Architecture: $arch"
         echo "Maintainer: Dugnad <dugnad@localhost>"
         echo "Installed-Size: $(du -sk --apparent-size "$root/usr" | cut -f1)"
-        echo "Depends: $(shared_libraries "$root/usr/bin/$name")${depends:+, $depends}"
+        echo "Depends: $libraries${libraries:+${depends:+, }}$depends"
         [ -z "$recommends" ] || echo "Recommends: $recommends"
-        echo "Section: science"
+        echo "Section: $section"
         echo "Priority: optional"
         echo "Description: $summary"
         sed 's/^/ /'
@@ -111,4 +118,12 @@ package dugnad cli "" "ca-certificates, python3" "command line of a volunteer-co
 Packs programs as apps, signs and publishes them, submits batches of work
 units, watches them and fetches the answers; looks after people and hosts.
 With a module for Python.
+END
+package libdugnad0 lib "" ca-certificates "work for a volunteer-computing grid, from C" libs <<'END'
+Submits work units to a project one is logged in to with the command line,
+waits for their validated answers, maps a program over many items.
+END
+package libdugnad-dev dev "libdugnad0 (= $version)" "dugnad, pkg-config" "header and static library of libdugnad" libdevel <<'END'
+What a program that is built with libdugnad needs: dugnad_grid.h, which
+describes all calls, the static library, and dugnad.pc for pkg-config.
 END

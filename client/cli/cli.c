@@ -2,7 +2,6 @@
 #include "client/cli/cli.h"
 
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -83,17 +82,6 @@ enum err cli_find(int argc, char **argv, const struct cli_command **ret, int *re
         return err_set(ERR_INVALID, "there is no command 'dugnad %s': did you mean 'dugnad %s'?", argv[0],
                        near);
     return err_set(ERR_INVALID, "there is no command 'dugnad %s': dugnad help lists all", argv[0]);
-}
-
-void cli_say(const struct cli *c, const char *format, ...)
-{
-    if (c->quiet || c->json)
-        return;
-    va_list args;
-    va_start(args, format);
-    vfprintf(c->err, format, args);
-    va_end(args);
-    fputc('\n', c->err);
 }
 
 bool cli_bar(const struct cli *c)
