@@ -11,7 +11,7 @@ packages_of() {
             libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libssl-dev libjansson-dev \
             libsqlite3-dev libpq-dev libseccomp-dev libncurses-dev ;;
     test) # what ctest runs: cmocka, pytest, lints, a second database, a second compiler, a real app
-        echo libcmocka-dev python3 python3-pytest clang clang-format clang-tidy shellcheck sqlite3 openssl curl git procps util-linux \
+        echo libcmocka-dev python3 python3-pytest python3-jsonschema pkg-config clang clang-format clang-tidy shellcheck sqlite3 openssl curl git procps util-linux \
             postgresql bubblewrap hmmer hmmer-examples tar xz-utils \
             dpkg-dev systemd man-db ;;
     demo) # what the examples of the quickstart need besides the programs

@@ -108,9 +108,11 @@ enum err batch_jobs(struct engine *e, bool *ret_more)
 
 static enum err start_job(struct engine *e, struct batch_mem *b, enum batch_job job)
 {
+    bool gives_way = b->b.job == BATCH_JOB_NONE || b->b.job == BATCH_JOB_SETTLE ||
+                     (b->b.job == BATCH_JOB_RETRY && job == BATCH_JOB_CANCEL);
     if (b->b.job == BATCH_JOB_ARRAY && job == BATCH_JOB_CANCEL)
         b->b.array_count = b->b.job_next; /* what was not made yet is never made */
-    else if (b->b.job != BATCH_JOB_NONE && b->b.job != BATCH_JOB_SETTLE)
+    else if (!gives_way)
         return err_set(ERR_CONFLICT, "batch %u is still busy with what was asked before: try again", b->b.id);
     b->b.job = job;
     b->b.job_next = 0;

@@ -11,6 +11,7 @@ set(type_js "text/javascript; charset=utf-8")
 set(type_css "text/css; charset=utf-8")
 set(type_html "text/html; charset=utf-8")
 set(type_svg "image/svg+xml")
+set(type_json "application/json")
 
 # Adds the bytes of a file to the text in `ret` as a C array called `name`.
 function(add_array ret name path)
