@@ -63,6 +63,18 @@ static const struct cli_option options[] = {
     {"records", 0, "N", "with --from-stream: close the batch after so many", NULL, false},
     {"until-batch", 0, "BATCH", "with --from-stream: close it when that batch is done and all is taken", NULL,
      false},
+    {"after", 0, "BATCH", "nothing goes out until that batch is done", NULL, true},
+    {"for-each", 0, "BATCH", "one unit for each answer of that batch, as they come: its outputs are inputs",
+     NULL, false},
+    {"for-lines", 0, "BATCH", "one unit for each line of the output --take of its answers; {} is the line",
+     NULL, false},
+    {"reduce", 0, "BATCH",
+     "when that batch is done: its answers as inputs in/000/.., --fan-in at a time, until one is left", NULL,
+     false},
+    {"take", 0, "FILE", "with --for-each, --for-lines, --reduce: that output alone", NULL, false},
+    {"fan-in", 0, "N", "with --reduce: so many answers in one unit, 2 to 60; default: 32", NULL, false},
+    {"if-failed", 0, "WORD", "when units it needs have failed: wait (until retried), fail or skip", NULL,
+     false},
     {"file", 'f', "FILE",
      "the whole submission from a JSON file: app, command and these options; what is given beside it wins",
      NULL, false},
@@ -193,7 +205,7 @@ static enum err send_all(struct submit *s, const char **ret_batch)
     enum err e = upload_shared(s);
     if (e == ERR_OK)
         e = create(s, key ? key : fresh, ret_batch);
-    if (e == ERR_OK && !s->array && !s->request.from_stream) {
+    if (e == ERR_OK && !s->array && !s->staged && !s->request.from_stream) {
         e = send_units(s, *ret_batch);
         if (e == ERR_OK)
             e = close_batch(s, *ret_batch);
@@ -261,6 +273,10 @@ static enum err submit_all(struct submit *s)
 {
     const char *batch = NULL;
     struct cli *c = s->cli;
+    if (s->staged && (args_flag(s->args, "dry-run") || args_flag(s->args, "local")))
+        return err_set(
+            ERR_INVALID,
+            "what another batch's answers give is not known here: leave --dry-run and --local out");
     if (args_flag(s->args, "dry-run"))
         return dry_run(s);
     if (args_flag(s->args, "local") && s->known_templates)
@@ -274,7 +290,7 @@ static enum err submit_all(struct submit *s)
             "--bundle, --jobs and --out are for --local and --dry-run: a batch uses the published app");
     BUF_AUTO struct buf first = {0};
     enum err e =
-        s->request.from_stream
+        s->request.from_stream || s->staged
             ? ERR_OK
             : submit_line(s, 0, false,
                           &first); /* what is wrong with every unit is better told before any upload */
@@ -287,6 +303,9 @@ static enum err submit_all(struct submit *s)
     if (s->request.from_stream)
         cli_say(c, "batch %s takes the records of %s as units; dugnad close %s ends that", batch,
                 s->request.from_stream, batch);
+    else if (s->staged)
+        cli_say(c, "batch %s gets its units from the answers of batch %u; dugnad graph %s, dugnad watch %s",
+                batch, s->request.stage.source, batch, batch);
     else
         cli_say(c, "batch %s: %llu units; dugnad watch %s, dugnad results %s --out DIR", batch,
                 (unsigned long long)s->units.count, batch, batch);
@@ -327,6 +346,7 @@ CLI_COMMAND(cmd_submit, "submit", "[APP]", "compute one command over many units 
             "  dugnad submit pi --array 1..100 -- 1000000 {}\n"
             "  dugnad submit fit --from-csv points.csv --rows 12500 -- rows.csv\n"
             "  dugnad submit --file batch.json\n"
+            "  dugnad submit counts --reduce 7 --take counts.tsv -- --merge\n"
             "  dugnad submit hmmsearch --glob 'seqs/*.fa' --input globins4.hmm -- globins4.hmm {}\n"
             "  dugnad submit check --from-stream prime --until-batch 7 -- --number {}\n"
             "  dugnad submit fit --each-line params.txt --sweep seed=1..5 -- --params {} --seed {seed}",

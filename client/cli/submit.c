@@ -336,14 +336,15 @@ enum err submit_open(struct submit *s, struct cli *c, const struct args *a)
     if (!s->files)
         return err_set(ERR_NOMEM, "out of memory");
     if ((e = read_request(s)) != ERR_OK || (e = units_open(a, &c->arena, &s->units)) != ERR_OK ||
-        (e = sort_inputs(s)) != ERR_OK || (e = check_stdin(s)) != ERR_OK || (e = read_known(s)) != ERR_OK)
+        (e = sort_inputs(s)) != ERR_OK || (e = check_stdin(s)) != ERR_OK || (e = read_known(s)) != ERR_OK ||
+        (e = submit_stage(s)) != ERR_OK)
         return e;
-    if (s->request.from_stream &&
+    if ((s->request.from_stream || s->staged) &&
         (s->units.kind != UNITS_ONE || s->units.sweep_count || s->template_count || s->known_templates))
-        return err_set(
-            ERR_INVALID,
-            "--from-stream is where the units come from: no --array, --each-line, --glob, --from-json, "
-            "--from-csv, --sweep, --known or --input with {NAME} beside it");
+        return err_set(ERR_INVALID,
+                       "%s is where the units come from: no --array, --each-line, --glob, --from-json, "
+                       "--from-csv, --sweep, --known or --input with {NAME} beside it",
+                       s->staged ? "another batch" : "--from-stream");
     s->array = s->units.kind == UNITS_NUMBERS && s->units.sweep_count == 0 && s->template_count == 0 &&
                s->known_templates == 0;
     if (s->array) {

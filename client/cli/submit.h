@@ -23,6 +23,7 @@ struct submit {
     uint32_t known_templates;
     uint64_t known_units; /* sent so far */
     bool array;           /* the server makes the units */
+    bool staged;          /* as well: of another batch\'s answers */
     struct show_bar bar;
     uint64_t uploaded_bytes, uploaded_files;
 };
@@ -32,6 +33,8 @@ void submit_done(struct submit *s);
 /* Adds unit i as a line of NDJSON, its line feed included. Its files are hashed, and uploaded when upload is
  * set. */
 enum err submit_line(struct submit *s, uint64_t i, bool upload, struct buf *out) NODISCARD;
+/* --after, --for-each, --for-lines, --reduce and what goes with them, into the request. */
+enum err submit_stage(struct submit *s) NODISCARD;
 /* Hashes a file once, and uploads it once when upload is set. */
 enum err submit_file(struct submit *s, const char *path, bool upload, struct file_ref *ret) NODISCARD;
 /* What `dugnad submit` says before and after: here, without sending anything. */
