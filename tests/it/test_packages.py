@@ -81,9 +81,10 @@ def test_a_purge_leaves_nothing_behind_and_a_removal_keeps_the_data(debs, tmp_pa
         cp /etc/passwd /etc/group /tmp
         dpkg -i /test/v/*.deb
         touch /var/lib/dugnad-server/data
-        dpkg -r dugnad dugnad-server dugnad-client
+        packages=$(dpkg-query -W -f '${Package} ' '*dugnad*')
+        dpkg -r $packages
         test -e /var/lib/dugnad-server/data && test -e /etc/default/dugnad-client && echo kept
-        dpkg -P dugnad dugnad-server dugnad-client
+        dpkg -P $packages
         cmp /etc/passwd /tmp/passwd && cmp /etc/group /tmp/group && echo same users
         find /etc /usr /var /opt /home /root -xdev '(' -name '*dugnad*' -o -nouser -o -nogroup ')' -newer /tmp/passwd
         """)
