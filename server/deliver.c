@@ -21,8 +21,8 @@ enum {
     HOOK_TRIES_MIN = 10, /* before it is given up: the server itself may have been down for days */
     HOOKS_ROUND_MS = 30000
 };
-#define RETRY_DEFAULT_MS 5000ll
-#define RETRY_CAP_MS     3600000ll
+#define RETRY_DEFAULT_MS OUTBOX_RETRY_MS_MAX
+#define RETRY_CAP_MS     OUTBOX_WAIT_MS_MAX
 #define HOOK_KEPT_MS     (3ll * 86400000)
 
 struct deliver {

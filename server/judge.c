@@ -1,5 +1,6 @@
 #include "server/judge.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,8 @@ enum { PAGE = 50, LOOK_EVERY_MS = 5000, TRIES_MAX = 5, NUMERIC_BYTES_MAX = 64 <<
 #define RETRY_CAP_MS     600000ll
 #define CPU_DEFAULT_MS   60000ll
 #define WALL_DEFAULT_MS  120000ll
+static_assert(RETRY_DEFAULT_MS <= OUTBOX_RETRY_MS_MAX && RETRY_CAP_MS <= OUTBOX_WAIT_MS_MAX,
+              "the store takes longer waits for those of a wrong clock");
 
 struct judge {
     struct judge_config config;

@@ -254,6 +254,11 @@ struct store_delivery { /* one entry of a stream; a batch's own stream has the b
     int64_t at_ms;
 };
 
+/* What failed is tried again after at most so long the first time, twice as long each time after that, and
+ * never longer than the second. */
+#define OUTBOX_RETRY_MS_MAX 5000ll
+#define OUTBOX_WAIT_MS_MAX  3600000ll
+
 enum outbox_kind { OUTBOX_JUDGE, OUTBOX_WEBHOOK, OUTBOX_PURGE_FILES, OUTBOX_KINDS };
 
 struct store_outbox { /* something owed to the outside world, until ENGINE_OUTBOX says it is done */
@@ -364,9 +369,11 @@ enum err store_delivery_list(struct store *s, struct arena *a, uint64_t stream, 
 /* Answer manifests and small outputs, by their SHA-256, within a batch. */
 enum err store_small_get(struct store *s, struct arena *a, uint32_t batch, const struct digest *digest,
                          struct text *ret) NODISCARD;
+/* By id: what is due at due_ms, and what would have to wait longer than anything was ever put off: since then
+ * the clock has been set back. */
 enum err store_outbox_list(struct store *s, struct arena *a, enum outbox_kind kind, int64_t due_ms,
                            uint64_t after, uint32_t limit, struct store_outbox **ret,
-                           uint32_t *ret_count) NODISCARD; /* by id */
+                           uint32_t *ret_count) NODISCARD;
 enum err store_audit_list(struct store *s, struct arena *a, uint64_t after, uint32_t limit,
                           struct store_audit **ret,
                           uint32_t *ret_count) NODISCARD; /* newest first; after as in store_batch_list */

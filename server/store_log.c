@@ -31,13 +31,26 @@ struct due {
     uint64_t last;
 };
 
+static int64_t wait_max_ms(uint32_t tries)
+{
+    uint32_t doubled = tries > 1 ? tries - 1 : 0;
+    int64_t ms = doubled < 20 ? OUTBOX_RETRY_MS_MAX << doubled : OUTBOX_WAIT_MS_MAX;
+    return ms < OUTBOX_WAIT_MS_MAX ? ms : OUTBOX_WAIT_MS_MAX;
+}
+
+static bool is_due(struct row_in *r, int64_t now_ms)
+{
+    int64_t due_ms = row_int(r, OUTBOX_DUE);
+    return due_ms <= now_ms || due_ms - now_ms > wait_max_ms(row_u32(r, OUTBOX_TRIES));
+}
+
 static enum err due_row(void *ctx, const struct db_value *values)
 {
     struct due *d = ctx;
     struct row_in r = {.v = values};
     d->seen++;
     d->last = row_u64(&r, OUTBOX_ID);
-    if (d->list.count >= d->limit || row_int(&r, OUTBOX_DUE) > d->due_ms)
+    if (d->list.count >= d->limit || !is_due(&r, d->due_ms))
         return ERR_OK;
     return collect_row(&d->list, values);
 }

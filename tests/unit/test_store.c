@@ -183,6 +183,31 @@ static void what_is_due_is_found_behind_thousands_that_are_not(void **state)
     world_close(&w);
 }
 
+static void what_was_put_off_by_a_clock_that_went_ahead_is_due_when_it_is_set_back(void **state)
+{
+    struct world w;
+    struct store_outbox *list;
+    uint32_t count;
+    const int64_t now = 10 * OUTBOX_WAIT_MS_MAX, ahead = 600000;
+    world_open(&w, state);
+    store_set_outbox(w.set, OUTBOX_JUDGE, 1, NULL, now + ahead);
+    store_set_outbox(w.set, OUTBOX_JUDGE, 2, NULL, now);
+    store_set_outbox(w.set, OUTBOX_JUDGE, 3, NULL, now);
+    world_write(&w);
+    store_set_outbox_later(w.set, 2, now + OUTBOX_RETRY_MS_MAX);
+    store_set_outbox_later(w.set, 3, now + ahead);
+    world_write(&w);
+    assert_ok(store_outbox_list(w.store, &w.arena, OUTBOX_JUDGE, now, 0, 10, &list, &count));
+    assert_true(count == 2 && list[0].subject == 1 && list[1].subject == 3);
+    for (int tries = 1; tries < 30; tries++) {
+        store_set_outbox_later(w.set, 3, now + OUTBOX_WAIT_MS_MAX);
+        world_write(&w);
+    }
+    assert_ok(store_outbox_list(w.store, &w.arena, OUTBOX_JUDGE, now, 1, 10, &list, &count));
+    assert_int_equal(count, 0);
+    world_close(&w);
+}
+
 static void the_outcome_of_a_request_is_remembered_until_it_is_forgotten(void **state)
 {
     struct world w;
@@ -311,6 +336,7 @@ int main(void)
         cmocka_unit_test(the_same_order_twice_is_a_conflict),
         cmocka_unit_test(what_is_owed_is_listed_when_due_and_gone_when_done),
         cmocka_unit_test(what_is_due_is_found_behind_thousands_that_are_not),
+        cmocka_unit_test(what_was_put_off_by_a_clock_that_went_ahead_is_due_when_it_is_set_back),
         cmocka_unit_test(the_outcome_of_a_request_is_remembered_until_it_is_forgotten),
         cmocka_unit_test(a_setting_that_was_never_set_is_empty),
         cmocka_unit_test(the_audit_log_is_a_chain_without_holes),
