@@ -3,7 +3,7 @@
 import pytest
 
 from grid import BIN, Client, eventually
-from test_trust import items
+from items import items
 
 HONEST, UNITS = 4, 24
 

@@ -1,0 +1,229 @@
+"""A real grid on loopback, work submitted all along, and one trouble after the other from a seed; see README.md.
+
+    run.sh --seconds 60 --seed 7 [--clients 6]
+
+The last line is `lost=0 wrong_accepted=0 counted_twice=0 seed=7`; the exit status is 1 if that is not so."""
+
+import argparse
+import heapq
+import os
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "it"))
+from check import Records, check  # noqa: E402
+from faults import Trouble, schedule  # noqa: E402
+from grid import Grid, eventually, unverified  # noqa: E402
+from proxy import Echo, Wire  # noqa: E402
+from work import APPS, Liar, Reader, Reporter, Submitter, Work, publish  # noqa: E402
+
+FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+DISK_BYTES = 768 << 20
+SERVER = dict(disk_free_min="1M", disk_free_batch="1M", load_max=0, queue=512)
+
+
+class Clock:
+    """The server's own clock, by libfaketime: that of the machine is left alone. The monotonic one goes on as it is."""
+
+    def __init__(self, grid):
+        self.file, self.offset_s = grid.folder / "clock", 0
+        self.jump(0)
+        grid.server.words = ["env", f"LD_PRELOAD={FAKETIME}", f"FAKETIME_TIMESTAMP_FILE={self.file}", "FAKETIME_CACHE_DURATION=1",
+                             "FAKETIME_DONT_FAKE_MONOTONIC=1", "FAKETIME_DISABLE_SHM=1", *grid.server.words]
+
+    def jump(self, offset_s):
+        new = self.file.with_suffix(".new")
+        new.write_text(f"{offset_s:+d}s\n")
+        new.replace(self.file)
+        self.offset_s = offset_s
+
+
+class Memory:
+    """What the server holds for itself, read four times a second; kills begin a new life."""
+
+    def __init__(self):
+        self.samples, self.next = [], 0.0
+
+    def look(self, at_s, process):
+        if at_s < self.next or not process.alive():
+            return
+        self.next = at_s + 0.25
+        try:
+            with open(f"/proc/{process.pid}/status") as f:
+                own = [int(line.split()[1]) for line in f if line.startswith("RssAnon:")]
+        except OSError:
+            return
+        if own:
+            self.samples.append((at_s, own[0]))
+
+    def peaks_kb(self):
+        """Of the second quarter and of the last one: the first is when everything is new."""
+        if not self.samples:
+            return 0, 0
+        end = self.samples[-1][0]
+        early = [kb for at, kb in self.samples if end / 4 <= at < end / 2]
+        late = [kb for at, kb in self.samples if at >= end * 3 / 4]
+        return max(early, default=0), max(late, default=0)
+
+    def grows(self):
+        early, late = self.peaks_kb()
+        return late > early * 1.25 + 6 * 1024
+
+
+def tmpfs(folder):
+    """A small disk of its own for the server's data, in this process's own mounts (run.sh), gone with them."""
+    if os.geteuid() != 0 or not os.environ.get("DUGNAD_CHAOS_MOUNTS"):
+        return False
+    folder.mkdir()
+    return subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES},mode=700", "none", folder], stderr=subprocess.DEVNULL).returncode == 0
+
+
+class Chaos:
+    def __init__(self, folder, args):
+        self.args, self.folder = args, Path(folder)
+        self.left_out = {}
+        self.has_disk = tmpfs(self.folder / "server")
+        if not self.has_disk:
+            self.left_out["disk_full"] = "needs root and a mount of its own"
+        self.grid = Grid(folder, **SERVER)
+        self.clock = Clock(self.grid) if FAKETIME.exists() else None
+        if not self.clock:
+            self.left_out["clock_server"] = "libfaketime is not installed"
+        self.memory, self.deaths = Memory(), []
+        self.events = schedule(args.seed, args.seconds, self.left_out)
+
+    def run(self):
+        with self.grid as grid:
+            publish(grid)
+            self.wire = Wire(grid.port)
+            self.echo = Echo(grid, unverified, self.args.seed)
+            self.work = Work(grid, self.wire, self.args.seed)
+            self.people()
+            self.troubles()
+            self.peace()
+            records = self.work.records(grid)
+        return records
+
+    def link(self, port):
+        return f"https://127.0.0.1:{port}" + self.grid.link[len(self.grid.url):]
+
+    def people(self):
+        """Half of the clients behind the wire, a third of the rest behind the echo."""
+        ports = [self.wire.port, self.echo.port, self.wire.port, self.grid.port]
+        self.clients = [self.grid.client(f"honest{i}", link=self.link(ports[i % 4])).start() for i in range(self.args.clients)]
+        self.liar = Liar(self.grid)
+        self.busy = [Submitter(self.work), Reader(self.work), Reporter(self.work, "twice", late_s=0), Reporter(self.work, "late", late_s=9),
+                     Reporter(self.work, "lies", late_s=0, lies=True)]
+        for busy in self.busy:
+            busy.start()
+        self.trouble = Trouble(self.grid, [*self.clients, self.liar.client], self.liar, self.wire, self.clock, self.has_disk)
+
+    def troubles(self):
+        began = time.monotonic()
+        ends, events, count = [], list(self.events), 0
+        while events or ends or time.monotonic() - began < self.args.seconds:
+            at = time.monotonic() - began
+            while ends and ends[0][0] <= at:
+                heapq.heappop(ends)[2]()
+            while events and events[0].at_s <= at:
+                event = events.pop(0)
+                if self.args.verbose:
+                    print(f"{at:7.2f} {event.name} for {event.for_s:.1f} s", flush=True)
+                end = self.trouble.begin(event)
+                if end:
+                    count += 1
+                    heapq.heappush(ends, (at + event.for_s, count, end))
+            self.trouble.hit_validators()
+            self.tend()
+            self.memory.look(at, self.grid.server)
+            for busy in self.busy:
+                busy.raise_problem()
+            time.sleep(0.02)
+
+    def tend(self):
+        """As an init system does: what has ended by itself is started again. Ending by itself is a fault, but for the server with a
+        full disk."""
+        for process in [self.grid.server, *self.clients]:
+            if process in self.trouble.down or process.alive():
+                continue
+            if not self.trouble.full:
+                self.deaths.append(f"{process.log.name} ended by itself with {process.child.returncode}: {process.text()[-600:]}")
+            process.start()
+
+    def peace(self):
+        """No trouble any more: everything must come to its end."""
+        if not self.grid.server.alive():
+            self.grid.server.start()
+        self.grid.wait_ready(30)
+        if self.clock:
+            self.clock.jump(0)
+        for busy in self.busy:
+            if busy.ends_with_trouble:
+                busy.stop()
+        self.work.wait_done(self.args.patience, self.tend)
+        for busy in self.busy:
+            if not busy.ends_with_trouble:
+                busy.stop()
+        self.echo.stop()
+        for client in [*self.clients, self.liar.client]:
+            client.end()
+
+    def told(self):
+        counts = {**self.trouble.counts, "sent_twice": self.echo.twice, "sent_late": self.echo.late, "validators_hit": self.trouble.hit,
+                  **self.work.counts()}
+        early, late = self.memory.peaks_kb()
+        print("faults: " + " ".join(f"{k}={v}" for k, v in counts.items()))
+        for name, why in self.left_out.items():
+            print(f"left out: {name}: {why}")
+        print(f"memory of the server: at most {early / 1024:.1f} MiB in the second quarter, {late / 1024:.1f} MiB in the last")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=int, default=60, help="how long there is trouble (60)")
+    parser.add_argument("--seed", type=int, default=None, help="the same troubles again; otherwise one is drawn and printed")
+    parser.add_argument("--clients", type=int, default=4, help="real, honest clients (4); one that lies is always there too")
+    parser.add_argument("--patience", type=int, default=180, help="seconds until all must be done after the last trouble (180)")
+    parser.add_argument("--keep", action="store_true", help="keep the folder, to look at logs and data")
+    parser.add_argument("--verbose", action="store_true", help="tell each trouble as it comes")
+    args = parser.parse_args()
+    if args.seed is None:
+        args.seed = random.SystemRandom().randrange(10**6)
+    return args
+
+
+def main():
+    args = arguments()
+    print(f"chaos: {args.seconds} s, seed {args.seed}, {args.clients} clients, {len(APPS)} apps", flush=True)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+    folder = tempfile.mkdtemp(prefix="dugnad-chaos-")
+    chaos, failed = Chaos(folder, args), True
+    try:
+        found = check(chaos.run())
+        chaos.told()
+        for sentence in [*found.sentences()[:40], *chaos.deaths[:10]]:
+            print(sentence)
+        grows = args.seconds >= 60 and chaos.memory.grows()
+        if grows:
+            print("the server's memory grows")
+        failed = grows or bool(chaos.deaths) or not found.clean()
+        print(found.line(args.seed), flush=True)
+    finally:
+        if chaos.has_disk:
+            subprocess.run(["umount", "-l", Path(folder) / "server"])
+        if not args.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            print(f"kept: {folder}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
