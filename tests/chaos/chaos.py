@@ -153,8 +153,9 @@ class Chaos:
             if process in self.trouble.down or process.alive():
                 continue
             if not self.trouble.full:
-                self.deaths.append(f"{process.log.name} ended by itself with {process.child.returncode}: {process.text()[-600:]}")
+                self.deaths.append(f"{process.log.name} ended by itself with {process.child.returncode}: {process.text()[-300:]}")
             process.start()
+        self.liar.start_if_joined()
 
     def peace(self):
         """No trouble any more: everything must come to its end."""

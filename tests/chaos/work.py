@@ -5,6 +5,7 @@ import http.client
 import json
 import random
 import shutil
+import subprocess
 import threading
 import time
 from dataclasses import dataclass
@@ -352,23 +353,50 @@ class Reporter(Busy):
 
 
 class Liar:
-    """A real client with one function wrapped: after three honest outputs it changes a digit in each. Banned, it joins anew."""
+    """A real client with one function wrapped: after three honest outputs it changes a digit in each. Banned, it joins anew, as
+    another that tells other lies: two who agreed on a lie would be a quorum."""
 
     def __init__(self, grid):
-        self.client = grid.client("liar")
-        self.client.words = ["env", "DUGNAD_LIE=3", BIN / "dugnad-liar", *self.client.words[1:]]
+        self.client, self.again = grid.client("liar"), 0
+        self.words = self.client.words[1:]
+        self.lie()
         self.client.start()
-        self.again = 0
+        self.joiner, self.waits = None, False
+
+    def lie(self):
+        self.client.words = ["env", "DUGNAD_LIE=3", f"DUGNAD_LIE_BY={1 + self.again % 9}", BIN / "dugnad-liar", *self.words]
 
     def come_again(self):
+        """False while it is still about it."""
+        if self.waits:
+            return False
         client = self.client
         client.kill()
         conf = (client.data / "client.conf").read_text()
         shutil.rmtree(client.data)
         client.data.mkdir()
         (client.data / "client.conf").write_text(conf)
-        try:
-            client.start()
-        except AssertionError:
-            pass  # the server is away: whoever tends the processes starts it again
         self.again += 1
+        self.lie()
+        self.waits = True
+        self.joiner = threading.Thread(target=self.join, daemon=True)
+        self.joiner.start()
+        return True
+
+    def joins(self):
+        return self.joiner is not None and self.joiner.is_alive()
+
+    def start_if_joined(self):
+        """By the main thread: processes end with the one that started them."""
+        if self.waits and not self.joins():
+            self.waits = False
+            self.client.start()
+
+    def join(self):
+        """The server may be away, or stopped."""
+        for _ in range(10):
+            try:
+                self.client.join()
+                return
+            except (AssertionError, subprocess.TimeoutExpired):
+                time.sleep(1)

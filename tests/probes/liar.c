@@ -1,5 +1,6 @@
 /* The client as it is, but that it lies: linked with --wrap=copy_hashed, through which every output of an
- * answer goes. DUGNAD_LIE=N: after N honest outputs, a digit of each is changed before anybody hashes it. */
+ * answer goes. DUGNAD_LIE=N: after N honest outputs, DUGNAD_LIE_BY (1) is added to a digit of each before anybody
+ * hashes it: two that add the same tell the same lie. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +18,12 @@ static enum err falsify(const char *path, struct digest *ret_digest, uint64_t *r
 {
     BUF_AUTO struct buf text = {0};
     enum err e = file_read(path, 1 << 20, &text);
+    const char *by = getenv("DUGNAD_LIE_BY");
     char *bytes = (char *)(uintptr_t)buf_text(&text);
     for (size_t i = text.len; e == ERR_OK && i > 0; i--) {
         if (bytes[i - 1] < '0' || bytes[i - 1] > '9')
             continue;
-        bytes[i - 1] = (char)('0' + (bytes[i - 1] - '0' + 1) % 10);
+        bytes[i - 1] = (char)('0' + (bytes[i - 1] - '0' + (by ? atoi(by) : 1)) % 10);
         break;
     }
     if (e == ERR_OK)
