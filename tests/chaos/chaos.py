@@ -19,29 +19,29 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "it"))
 from check import Records, check  # noqa: E402
 from faults import Trouble, schedule  # noqa: E402
-from grid import Grid, eventually, unverified  # noqa: E402
+from grid import BIN, Grid, eventually, unverified  # noqa: E402
 from proxy import Echo, Wire  # noqa: E402
 from work import APPS, Liar, Reader, Reporter, Submitter, Work, publish  # noqa: E402
 
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+CLOCK = BIN / "dugnad-clock.so"
 DISK_BYTES = 768 << 20
 SERVER = dict(disk_free_min="1M", disk_free_batch="1M", load_max=0, queue=512)
 
 
 class Clock:
-    """The server's own clock, by libfaketime: that of the machine is left alone. The monotonic one goes on as it is."""
+    """The server's own clock: that of the machine is left alone. The monotonic one goes on as it is."""
 
     def __init__(self, grid):
-        self.file, self.offset_s = grid.folder / "clock", 0
-        self.jump(0)
-        grid.server.words = ["env", f"LD_PRELOAD={FAKETIME}", f"FAKETIME_TIMESTAMP_FILE={self.file}", "FAKETIME_CACHE_DURATION=1",
-                             "FAKETIME_DONT_FAKE_MONOTONIC=1", "FAKETIME_DISABLE_SHM=1", *grid.server.words]
+        path = grid.folder / "clock"
+        path.write_bytes(bytes(8))
+        self.file = open(path, "r+b", buffering=0)
+        self.ahead_ms = 0
+        grid.server.words = ["env", f"LD_PRELOAD={CLOCK}", f"DUGNAD_CLOCK={path}", "ASAN_OPTIONS=verify_asan_link_order=0", *grid.server.words]
 
-    def jump(self, offset_s):
-        new = self.file.with_suffix(".new")
-        new.write_text(f"{offset_s:+d}s\n")
-        new.replace(self.file)
-        self.offset_s = offset_s
+    def jump(self, by_s):
+        self.ahead_ms += by_s * 1000
+        self.file.seek(0)
+        self.file.write(self.ahead_ms.to_bytes(8, sys.byteorder, signed=True))
 
 
 class Memory:
@@ -86,15 +86,15 @@ def tmpfs(folder):
 
 class Chaos:
     def __init__(self, folder, args):
-        self.args, self.folder = args, Path(folder)
+        self.args, self.folder, self.began = args, Path(folder), time.monotonic()
         self.left_out = {}
         self.has_disk = tmpfs(self.folder / "server")
         if not self.has_disk:
             self.left_out["disk_full"] = "needs root and a mount of its own"
         self.grid = Grid(folder, **SERVER)
-        self.clock = Clock(self.grid) if FAKETIME.exists() else None
+        self.clock = Clock(self.grid) if CLOCK.exists() else None
         if not self.clock:
-            self.left_out["clock_server"] = "libfaketime is not installed"
+            self.left_out["clock_server"] = "bin/dugnad-clock.so is not built"
         self.memory, self.deaths = Memory(), []
         self.events = schedule(args.seed, args.seconds, self.left_out)
 
@@ -104,11 +104,16 @@ class Chaos:
             self.wire = Wire(grid.port)
             self.echo = Echo(grid, unverified, self.args.seed)
             self.work = Work(grid, self.wire, self.args.seed)
-            self.people()
-            self.troubles()
-            self.peace()
+            for part in (self.people, self.troubles, self.peace):
+                part()
+                self.say(f"{part.__name__} done")
             records = self.work.records(grid)
+            self.say("records read")
         return records
+
+    def say(self, what):
+        if self.args.verbose:
+            print(f"{time.monotonic() - self.began:7.2f} {what}", flush=True)
 
     def link(self, port):
         return f"https://127.0.0.1:{port}" + self.grid.link[len(self.grid.url):]
@@ -133,8 +138,7 @@ class Chaos:
                 heapq.heappop(ends)[2]()
             while events and events[0].at_s <= at:
                 event = events.pop(0)
-                if self.args.verbose:
-                    print(f"{at:7.2f} {event.name} for {event.for_s:.1f} s", flush=True)
+                self.say(f"{event.name} for {event.for_s:.1f} s")
                 end = self.trouble.begin(event)
                 if end:
                     count += 1
@@ -162,8 +166,6 @@ class Chaos:
         if not self.grid.server.alive():
             self.grid.server.start()
         self.grid.wait_ready(30)
-        if self.clock:
-            self.clock.jump(0)
         for busy in self.busy:
             if busy.ends_with_trouble:
                 busy.stop()

@@ -201,8 +201,9 @@ class Trouble:
         return empty
 
     def clock_server(self, event):
-        """Up to an hour ahead or back, as one whom an operator or a time server sets right."""
-        self.clock.jump(int((event.pick * 2 - 1) * 3600))
+        """Up to an hour ahead, or some seconds back, as by an operator or a time server. Set back by more, leases that were given
+        before end that much later: nothing is lost, but this run would have to wait for them."""
+        self.clock.jump(int(event.pick * 5000 - 1400) if event.pick > 0.28 else -1 - int(event.pick * 50))
 
     def liar_again(self, event):
         """Found out and banned, it comes again as somebody else."""

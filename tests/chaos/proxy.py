@@ -107,7 +107,7 @@ class Echo:
     """Of the requests that change something, a share is handed on twice in a row (both before the client has its reply) and a share
     comes again late_s later, out of order. What the copies are answered nobody hears."""
 
-    def __init__(self, grid, unverified, seed, share=0.1, late_s=(0.2, 8)):
+    def __init__(self, grid, unverified, seed, share=0.3, late_s=(0.2, 8)):
         self.grid, self.context, self.rng = grid, unverified(), random.Random(seed)
         self.share, self.late_s = share, late_s
         self.lock, self.later, self.open = threading.Condition(), [], True

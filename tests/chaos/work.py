@@ -61,13 +61,13 @@ APPS = {
     "checked": ("dugnad-items", "--output", "out.txt", "--output", "items.txt", "--checker", BIN / "dugnad-items", "--checker=--check"),
 }
 KINDS = {
-    "quorum": Kind("say", ("--sleep", "20", "{}"), {**QUORUM, "deadline_ms": 20000}, plain, 40),
+    "quorum": Kind("say", ("--sleep", "20", "{}"), {**QUORUM, "deadline_ms": 10000}, plain, 40),
     "short": Kind("say", ("{}",), {**QUORUM, "deadline_ms": 6000}, plain, 20),
-    "big": Kind("say", ("{}", "--bytes", str(BIG)), {**QUORUM, "deadline_ms": 20000}, big, 15),
-    "judged": Kind("lines", ("{}",), {**QUORUM, "deadline_ms": 20000}, plain, 8),
-    "adaptive": Kind("told", ("{}",), dict(policy="adaptive", audit_share=0.3, deadline_ms=20000, **BELIEF), plain, 40),
-    "audit": Kind("items", ("{}",), dict(policy="audit", audit_share=0.3, deadline_ms=20000, **BELIEF), listed, 30),
-    "checked": Kind("checked", ("{}",), dict(policy="checker", deadline_ms=20000), listed, 10),
+    "big": Kind("say", ("{}", "--bytes", str(BIG)), {**QUORUM, "deadline_ms": 10000}, big, 15),
+    "judged": Kind("lines", ("{}",), {**QUORUM, "deadline_ms": 10000}, plain, 8),
+    "adaptive": Kind("told", ("{}",), dict(policy="adaptive", audit_share=0.3, deadline_ms=10000, **BELIEF), plain, 40),
+    "audit": Kind("items", ("{}",), dict(policy="audit", audit_share=0.3, deadline_ms=10000, **BELIEF), listed, 30),
+    "checked": Kind("checked", ("{}",), dict(policy="checker", deadline_ms=10000), listed, 10),
 }
 
 

@@ -1,5 +1,6 @@
 """The checker of tests/chaos finds what it should find; and a short run of the chaos itself."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 CHAOS = Path(__file__).resolve().parent.parent / "chaos"
 sys.path.insert(0, str(CHAOS))
 from check import Records, check  # noqa: E402
+from faults import KINDS, schedule  # noqa: E402
 
 
 def valid(number, host, answer="d0"):
@@ -58,3 +60,18 @@ def test_a_spoiled_record_is_found(kind, count, spoil):
     found = check(records)
     assert not found.clean()
     assert {k: len(v) for k, v in vars(found).items() if v} == {kind: count}, found
+
+
+def test_the_schedule_is_the_seeds_and_has_each_trouble_once_if_there_is_time():
+    one = schedule(5, 30)
+    assert one == schedule(5, 30) != schedule(6, 30)
+    assert {e.name for e in one} == set(KINDS)
+    assert "disk_full" not in {e.name for e in schedule(5, 300, left_out=("disk_full",))}
+
+
+def test_a_short_run_of_all_troubles_loses_nothing(capsys):
+    done = subprocess.run([CHAOS / "run.sh", "--seconds", "10", "--seed", "11", "--clients", "3", "--patience", "60"], text=True, timeout=200,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    with capsys.disabled():
+        print("\n" + done.stdout, end="")
+    assert done.returncode == 0 and done.stdout.splitlines()[-1] == "lost=0 wrong_accepted=0 counted_twice=0 seed=11"

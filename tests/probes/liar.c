@@ -1,6 +1,6 @@
 /* The client as it is, but that it lies: linked with --wrap=copy_hashed, through which every output of an
- * answer goes. DUGNAD_LIE=N: after N honest outputs, DUGNAD_LIE_BY (1) is added to a digit of each before anybody
- * hashes it: two that add the same tell the same lie. */
+ * answer goes. DUGNAD_LIE=N: after N honest outputs, DUGNAD_LIE_BY (1) is added to a digit of each before
+ * anybody hashes it: two that add the same tell the same lie. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
