@@ -24,19 +24,20 @@ from proxy import Echo, Wire  # noqa: E402
 from work import APPS, Liar, Reader, Reporter, Submitter, Work, publish  # noqa: E402
 
 CLOCK = BIN / "dugnad-clock.so"
-DISK_BYTES = 768 << 20
+DISK_BYTES, CLIENT_DISK_BYTES = 768 << 20, 48 << 20
 SERVER = dict(disk_free_min="1M", disk_free_batch="1M", load_max=0, queue=512)
 
 
 class Clock:
-    """The server's own clock: that of the machine is left alone. The monotonic one goes on as it is."""
+    """A process's own clock: that of the machine is left alone. The monotonic one goes on as it is."""
 
-    def __init__(self, grid):
-        path = grid.folder / "clock"
+    def __init__(self, process):
+        path = process.log.with_suffix(".clock")
         path.write_bytes(bytes(8))
         self.file = open(path, "r+b", buffering=0)
         self.ahead_ms = 0
-        grid.server.words = ["env", f"LD_PRELOAD={CLOCK}", f"DUGNAD_CLOCK={path}", "ASAN_OPTIONS=verify_asan_link_order=0", *grid.server.words]
+        process.words = ["env", f"LD_PRELOAD={CLOCK}", f"DUGNAD_CLOCK={path}",
+                         f"ASAN_OPTIONS={os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0", *process.words]
 
     def jump(self, by_s):
         self.ahead_ms += by_s * 1000
@@ -76,29 +77,37 @@ class Memory:
         return late > early * 1.25 + 6 * 1024
 
 
-def tmpfs(folder):
-    """A small disk of its own for the server's data, in this process's own mounts (run.sh), gone with them."""
+def tmpfs(folder, size):
+    """A small disk of its own, in this process's own mounts (run.sh), gone with them."""
     if os.geteuid() != 0 or not os.environ.get("DUGNAD_CHAOS_MOUNTS"):
         return False
-    folder.mkdir()
-    return subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES},mode=700", "none", folder], stderr=subprocess.DEVNULL).returncode == 0
+    folder.mkdir(exist_ok=True)
+    words = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "none", folder]
+    return subprocess.run(words, stderr=subprocess.DEVNULL).returncode == 0
+
+
+def small_disk(client):
+    """The same for a client's data; what was there already goes with it."""
+    conf = (client.data / "client.conf").read_text()
+    if tmpfs(client.data, CLIENT_DISK_BYTES):
+        (client.data / "client.conf").write_text(conf)
 
 
 class Chaos:
     def __init__(self, folder, args):
         self.args, self.folder, self.began = args, Path(folder), time.monotonic()
         self.left_out = {}
-        self.has_disk = tmpfs(self.folder / "server")
+        self.has_disk, self.has_clock = tmpfs(self.folder / "server", DISK_BYTES), CLOCK.exists()
         if not self.has_disk:
-            self.left_out["disk_full"] = "needs root and a mount of its own"
+            self.left_out.update(dict.fromkeys(("disk_full", "disk_client"), "needs root and mounts of its own"))
         self.grid = Grid(folder, **SERVER)
-        self.clock = Clock(self.grid) if CLOCK.exists() else None
-        if not self.clock:
-            self.left_out["clock_server"] = "bin/dugnad-clock.so is not built"
+        if not self.has_clock:
+            self.left_out.update(dict.fromkeys(("clock_server", "clock_client"), "bin/dugnad-clock.so is not built"))
         self.memory, self.deaths = Memory(), []
         self.events = schedule(args.seed, args.seconds, self.left_out)
 
     def run(self):
+        self.clock = Clock(self.grid.server) if self.has_clock else None
         with self.grid as grid:
             publish(grid)
             self.wire = Wire(grid.port)
@@ -121,13 +130,20 @@ class Chaos:
     def people(self):
         """Half of the clients behind the wire, a third of the rest behind the echo."""
         ports = [self.wire.port, self.echo.port, self.wire.port, self.grid.port]
-        self.clients = [self.grid.client(f"honest{i}", link=self.link(ports[i % 4])).start() for i in range(self.args.clients)]
+        self.clients = [self.grid.client(f"honest{i}", link=self.link(ports[i % 4])) for i in range(self.args.clients)]
+        clocks = []
+        for client in self.clients:
+            if self.has_clock:
+                clocks.append(Clock(client))
+            if self.has_disk:
+                small_disk(client)
+            client.start()
         self.liar = Liar(self.grid)
         self.busy = [Submitter(self.work), Reader(self.work), Reporter(self.work, "twice", late_s=0), Reporter(self.work, "late", late_s=9),
                      Reporter(self.work, "lies", late_s=0, lies=True)]
         for busy in self.busy:
             busy.start()
-        self.trouble = Trouble(self.grid, [*self.clients, self.liar.client], self.liar, self.wire, self.clock, self.has_disk)
+        self.trouble = Trouble(self.grid, [*self.clients, self.liar.client], self.liar, self.wire, self.clock, clocks)
 
     def troubles(self):
         began = time.monotonic()
@@ -151,12 +167,12 @@ class Chaos:
             time.sleep(0.02)
 
     def tend(self):
-        """As an init system does: what has ended by itself is started again. Ending by itself is a fault, but for the server with a
-        full disk."""
+        """As an init system does: what has ended by itself is started again. Ending by itself is a fault, but for one with a full
+        disk."""
         for process in [self.grid.server, *self.clients]:
             if process in self.trouble.down or process.alive():
                 continue
-            if not self.trouble.full:
+            if getattr(process, "data", self.grid.data) not in self.trouble.full:
                 self.deaths.append(f"{process.log.name} ended by itself with {process.child.returncode}: {process.text()[-300:]}")
             process.start()
         self.liar.start_if_joined()
@@ -176,6 +192,13 @@ class Chaos:
         self.echo.stop()
         for client in [*self.clients, self.liar.client]:
             client.end()
+
+    def complaints(self):
+        """What sanitizers said, in a build that has them."""
+        for process in [*self.clients, self.liar.client, self.grid.server]:
+            for line in process.text().splitlines():
+                if "runtime error:" in line or "ERROR: AddressSanitizer" in line or "ERROR: LeakSanitizer" in line:
+                    yield f"{process.log.name}: {line}"
 
     def told(self):
         counts = {**self.trouble.counts, "sent_twice": self.echo.twice, "sent_late": self.echo.late, "validators_hit": self.trouble.hit,
@@ -211,6 +234,7 @@ def main():
     try:
         found = check(chaos.run())
         chaos.told()
+        chaos.deaths += chaos.complaints()
         for sentence in [*found.sentences()[:40], *chaos.deaths[:10]]:
             print(sentence)
         grows = args.seconds >= 60 and chaos.memory.grows()
@@ -219,8 +243,8 @@ def main():
         failed = grows or bool(chaos.deaths) or not found.clean()
         print(found.line(args.seed), flush=True)
     finally:
-        if chaos.has_disk:
-            subprocess.run(["umount", "-l", Path(folder) / "server"])
+        for disk in [*Path(folder).glob("honest*/"), Path(folder) / "server"] if chaos.has_disk else ():
+            subprocess.run(["umount", "-l", disk], stderr=subprocess.DEVNULL)
         if not args.keep:
             shutil.rmtree(folder, ignore_errors=True)
         else:

@@ -21,7 +21,9 @@ KINDS = {
     "judge_kill": (4, 0.5, 3.0),
     "judge_stop": (2, 0.5, 3.0),
     "disk_full": (3, 0.5, 4.0),
+    "disk_client": (2, 0.5, 4.0),
     "clock_server": (2, 0.0, 0.0),
+    "clock_client": (2, 0.0, 0.0),
     "liar_again": (1, 0.0, 0.0),
 }
 
@@ -82,9 +84,9 @@ def is_other(pid, parent):
 
 
 class Trouble:
-    def __init__(self, grid, clients, liar, wire, clock, tmpfs):
-        self.grid, self.clients, self.liar, self.wire, self.clock, self.tmpfs = grid, clients, liar, wire, clock, tmpfs
-        self.down, self.full, self.hunting = set(), 0, {}  # processes that are meant to be down; ballasts; what to do to validators
+    def __init__(self, grid, clients, liar, wire, clock, clocks):
+        self.grid, self.clients, self.liar, self.wire, self.clock, self.clocks = grid, clients, liar, wire, clock, clocks
+        self.down, self.full, self.hunting = set(), [], {}  # processes that are meant to be down; full folders; what to do to validators
         self.counts, self.hit, self.halted = dict.fromkeys(KINDS, 0), 0, set()
 
     def begin(self, event):
@@ -179,26 +181,41 @@ class Trouble:
     def judge_stop(self, event):
         return self.hunt(event, signal.SIGSTOP)
 
-    def disk_full(self, event):
+    def fill(self, event, folder):
         """Full to the last block, or with a little left, so that something fits and the next does not."""
-        path = self.grid.data / f"ballast{event.at_s:.3f}"
+        path = folder / f"ballast{event.at_s:.3f}"
         left = (0, 0, 40_000, 400_000, 1_500_000)[int(event.pick * 5)]
-        free = os.statvfs(self.grid.data)
-        fd = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
         try:
-            size = free.f_bavail * free.f_frsize - left
-            if size > 0:
-                os.posix_fallocate(fd, 0, size)
+            fd = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
+        except OSError:
+            return False  # not even that
+        try:
+            free = os.statvfs(folder)
+            os.posix_fallocate(fd, 0, max(1, free.f_bavail * free.f_frsize - left))
         except OSError:
             pass  # somebody was quicker: what is left is little enough
         finally:
             os.close(fd)
-        self.full += 1
+        self.full.append(folder)
 
         def empty():
             path.unlink()
-            self.full -= 1
+            self.full.remove(folder)
         return empty
+
+    def disk_full(self, event):
+        return self.fill(event, self.grid.data)
+
+    def disk_client(self, event):
+        return self.fill(event, self.honest_one(event.pick).data)
+
+    def honest_one(self, pick):
+        """One of the honest clients: they have disks and clocks of their own."""
+        return self.clients[int(pick * (len(self.clients) - 1))]
+
+    def clock_client(self, event):
+        """Hours, either way: nothing that a client does may hang on its clock being right."""
+        self.clocks[int(event.pick * len(self.clocks))].jump(int((event.pick * 997 % 1 - 0.5) * 20000))
 
     def clock_server(self, event):
         """Up to an hour ahead, or some seconds back, as by an operator or a time server. Set back by more, leases that were given
