@@ -58,7 +58,7 @@ APPS = {
     "told": ("dugnad-say",),
     "lines": ("dugnad-say", "--compare", f"validator:{BIN}/apps/same-lines --comment # out.txt"),
     "items": ("dugnad-items", "--output", "out.txt", "--output", "items.txt", "--items", "items.txt", "--compare", "digest"),
-    "checked": ("dugnad-items", "--output", "out.txt", "--output", "items.txt", "--checker", BIN / "dugnad-items", "--checker=--check"),
+    "checked": ("dugnad-items", "--output", "out.txt", "--checker", BIN / "dugnad-items", "--checker=--check"),
 }
 KINDS = {
     "quorum": Kind("say", ("--sleep", "20", "{}"), {**QUORUM, "deadline_ms": 10000}, plain, 40),
@@ -67,7 +67,7 @@ KINDS = {
     "judged": Kind("lines", ("{}",), {**QUORUM, "deadline_ms": 10000}, plain, 8),
     "adaptive": Kind("told", ("{}",), dict(policy="adaptive", audit_share=0.3, deadline_ms=10000, **BELIEF), plain, 40),
     "audit": Kind("items", ("{}",), dict(policy="audit", audit_share=0.3, deadline_ms=10000, **BELIEF), listed, 30),
-    "checked": Kind("checked", ("{}",), dict(policy="checker", deadline_ms=10000), listed, 10),
+    "checked": Kind("checked", ("{}",), dict(policy="checker", deadline_ms=10000), plain, 10),
 }
 
 
