@@ -173,6 +173,39 @@ static void an_auditor_that_vanishes_or_fails_is_replaced_and_may_still_come_lat
     assert_int_equal(wu_unsent(&wu), 1);
 }
 
+static void a_late_auditor_and_its_substitute_that_are_judged_together_pass_the_answer_once(void **state)
+{
+    (void)state;
+    struct wu wu = under_audit();
+    audited(&wu, 1, AGREES);
+    audited(&wu, 2, AGREES);
+    does(&wu, (struct wu_event){.kind = WU_EV_TICK, .now_ms = 600 + LEASE_MS});
+    assert_int_equal(wu_unsent(&wu), 1);
+    lease(&wu, 4, 700);
+    does(&wu, report_of(3, 'p'));
+    does(&wu, report_of(4, 'p'));
+    struct wu_effects fx = does(&wu, (struct wu_event){.kind = WU_EV_JUDGED, .groups = {1, 0, 0, 1, 1}});
+    assert_true(owes(&fx, WU_FX_CREDIT, 3) && owes(&fx, WU_FX_CREDIT, 4));
+    assert_int_equal(owed(&fx, WU_FX_PASSED), 1);
+    does(&wu, (struct wu_event){.kind = WU_EV_FINAL});
+    assert_int_equal(wu.state, WU_ACCEPTED);
+}
+
+static void a_late_auditor_that_is_wrong_does_not_pass_the_answer_again(void **state)
+{
+    (void)state;
+    struct wu wu = under_audit();
+    audited(&wu, 1, AGREES);
+    audited(&wu, 2, AGREES);
+    does(&wu, (struct wu_event){.kind = WU_EV_TICK, .now_ms = 600 + LEASE_MS});
+    lease(&wu, 4, 700);
+    struct wu_effects fx = audited(&wu, 4, AGREES);
+    assert_int_equal(owed(&fx, WU_FX_PASSED), 1);
+    fx = audited(&wu, 3, AUDITOR_WRONG);
+    assert_true(owes(&fx, WU_FX_BLAME, 3));
+    assert_int_equal(owed(&fx, WU_FX_PASSED), 0);
+}
+
 static void an_answer_is_voided_without_blame_and_run_again(void **state)
 {
     (void)state;
@@ -344,6 +377,8 @@ int main(void)
         cmocka_unit_test(an_audit_whose_answer_stands_no_more_is_stale),
         cmocka_unit_test(a_wrong_answer_is_run_again),
         cmocka_unit_test(an_auditor_that_contradicts_the_truth_is_blamed_and_replaced),
+        cmocka_unit_test(a_late_auditor_and_its_substitute_that_are_judged_together_pass_the_answer_once),
+        cmocka_unit_test(a_late_auditor_that_is_wrong_does_not_pass_the_answer_again),
         cmocka_unit_test(an_auditor_that_vanishes_or_fails_is_replaced_and_may_still_come_late),
         cmocka_unit_test(an_answer_is_voided_without_blame_and_run_again),
         cmocka_unit_test(a_confirmation_asks_for_one_more_answer_and_the_unit_stands_again),

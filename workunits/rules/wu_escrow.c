@@ -133,15 +133,16 @@ enum err wu_audit_reported(struct wu *wu, const struct wu_event *ev, struct wu_e
     return ERR_OK;
 }
 
-/* Substitutes for an auditor that was only late are not needed any more. */
-static void pass_if_done(struct wu *wu, struct wu_effects *fx)
+/* Substitutes for an auditor that was only late are not needed any more. When both are in and judged
+ * together, more have passed than were asked for. */
+static void pass_if_done(struct wu *wu, uint32_t passed_before, struct wu_effects *fx)
 {
     uint32_t passed = audits_in(wu, ATTEMPT_VALID);
     for (uint32_t i = wu->audit_first; i < wu->attempt_count; i++)
         if (wu->attempts[i].audit && wu->attempts[i].state == ATTEMPT_UNSENT &&
             passed + wu_audits_open(wu) > wu->audit_count)
             attempt_move(&wu->attempts[i], ATTEMPT_CANCELLED);
-    if (passed == wu->audit_count)
+    if (passed_before < wu->audit_count && passed >= wu->audit_count)
         wu_owe(fx, WU_FX_PASSED, (uint32_t)wu->canonical);
 }
 
@@ -160,7 +161,7 @@ static void convict(struct wu *wu, const struct wu_event *ev, struct wu_effects 
 
 enum err wu_on_audit_judged(struct wu *wu, const struct wu_event *ev, struct wu_effects *fx)
 {
-    uint32_t truth = ev->groups[wu->canonical];
+    uint32_t truth = ev->groups[wu->canonical], passed_before = audits_in(wu, ATTEMPT_VALID);
     bool more = false;
     if (audits_in(wu, ATTEMPT_REPORTED) == 0)
         return err_set(ERR_STALE, "no audit waits for a judge");
@@ -181,7 +182,7 @@ enum err wu_on_audit_judged(struct wu *wu, const struct wu_event *ev, struct wu_
     }
     wu_refill_audits(wu, fx);
     if (wu->state == WU_PROVISIONAL)
-        pass_if_done(wu, fx);
+        pass_if_done(wu, passed_before, fx);
     if (more && wu->state == WU_PROVISIONAL)
         wu_owe(fx, WU_FX_JUDGE, (uint32_t)wu->canonical);
     return ERR_OK;
