@@ -243,6 +243,8 @@ def main():
         failed = grows or bool(chaos.deaths) or not found.clean()
         print(found.line(args.seed), flush=True)
     finally:
+        if args.keep:
+            shutil.copytree(Path(folder) / "server", Path(folder) / "server-kept", symlinks=True)
         for disk in [*Path(folder).glob("honest*/"), Path(folder) / "server"] if chaos.has_disk else ():
             subprocess.run(["umount", "-l", disk], stderr=subprocess.DEVNULL)
         if not args.keep:

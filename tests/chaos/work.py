@@ -136,7 +136,9 @@ class Work:
             left = [b for b in left if patient(api, "GET", f"/v1/batches/{b}").ok()["state"] != "done"]
             time.sleep(0.2)
         for batch in left[:5]:
-            print(f"batch {batch} ({self.batches[batch][0].app}) is not done: {self.grid.status(batch)}\n{self.grid.explain(batch)}")
+            print(f"batch {batch} ({self.batches[batch][0].app}) is not done: {self.grid.explain(batch)}")
+            for unit in [u for u in api.pages(f"/v1/batches/{batch}/units") if u["state"] not in ("accepted", "failed")][:2]:
+                print(f"{self.grid.unit(unit['unit'])}\n{self.grid.explain(unit['unit'])}")
 
     def records(self, grid):
         r = Records(batches=dict(self.submits), found=[b["batch"] for b in grid.api.pages("/v1/batches")], told=dict(self.told),
