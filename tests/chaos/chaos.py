@@ -128,7 +128,7 @@ class Chaos:
         return f"https://127.0.0.1:{port}" + self.grid.link[len(self.grid.url):]
 
     def people(self):
-        """Half of the clients behind the wire, a third of the rest behind the echo."""
+        """Of four clients two are behind the wire, one behind the echo, one at the server itself."""
         ports = [self.wire.port, self.echo.port, self.wire.port, self.grid.port]
         self.clients = [self.grid.client(f"honest{i}", link=self.link(ports[i % 4])) for i in range(self.args.clients)]
         clocks = []
