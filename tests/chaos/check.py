@@ -21,6 +21,7 @@ class Records:
     attempts: dict = field(default_factory=dict)   # unit -> attempts as in GET /v1/units/U
     told: dict = field(default_factory=dict)       # attempt -> digest of the answer that the server acknowledged
     hosts: dict = field(default_factory=dict)      # host -> (valid attempts, credit in millionths), as the server counts
+    escrowed: set = field(default_factory=set)     # batches where an answer may be set aside without a verdict, when its host failed a check
     cost_micro: dict = field(default_factory=dict)  # batch -> credit of one valid attempt
 
 
@@ -99,8 +100,12 @@ def check_attempts(r, f):
         a = by_name.get(name)
         if a is None:
             f.lost.append(f"attempt {name}: its answer was acknowledged, the server has no such attempt")
-        elif a["state"] not in KEPT or a.get("answer") != answer:
+        elif not stands(r, name, a) or a.get("answer") != answer:
             f.lost.append(f"attempt {name}: answer {answer} was acknowledged, it stands there as {a['state']} {a.get('answer')}")
+
+
+def stands(r, name, attempt):
+    return attempt["state"] in KEPT or (attempt["state"] == "cancelled" and name.partition(".")[0] in r.escrowed)
 
 
 def check_credit(r, f):

@@ -145,6 +145,8 @@ class Work:
                     earlier=list(self.earlier))
         for batch, (kind, units) in self.batches.items():
             r.cost_micro[batch] = COST_S * 1000000
+            if "escrow_units" in kind.rules:
+                r.escrowed.add(batch)
             for i in range(units):
                 unit = f"{batch}.{i}"
                 r.wanted[unit] = kind.text(str(i))

@@ -32,6 +32,15 @@ def test_sound_records_are_clean():
     assert found.clean() and found.line(7) == "lost=0 wrong_accepted=0 counted_twice=0 seed=7"
 
 
+def test_an_answer_in_escrow_may_be_set_aside_but_not_be_gone():
+    records = sound()
+    records.escrowed.add("b1")
+    records.attempts["b1.0"][1]["state"] = "cancelled"
+    assert check(records).clean()
+    del records.attempts["b1.0"][1]["answer"]
+    assert len(check(records).lost) == 1
+
+
 def unit_0(r, number, **change):
     r.attempts["b1.0"][number].update(change)
 
@@ -44,6 +53,7 @@ def unit_0(r, number, **change):
     ("lost", 1, lambda r: r.told.update({"b1.0.7": "d0"})),
     ("lost", 1, lambda r: unit_0(r, 1, state="expired")),
     ("lost", 1, lambda r: unit_0(r, 1, answer="d0")),
+    ("lost", 1, lambda r: unit_0(r, 1, state="cancelled")),
     ("wrong_accepted", 1, lambda r: r.stream.__setitem__(1, ("b1", 2, "b1.0", "lie\n"))),
     ("wrong_accepted", 1, lambda r: unit_0(r, 2, answer="lie")),
     ("counted_twice", 1, lambda r: r.stream.append(("b1", 3, "b1.0", "0\n"))),
