@@ -10,9 +10,9 @@ packages_of() {
         echo gcc libc6-dev binutils cmake ninja-build pkg-config \
             libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libssl-dev libjansson-dev \
             libsqlite3-dev libpq-dev libseccomp-dev libncurses-dev ;;
-    test) # what ctest runs: cmocka, pytest, lints, a second database, a second compiler, a real app
+    test) # what ctest runs: cmocka, pytest, lints, a second database, a second compiler, a mail server, a browser, a proxy, a real app
         echo libcmocka-dev python3 python3-pytest python3-jsonschema pkg-config clang clang-format clang-tidy shellcheck sqlite3 openssl curl git procps util-linux \
-            postgresql bubblewrap hmmer hmmer-examples tar xz-utils \
+            postgresql python3-aiosmtpd chromium chromium-driver fonts-dejavu-core python3-selenium nginx-light bubblewrap hmmer hmmer-examples tar xz-utils \
             dpkg-dev systemd man-db ;;
     demo) # what the examples of the quickstart need besides the programs
         echo python3 curl hmmer hmmer-examples ;;
@@ -69,6 +69,13 @@ apt() {
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 apt-get -q -o Dpkg::Use-Pty=0 \
         -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 "$@"
 }
+# Programs are wanted, not services: none of what comes along (PostgreSQL, nginx) begins to listen.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee $policy >/dev/null
+    "${as_root[@]}" chmod 755 $policy
+    trap '"${as_root[@]}" rm -f $policy' EXIT
+fi
 echo "packages.sh: installing ${missing[*]}"
 apt update
 apt install -y --no-install-recommends "${missing[@]}"

@@ -1,6 +1,7 @@
 /* cli.c - from words to a command and its exit status, see cli.h */
 #include "client/cli/cli.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,12 @@ bool cli_bar(const struct cli *c)
            !str_eq(term, "dumb");
 }
 
+enum err cli_output_error(struct cli *c)
+{
+    c->reader_gone = errno == EPIPE;
+    return err_set_errno(ERR_IO, "cannot write to standard output");
+}
+
 static int fail(FILE *err, bool json, FILE *out, enum err e)
 {
     if (json) {
@@ -125,7 +132,9 @@ static int run(const struct cli_command *command, int argc, char **argv, struct 
     c->token_file = option_or_env(&a, "token-file", "DUGNAD_TOKEN_FILE");
     e = command->run(c, &a);
     if (e == ERR_OK && fflush(c->out) != 0)
-        e = err_set_errno(ERR_IO, "cannot write to standard output");
+        e = cli_output_error(c);
+    if (c->reader_gone) /* as of `| head`: it has what it wanted */
+        return 128 + SIGPIPE;
     return e == ERR_OK ? c->status : fail(c->err, c->json, c->out, e);
 }
 
@@ -162,7 +171,7 @@ int cli_main(int argc, char **argv, FILE *out, FILE *err)
     struct cli c = {.out = out, .err = err};
     const struct cli_command *command;
     int used = 0, status;
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of the write, with a sentence */
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of the write */
     if (argc < 2) {
         cli_help(err, NULL);
         return err_exit(ERR_INVALID);

@@ -17,6 +17,7 @@ struct cli {
     bool json, quiet;
     int status; /* exit status of a command that ended with ERR_OK: 1 when it has to say that something failed
                  */
+    bool reader_gone;                       /* who reads standard output has closed it */
     const char *profile, *url, *token_file; /* from options and environment; NULL: none */
     struct arena arena;                     /* lives as long as the call */
     struct api *api;                        /* opened by api_open() */
@@ -37,6 +38,9 @@ enum err cli_find(int argc, char **argv, const struct cli_command **ret, int *re
 void cli_help(FILE *out, const struct cli_command *command); /* NULL: the overview */
 /* A remark for people on standard error, unless --quiet or --json. */
 void cli_say(const struct cli *c, const char *format, ...) PRINTF_LIKE(2, 3);
+/* To be called where writing to c->out has failed: remembers a reader that left, which is no failure to tell
+ * of. */
+enum err cli_output_error(struct cli *c) NODISCARD;
 /* Is standard error a terminal that can take a progress bar? */
 bool cli_bar(const struct cli *c);
 

@@ -63,6 +63,7 @@ static enum err run_cmd_app_publish(struct cli *c, const struct args *a)
         (e = api_send(c, "POST", "/v1/releases", &file, key, &doc)) != ERR_OK)
         return e;
     cli_say(c, "%s %u is published for %s", r.app, r.version, r.platform);
+    cli_say(c, "next: dugnad submit %s --each-file 'FOLDER/*' --dry-run -- {}", r.app);
     return c->json && doc ? show_json(c, json_root(doc)) : ERR_OK;
 }
 

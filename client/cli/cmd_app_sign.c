@@ -69,6 +69,7 @@ static enum err show_signers(struct cli *c, const struct buf *envelope, const st
         digest_text(&ids[i], hex);
         cli_say(c, "signed by %s", hex);
     }
+    cli_say(c, "next: dugnad app publish %s", out);
     return ERR_OK;
 }
 

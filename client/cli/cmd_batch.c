@@ -140,7 +140,7 @@ static enum err run_cmd_watch(struct cli *c, const struct args *a)
     enum err e = check_batch(a->words[0]);
     if (e == ERR_OK)
         e = args_duration(a, "timeout", 0, &timeout_ms);
-    return e == ERR_OK ? watch_batch(c, a->words[0], timeout_ms) : e;
+    return e == ERR_OK ? watch_batch(c, a->words[0], timeout_ms, false) : e;
 }
 
 CLI_COMMAND(cmd_watch, "watch", "BATCH", "show progress until a batch is done",

@@ -406,12 +406,16 @@ static enum err run_cmd_stats(struct cli *c, const struct args *a)
     JSON_AUTO struct json_doc *doc = NULL;
     const char *key;
     const struct json *v;
-    (void)a;
+    bool streams = false;
     enum err e = api_get(c, "/v1/stats", &doc);
     if (e != ERR_OK || c->json)
         return e == ERR_OK ? show_json(c, json_root(doc)) : e;
     for (size_t i = 0; e == ERR_OK && json_each(json_root(doc), i, &key, &v); i++) {
         BUF_AUTO struct buf text = {0};
+        if (str_eq(key, "streams")) {
+            streams = json_count(v) > 0;
+            continue;
+        }
         enum show_kind kind = str_ends(key, "_bytes")  ? SHOW_BYTES
                               : str_eq(key, "time_ms") ? SHOW_TIME
                               : str_ends(key, "_ms")   ? SHOW_DURATION
@@ -419,11 +423,17 @@ static enum err run_cmd_stats(struct cli *c, const struct args *a)
         if ((e = show_value(v, kind, &text)) == ERR_OK)
             fprintf(c->out, "%-24s  %s\n", key, buf_text(&text));
     }
+    if (e == ERR_OK && streams) {
+        fputc('\n', c->out);
+        e = cmd_streams.run(c, a);
+    }
     return e;
 }
 
-const struct cli_command cmd_stats = {
-    .words = "stats", .usage = "", .summary = "the project in numbers", .run = run_cmd_stats};
+const struct cli_command cmd_stats = {.words = "stats",
+                                      .usage = "",
+                                      .summary = "the project in numbers, and its streams",
+                                      .run = run_cmd_stats};
 
 static const struct show_column audit_columns[] = {
     {"seq", "No.", SHOW_TEXT},     {"time_ms", "When", SHOW_TIME},           {"who|user", "Who", SHOW_TEXT},

@@ -50,9 +50,7 @@ static enum err save(struct cli *c, const struct args *a, const struct buf *text
     const char *path = args_text(a, "out", NULL);
     if (path)
         return file_write_atomic(path, text->data, text->len, 0644);
-    return fwrite(text->data, 1, text->len, c->out) == text->len
-               ? ERR_OK
-               : err_set_errno(ERR_IO, "cannot write to standard output");
+    return fwrite(text->data, 1, text->len, c->out) == text->len ? ERR_OK : cli_output_error(c);
 }
 
 static enum err run_cmd_provenance(struct cli *c, const struct args *a)

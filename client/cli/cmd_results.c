@@ -14,8 +14,8 @@ enum { PAGE_ITEMS = 500, FOLLOW_WAIT_S = 25 };
 static const struct cli_option options[] = {
     {"out", 'o', "DIR", "the folder; default: results-BATCH", NULL, false},
     {"follow", 'f', NULL, "wait for what is not done yet, until the batch is complete", NULL, false},
-    {"name", 0, "PATTERN", "where each file goes: {unit} {index} {path} {} and the unit's variables", NULL,
-     false},
+    {"name", 0, "PATTERN",
+     "where each file goes: {unit} {index} {path} {} {name} {stem} and the unit's variables", NULL, false},
     {"flat", 0, NULL, "all files in one folder: the same as --name '{index}-{path}'", NULL, false},
     {"merge", 'm', "FILE", "then put all answers into one file, in the order of the units", NULL, false},
     {"merge-path", 0, "PATH", "with --merge: this output of each unit; default: the only one", NULL, false},

@@ -53,8 +53,9 @@ static const struct cli_option options[] = {
     {"hold", 0, "TIME", "adaptive, audit: an answer that waits longer is checked in full", NULL, false},
     {"priority", 'p', "N", "higher goes first", NULL, false},
     {"label", 0, "NAME=VALUE", "for finding the batch again", NULL, true},
-    {"notify", 0, "URL", "the server posts there, as JSON, when the batch has finished (a web hook)", NULL,
-     false},
+    {"notify", 0, "URL",
+     "https://.. : the server posts there, as JSON, when the batch has finished; mailto:NAME@HOST: it mails",
+     NULL, false},
     {"key", 0, "TEXT", "the same key again continues the same submission instead of making another", NULL,
      false},
     {"stream", 0, "NAME", "each answer also goes to this stream: dugnad tail, dugnad consume", NULL, true},
@@ -315,7 +316,7 @@ static enum err submit_all(struct submit *s)
         cli_say(c, "the right answers of %llu of these units are known", (unsigned long long)s->known_units);
     if (!c->quiet && !c->json)
         tell_price(c, batch);
-    return args_flag(s->args, "watch") ? watch_batch(c, batch, 0) : ERR_OK;
+    return args_flag(s->args, "watch") ? watch_batch(c, batch, 0, true) : ERR_OK;
 }
 
 static enum err run_cmd_submit(struct cli *c, const struct args *a)

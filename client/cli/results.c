@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "client/cli/blob.h"
+#include "client/cli/units.h"
 #include "wire/order.h"
 
 enum { PATH_ROOM = 4096 };
@@ -119,7 +120,8 @@ static enum err check_name(const char *pattern, const struct buf *name)
 
 enum err results_name(const char *pattern, const struct json *item, const char *path, struct buf *out)
 {
-    struct variable list[VARIABLES_MAX + 3];
+    ARENA_AUTO struct arena arena = {0};
+    struct variable list[VARIABLES_MAX + 5];
     uint32_t count = 0;
     const char *unit = json_text(json_field(item, "unit")), *name;
     const struct json *vars = json_field(item, "vars"), *value;
@@ -129,10 +131,17 @@ enum err results_name(const char *pattern, const struct json *item, const char *
     list[count++] = (struct variable){"unit", unit};
     list[count++] = (struct variable){"index", dot ? dot + 1 : unit};
     list[count++] = (struct variable){"path", path};
-    for (size_t i = 0; vars && json_each(vars, i, &name, &value) && count < sizeof list / sizeof *list; i++)
+    for (size_t i = 0; vars && json_each(vars, i, &name, &value) && count < VARIABLES_MAX + 3; i++)
         if (json_text(value))
             list[count++] = (struct variable){name, json_text(value)};
-    enum err e = template_fill(pattern, list, count, out);
+    const char *plain = json_text(json_field(vars, ""));
+    enum err e = ERR_OK;
+    if (plain) { /* a file's name and stem are stored with the unit only where its command uses them */
+        e = units_file_vars(plain, &arena, &list[count]);
+        count += 2;
+    }
+    if (e == ERR_OK)
+        e = template_fill(pattern, list, count, out);
     return e == ERR_OK ? check_name(pattern, out) : e;
 }
 

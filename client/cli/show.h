@@ -21,7 +21,8 @@ struct show_column {
     enum show_kind kind;
 };
 
-/* Gets a paged list and prints it as a table, or with --json as {"items":[...]}. most 0: all. */
+/* Gets a paged list and prints it as a table, on a terminal cut to its width, or with --json as
+ * {"items":[...]}. most 0: all. */
 enum err show_list(struct cli *c, const char *path, const struct show_column *columns, size_t count,
                    uint64_t most, const char *empty) NODISCARD;
 /* The fields of an object, one a line, in the order of columns; those missing are left out. With --json the
@@ -33,6 +34,10 @@ enum err show_json(struct cli *c, const struct json *v) NODISCARD;
 /* Gets path and prints the object. */
 enum err show_get(struct cli *c, const char *path, const struct show_column *columns, size_t count) NODISCARD;
 
+/* The first of the fields "a|b" that is there and not null, or NULL. */
+const struct json *show_field(const struct json *obj, const char *keys);
+/* How wide the terminal behind out is; 0: it is none. */
+int show_terminal_columns(FILE *out);
 /* Adds the value as text; nothing for a missing one. */
 enum err show_value(const struct json *v, enum show_kind kind, struct buf *out) NODISCARD;
 /* Text without control characters; line feeds and tabs stay when lines is true. Bytes that are no UTF-8
@@ -42,7 +47,7 @@ enum err show_safe(const char *text, size_t len, bool lines, struct buf *out) NO
 void show_block(FILE *out, const char *text, size_t len, const char *indent);
 enum err show_count(uint64_t n, struct buf *out) NODISCARD; /* 1,234,567 */
 
-/* A bar on a terminal, drawn over itself; elsewhere a line at least 10 s after the last. */
+/* A bar on a terminal, drawn over itself; elsewhere a line every 10 s, none for what is quicker. */
 struct show_bar {
     struct cli *cli;
     int64_t drawn_ms;

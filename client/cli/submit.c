@@ -55,8 +55,9 @@ static void progress(void *ctx, uint64_t done, uint64_t bytes)
     struct submit *s = ctx;
     char text[96], size[32];
     str_from_bytes(s->uploaded_bytes + done, size, sizeof size);
-    snprintf(text, sizeof text, "uploading: %llu files, %s", (unsigned long long)s->uploaded_files, size);
-    show_bar_draw(&s->bar, bytes ? (double)done / (double)bytes : 1, text, clock_mono_ms());
+    snprintf(text, sizeof text, "uploading: %s, %llu files before this one, which is at %d %%", size,
+             (unsigned long long)s->uploaded_files, bytes ? (int)((double)done / (double)bytes * 100) : 100);
+    show_bar_draw(&s->bar, -1, text, clock_mono_ms());
 }
 
 enum err submit_file(struct submit *s, const char *path, bool upload, struct file_ref *ret)
@@ -282,13 +283,14 @@ static enum err read_streams(struct submit *s)
     return ERR_OK;
 }
 
-/* {"webhook":URL}: the server posts there when the batch has finished. */
+/* {"webhook":URL}: the server posts or mails there when the batch has finished. */
 static enum err notify(struct submit *s, const char *url)
 {
     BUF_AUTO struct buf text = {0};
     struct json_out o;
-    if (!str_starts(url, "https://") && !str_starts(url, "http://"))
-        return err_set(ERR_INVALID, "--notify '%.100s' is no address: it must start with https://", url);
+    if (!str_starts(url, "https://") && !str_starts(url, "http://") && !str_starts(url, "mailto:"))
+        return err_set(ERR_INVALID,
+                       "--notify '%.100s' is no address: it must start with https:// or mailto:", url);
     json_out_init(&o, &text);
     json_out_object(&o, NULL);
     json_out_string(&o, "webhook", url);

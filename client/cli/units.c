@@ -214,20 +214,26 @@ static enum err number_var(struct variable *v, const char *name, int64_t number,
     return v->value ? ERR_OK : ERR_NOMEM;
 }
 
+enum err units_file_vars(const char *file, struct arena *arena, struct variable ret[2])
+{
+    const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file, *dot = strrchr(name, '.');
+    const char *stem = dot && dot > name ? arena_bytes(arena, name, (size_t)(dot - name)) : name;
+    ret[0] = (struct variable){"name", name};
+    ret[1] = (struct variable){"stem", stem};
+    return stem ? ERR_OK : ERR_NOMEM;
+}
+
 static enum err file_vars(const struct units *u, const char *file, struct arena *arena,
                           struct variable ret[3])
 {
-    const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file;
-    const char *plain = str_starts(file, "./") ? file + 2 : file, *dot = strrchr(name, '.');
-    const char *stem = dot && dot > name ? arena_bytes(arena, name, (size_t)(dot - name)) : name;
-    ret[0] = (struct variable){"", u->as ? u->as : str_is_safe_path(plain) ? plain : name};
-    ret[1] = (struct variable){"name", name};
-    ret[2] = (struct variable){"stem", stem};
+    const char *plain = str_starts(file, "./") ? file + 2 : file;
+    enum err e = units_file_vars(file, arena, &ret[1]);
+    ret[0] = (struct variable){"", u->as ? u->as : str_is_safe_path(plain) ? plain : ret[1].value};
     if (!str_is_safe_path(ret[0].value))
         return err_set(ERR_INVALID,
                        "the file %s has a name that not every system can have: --as PATH gives it another",
                        file);
-    return stem ? ERR_OK : ERR_NOMEM;
+    return e;
 }
 
 enum err units_vars(const struct units *u, uint64_t i, struct arena *arena,

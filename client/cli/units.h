@@ -47,6 +47,8 @@ void units_done(struct units *u);
 enum err units_vars(const struct units *u, uint64_t i, struct arena *arena,
                     struct variable ret[UNITS_VARS_MAX], uint32_t *ret_count,
                     const char **ret_file) NODISCARD;
+/* What the path of a file is called without its folders (name), and without its last suffix, too (stem). */
+enum err units_file_vars(const char *file, struct arena *arena, struct variable ret[2]) NODISCARD;
 /* A text file or, for "-", standard input. */
 enum err units_read_text(const char *path, struct buf *out) NODISCARD;
 /* Cuts the text into lines in place; empty ones are left out. */

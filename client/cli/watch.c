@@ -70,9 +70,9 @@ static bool is_over(const struct json *b)
     return str_eq(state, "done") || str_eq(state, "cancelled");
 }
 
-static enum err tell_end(struct cli *c, const char *batch, const struct json *b)
+static enum err tell_end(struct cli *c, const char *batch, const struct json *b, bool aside)
 {
-    char took[32];
+    char took[32], text[160];
     int64_t failed = number(b, "failed"), from = number(b, "created_ms"), to = number(b, "finished_ms");
     bool cancelled = str_eq(json_text(json_field(b, "state")), "cancelled");
     if (failed > 0 || cancelled)
@@ -80,16 +80,19 @@ static enum err tell_end(struct cli *c, const char *batch, const struct json *b)
     if (c->json)
         return show_json(c, b);
     str_from_duration_ms(to > from ? to - from : 0, took, sizeof took);
-    fprintf(c->out, "batch %s is %s: %lld of %lld units accepted, %lld failed", batch,
-            cancelled ? "cancelled" : "done", (long long)number(b, "accepted"), (long long)number(b, "units"),
-            (long long)failed);
-    fprintf(c->out, to > from ? ", %s\n" : "\n", took);
+    snprintf(text, sizeof text, "batch %s is %s: %lld of %lld units accepted, %lld failed%s%s", batch,
+             cancelled ? "cancelled" : "done", (long long)number(b, "accepted"),
+             (long long)number(b, "units"), (long long)failed, to > from ? ", " : "", to > from ? took : "");
+    if (aside)
+        cli_say(c, "%s", text);
+    else
+        fprintf(c->out, "%s\n", text);
     if (failed > 0)
         cli_say(c, "why: dugnad failures %s; again: dugnad retry %s", batch, batch);
     return ERR_OK;
 }
 
-enum err watch_batch(struct cli *c, const char *batch, int64_t timeout_ms)
+enum err watch_batch(struct cli *c, const char *batch, int64_t timeout_ms, bool aside)
 {
     BUF_AUTO struct buf path = {0};
     struct show_bar bar;
@@ -109,7 +112,7 @@ enum err watch_batch(struct cli *c, const char *batch, int64_t timeout_ms)
         pace_add(&pace, now_ms, done);
         if (is_over(b)) {
             show_bar_end(&bar);
-            return tell_end(c, batch, b);
+            return tell_end(c, batch, b, aside);
         }
         draw(&bar, b, pace_rate(&pace, now_ms, done), now_ms);
         if (timeout_ms && now_ms - began_ms >= timeout_ms) {

@@ -226,6 +226,11 @@ static void answers_go_where_the_pattern_says_and_never_out_of_the_folder(void *
     name_of("{unit}/{path}", item, ERR_OK, "7.12/out/a.txt");
     name_of("{index}-{path}", item, ERR_OK, "12-out/a.txt");
     name_of("{}.txt", item, ERR_OK, "seq 3.txt");
+    static const char of_file[] = "{\"unit\":\"7.12\",\"vars\":{\"\":\"in/a.b.fa\"}}";
+    name_of("{name}", of_file, ERR_OK, "a.b.fa");
+    name_of("{stem}.{path}", of_file, ERR_OK, "a.b.out/a.txt");
+    name_of("{stem}", "{\"unit\":\"7.12\",\"vars\":{\"\":\"in/a.fa\",\"stem\":\"own\"}}", ERR_OK, "own");
+    name_of("{stem}", "{\"unit\":\"7.12\",\"vars\":{\"x\":\"in/a.fa\"}}", ERR_INVALID, NULL);
     name_of("{x}/passwd", item, ERR_INVALID, NULL);
     name_of("/tmp/{unit}", item, ERR_INVALID, NULL);
     name_of("{nothing}", item, ERR_INVALID, NULL);
