@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "server/api.h"
+#include "server/api_stream.h"
 #include "server/try.h"
 
 enum { ACTIVE_MS = 3600000 };
@@ -164,6 +165,10 @@ enum err api_stats(struct call *c)
     json_out_i64(&o, "batches_active", engine.batches_active);
     json_out_i64(&o, "connections", http_connections(s->http));
     json_out_i64(&o, "engine_waiting", waiting);
+    json_out_array(&o, "alerts");
+    alerts_write(s->alerts, &o);
+    json_out_close(&o);
+    TRY(streams_write(c, &o));
     json_out_close(&o);
     TRY(json_out_end(&o));
     return call_reply(c, 200, &body);

@@ -3,10 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/str.h"
+#include "rules/admit.h"
 #include "server/api.h"
 #include "server/batch_rules.h"
 #include "server/hook.h"
+#include "server/mail.h"
 #include "server/store_stream.h"
 #include "server/try.h"
 #include "server/unit_row.h"
@@ -155,6 +158,10 @@ static enum err fill_texts(struct call *c, struct making *m, struct store_batch 
     b->policy.len = (uint32_t)strlen(b->policy.data);
     char hook[HOOK_URL_BYTES]; /* wrong now is better than never called */
     TRY(hook_url(b->policy.data, b->policy.len, hook));
+    if (str_starts(hook, HOOK_MAIL) && !mail_is_set(&c->server->settings))
+        return err_set(
+            ERR_INVALID,
+            "this server sends no mail (mail_server in server.conf): name a web hook, https://...");
     b->request = (struct text){.data = buf_text(&c->http->body), .len = (uint32_t)c->http->body.len};
     for (uint32_t i = 0; i < m->manifest.needs_feature_count; i++)
         TRY(buf_printf(&words, "%s%s", i ? " " : "", m->manifest.needs_features[i]));
@@ -283,10 +290,41 @@ enum err api_batch_make(struct call *c, uint32_t *ret_batch)
     return ERR_OK;
 }
 
+/* What is being computed comes first: when the disk or the machine has no room for more, it is said before
+ * anything is lost. */
+static enum err may_begin(struct call *c)
+{
+    const struct server *s = c->server;
+    struct admit_load load = pulse_load(s->pulse);
+    uint64_t free_bytes, all_bytes;
+    char have[32], floor[32];
+    double share;
+    const char *busy = admit_refusal(&load, s->settings.load_max, &share);
+    if (*busy) {
+        c->retry_after_ms = ADMIT_SMOOTH_MS;
+        return err_set(ERR_BUSY,
+                       "no new batch is taken for now: the server's %s is busy for %.0f %% of the time; what "
+                       "is being computed goes on",
+                       busy, share * 100);
+    }
+    TRY(file_disk_free(s->data, &free_bytes));
+    TRY(file_disk_size(s->data, &all_bytes));
+    uint64_t mark = settings_disk_mark(&s->settings, all_bytes);
+    if (free_bytes >= mark)
+        return ERR_OK;
+    str_from_bytes(free_bytes, have, sizeof have);
+    str_from_bytes(mark, floor, sizeof floor);
+    return err_set(ERR_FULL,
+                   "no new batch is taken: the server's disk has %s free of the %s that it keeps for what is "
+                   "being computed; the operator must make room",
+                   have, floor);
+}
+
 enum err api_batch_post(struct call *c)
 {
     uint32_t batch;
     TRY(call_idempotent(c));
+    TRY(may_begin(c));
     TRY(api_batch_make(c, &batch));
     return reply_batch(c, batch, c->request.replayed ? 200 : 201);
 }

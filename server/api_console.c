@@ -259,13 +259,11 @@ static void share_write(struct json_out *o, const char *name, double share, cons
 
 static void utilisation_write(struct server *s, struct json_out *o)
 {
-    uint32_t waiting;
-    int64_t oldest_ms;
-    engine_thread_load(s->thread, &waiting, &oldest_ms);
+    struct admit_load load = pulse_load(s->pulse);
     json_out_array(o, "utilisation");
-    share_write(o, "Engine", pulse_engine_share(s->pulse),
-                "share of the last seconds its thread was at work");
-    share_write(o, "Queue", (double)waiting / (double)s->settings.queue, "requests that wait for the engine");
+    share_write(o, "Engine", load.engine, "of its thread's time over a minute: rules, database and its disk");
+    share_write(o, "Queue", load.queue, "of the places for requests that wait for the engine");
+    share_write(o, "Processor", load.cpu, "of this machine's cores, by the server");
     share_write(o, "Connections", http_connections(s->http) / (double)s->settings.connections, "open now");
     json_out_close(o);
 }
@@ -287,6 +285,7 @@ static void findings_write(struct server *s, struct json_out *o)
             json_out_value(o, "what", json_at(json_root(doc), i));
             json_out_close(o);
         }
+    alerts_write(s->alerts, o);
     json_out_close(o);
 }
 

@@ -455,6 +455,19 @@ static enum err print_cursor(struct call *c, const struct store_stream *st, cons
                       k->name, age_s > 0 ? age_s : 0);
 }
 
+enum err streams_write(struct call *c, struct json_out *o)
+{
+    struct store_stream *list;
+    uint32_t count;
+    TRY(store_stream_list(c->store, &c->http->arena, 0, STREAM_METRICS_MAX, &list, &count));
+    json_out_array(o, "streams");
+    for (uint32_t i = 0; i < count; i++)
+        if (may_list(c, &list[i]))
+            TRY(items_write(c, o, &list[i], true));
+    json_out_close(o);
+    return ERR_OK;
+}
+
 enum err streams_print(struct call *c, struct buf *out)
 {
     struct store_stream *list;

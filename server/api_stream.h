@@ -21,6 +21,8 @@ static inline uint32_t stream_waiter(uint64_t stream)
 {
     return (uint32_t)stream | 0x80000000u;
 }
+/* "streams": as items of GET /v1/streams?cursors=true, of the first STREAM_METRICS_MAX streams. */
+enum err streams_write(struct call *c, struct json_out *o) NODISCARD;
 /* Lines of /metrics for every cursor, STREAM_METRICS_MAX at most. */
 enum err streams_print(struct call *c, struct buf *out) NODISCARD;
 

@@ -5,12 +5,23 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "server/alerts.h"
+#include "server/command_care.h"
 #include "server/doctor.h"
+#include "server/serve.h"
 #include "server/try.h"
 
 const char command_usage[] =
     "  doctor [--json]      look at settings, keys, disk, clock, certificate, database, sandbox and port;\n"
-    "                       says what to do; status 1 when something is wrong\n";
+    "                       says what to do; status 1 when something is wrong\n"
+    "  backup FOLDER        the whole project as it is at this moment, also while it is served\n"
+    "  restore FOLDER       bring a backup back as the data folder, which must not be there yet\n"
+    "  dump [FILE]          all rows as lines of JSON, also while it is served\n"
+    "  load FILE            read a dump into an empty database\n"
+    "  migrate --to DATABASE  move the project to another database, compare, switch server.conf over\n"
+    "  audit [--has ENTRY:HASH]  follow the audit log's chain of hashes; does it still hold the entry that "
+    "was noted?\n"
+    "  test-alert           send a test notice each way that server.conf names: mail, web hook, heartbeat\n";
 
 /* --- words of a command line --- */
 
@@ -69,11 +80,27 @@ static enum err run_doctor(const char *data, int argc, char **argv, int *ret_sta
     return ERR_OK;
 }
 
+static enum err run_test_alert(const char *data, int argc, char **argv, int *ret_status)
+{
+    struct words w = {argc, argv};
+    struct settings settings;
+    BUF_AUTO struct buf text = {0};
+    TRY(take_end(&w, "dugnad-server --data D test-alert"));
+    TRY(serve_settings(data, &settings));
+    TRY(settings_check(&settings));
+    enum err e = alerts_test(&settings, &text);
+    fputs(buf_text(&text), stdout);
+    *ret_status = 0;
+    return e;
+}
+
 static const struct {
     const char *name;
     enum err (*run)(const char *data, int argc, char **argv, int *ret_status);
 } commands[] = {
-    {"doctor", run_doctor},
+    {"doctor", run_doctor},       {"test-alert", run_test_alert}, {"backup", command_backup},
+    {"restore", command_restore}, {"dump", command_dump},         {"load", command_load},
+    {"migrate", command_migrate}, {"audit", command_audit},
 };
 
 bool command_find(const char *name,

@@ -8,8 +8,10 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/rand.h"
+#include "base/str.h"
 #include "server/fetch.h"
 #include "server/hook.h"
+#include "server/mail.h"
 #include "server/ticker.h"
 #include "server/try.h"
 
@@ -114,14 +116,32 @@ static enum err send_hook(const char *url, const char *body, size_t len)
                                          : err_set(ERR_UNREACHABLE, "the web hook answered %d", status);
 }
 
+static enum err send_mail(const struct settings *s, const char *to, const struct store_batch *b)
+{
+    BUF_AUTO struct buf subject = {0}, text = {0};
+    if (!s || !mail_is_set(s))
+        return err_set(ERR_INVALID, "this server sends no mail");
+    TRY(buf_printf(&subject,
+                   "[%s] batch %" PRIu32 "%s%s is %s: %" PRId64 " of %" PRId64 " units accepted, %" PRId64
+                   " failed",
+                   s->name, b->id, b->name[0] ? " " : "", b->name, store_batch_state(b),
+                   (int64_t)b->counts.accepted, (int64_t)b->counts.units, (int64_t)b->counts.failed));
+    TRY(buf_printf(&text, "%s\n\ndugnad results %" PRIu32 " --out DIR\n%s/admin/batches/%" PRIu32 "\n",
+                   buf_text(&subject), b->id, s->url, b->id));
+    struct mail mail = {.to = to, .subject = buf_text(&subject), .text = buf_text(&text)};
+    return mail_send(s, &mail);
+}
+
 /* ERR_UNREACHABLE and the like: again later. ERR_INVALID: never. ERR_OK also when nothing is to be told. */
-static enum err try_hook(const struct store_batch *b, const struct store_outbox *o)
+static enum err try_hook(const struct settings *s, const struct store_batch *b, const struct store_outbox *o)
 {
     char url[HOOK_URL_BYTES];
     BUF_AUTO struct buf body = {0};
     TRY(hook_url(b->policy.data, b->policy.len, url));
     if (!url[0] || b->finished_ms == 0) /* retried since: it is told of when it finishes again */
         return ERR_OK;
+    if (str_starts(url, HOOK_MAIL))
+        return send_mail(s, url + sizeof HOOK_MAIL - 1, b);
     if (o->body.len > 0)
         return send_hook(url, o->body.data, o->body.len);
     TRY(hook_body(b, &body));
@@ -141,7 +161,7 @@ static enum err hook(struct deliver *d, struct arena *a, const struct store_outb
     if (e == ERR_MISSING)
         return tell(d, a, o->id, true, 0);
     TRY(e);
-    e = try_hook(&b, o);
+    e = try_hook(d->config.settings, &b, o);
     if (e != ERR_OK && !is_hopeless(&b, o, e)) {
         log_event(LOG_INFO, "hook-failed", "batch", log_i64(b.id), "err", err_text(), NULL);
         return put_off(d, a, o);

@@ -1,5 +1,5 @@
-/* deliver.h - tells the outside world, as the outbox says: a batch's web hook; and lets a purged batch's
- * files go. A thread of its own.
+/* deliver.h - tells the outside world, as the outbox says: a batch's web hook or mail; and lets a purged
+ * batch's files go. A thread of its own.
  *
  * A hook is posted at least once after its batch has finished, and again with full-jitter back-off (5 s to
  * 1 h) until a 2xx comes back; it is given up when three days have passed. Each post has 10 s. No more than
@@ -10,6 +10,7 @@
 
 #include "server/blob.h"
 #include "server/engine_thread.h"
+#include "server/settings.h"
 #include "server/store.h"
 
 struct deliver;
@@ -18,6 +19,7 @@ struct deliver_config {
     struct store *store; /* a reader, this thread's alone until deliver_stop() */
     struct engine_thread *engine;
     struct blobs *blobs;
+    const struct settings *settings; /* of mail; NULL: there is none */
     int64_t retry_ms; /* [5000] the longest first back-off, doubled each time; 0 means the default */
 };
 

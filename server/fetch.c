@@ -200,8 +200,23 @@ void fetch_reply_done(struct fetch_reply *reply)
     buf_done(&reply->body);
 }
 
+/* A mail server says in words what it does not like: its last line is kept. */
+#define SAID_BYTES 160
+static size_t on_said(char *bytes, size_t size, size_t count, void *ctx)
+{
+    char *said = ctx;
+    size_t len = 0;
+    while (len < size * count && len < SAID_BYTES - 1 && bytes[len] >= ' ' && bytes[len] < 0x7f) {
+        said[len] = bytes[len];
+        len++;
+    }
+    said[len] = 0;
+    return size * count;
+}
+
 enum err fetch_mail(const struct fetch_mail *m)
 {
+    char said[SAID_BYTES] = "";
     struct fetch_request body = {.body = m->message, .body_bytes = m->message_bytes};
     struct transfer t = {.request = &body, .curl = easy()};
     struct curl_slist *to = NULL;
@@ -219,8 +234,12 @@ enum err fetch_mail(const struct fetch_mail *m)
     curl_easy_setopt(t.curl, CURLOPT_UPLOAD, 1L);
     curl_easy_setopt(t.curl, CURLOPT_READFUNCTION, on_read);
     curl_easy_setopt(t.curl, CURLOPT_READDATA, &t);
+    curl_easy_setopt(t.curl, CURLOPT_HEADERFUNCTION, on_said);
+    curl_easy_setopt(t.curl, CURLOPT_HEADERDATA, said);
     enum err e = outcome(&t, curl_easy_perform(t.curl), m->url);
     curl_easy_cleanup(t.curl);
     curl_slist_free_all(to);
+    if (e != ERR_OK && (said[0] == '4' || said[0] == '5'))
+        return err_set(e, "%.*s said \"%s\"", host_len(m->url), m->url, said);
     return e;
 }

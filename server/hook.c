@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/str.h"
+#include "server/mail.h"
 #include "server/try.h"
 
 /* Of a host as a URL writes it, without its port. A name that a DNS server says is loopback does not count.
@@ -36,9 +37,11 @@ static bool is_plain(const char *url)
 
 static enum err check(const char *url)
 {
+    if (str_starts(url, HOOK_MAIL))
+        return mail_check_address(url + strlen(HOOK_MAIL));
     bool secure = str_starts(url, "https://");
     if (!is_plain(url) || (!secure && !str_starts(url, "http://")))
-        return err_set(ERR_INVALID, "policy.webhook is not a URL as https://HOST/PATH");
+        return err_set(ERR_INVALID, "policy.webhook is not a URL as https://HOST/PATH or mailto:NAME@HOST");
     const char *at = strstr(url, "://") + 3;
     size_t authority = strcspn(at, "/?#");
     size_t host = *at == '[' ? strcspn(at, "]") + 1 : strcspn(at, ":/?#");

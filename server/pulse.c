@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -36,7 +38,8 @@ struct version {
 struct state {
     int64_t time_ms;
     struct project_counts n;
-    int64_t units_open, hosts_active;
+    int64_t units_open, hosts_active, hosts_day;
+    int64_t errors_hour, ended_hour;
     double validated_per_s, error_share;
     uint64_t disk_free, disk_all;
     uint32_t reason_count; /* not ready, or not well */
@@ -52,6 +55,7 @@ struct pulse {
     struct pulse_history *history;
     int64_t minute_ms;    /* when the last minute was kept */
     int64_t validated_ms; /* when a unit was accepted last, or there was nothing to do */
+    int64_t accepted_ms;  /* the same, whether hosts call or not */
     int64_t counted_ms;   /* when the hosts were counted last */
     struct {
         int64_t at_ms, accepted;
@@ -59,8 +63,8 @@ struct pulse {
     uint32_t recent_count;
     struct version versions[VERSIONS_MAX]; /* beyond them, hosts of still other versions are not counted */
     uint32_t version_count;
-    uint64_t engine_us;
-    double engine_share;
+    uint64_t engine_us, cpu_us; /* used so far */
+    struct admit_load load;
     struct http_stream *listeners[PULSE_LISTENERS_MAX];
     uint32_t listener_count;
 };
@@ -89,21 +93,23 @@ static int most_hosts_first(const void *a, const void *b)
 }
 
 /* A count of who called lately: all hosts are looked at, so not often. */
-static enum err count_hosts(struct pulse *p, int64_t now_ms, int64_t *ret)
+static enum err count_hosts(struct pulse *p, int64_t now_ms, struct state *s)
 {
     struct version versions[VERSIONS_MAX];
     uint32_t version_count = 0;
     struct store_host *list;
     uint32_t count;
     uint64_t after = 0;
-    int64_t active = 0;
+    int64_t active = 0, day = 0;
     for (int pages = 0; pages < HOST_PAGES_MAX; pages++) {
         struct arena ARENA_AUTO a = {0};
         TRY(store_host_list(p->config.store, &a, after, STORE_PAGE_MAX, &list, &count));
         for (uint32_t i = 0; i < count; i++) {
             active += !list[i].left && now_ms - list[i].seen_ms < ACTIVE_MS;
-            if (!list[i].left && now_ms - list[i].seen_ms < DAY_MS)
+            if (!list[i].left && now_ms - list[i].seen_ms < DAY_MS) {
                 count_version(versions, &version_count, list[i].client);
+                day++;
+            }
             after = list[i].id;
         }
         if (count < STORE_PAGE_MAX)
@@ -114,7 +120,8 @@ static enum err count_hosts(struct pulse *p, int64_t now_ms, int64_t *ret)
     memcpy(p->versions, versions, version_count * sizeof *versions);
     p->version_count = version_count;
     pthread_mutex_unlock(&p->lock);
-    *ret = active;
+    s->hosts_active = active;
+    s->hosts_day = day;
     return ERR_OK;
 }
 
@@ -134,11 +141,13 @@ static int64_t ended(const struct project_counts *n)
     return n->valid + n->invalid + n->errors + n->expired;
 }
 
-static double error_share(const struct pulse *p, const struct state *s)
+static void look_at_errors(const struct pulse *p, struct state *s)
 {
     const struct pulse_minute *then = pulse_history_since(p->history, s->time_ms - ACTIVE_MS);
     int64_t all = ended(&s->n) - (then ? then->ended : 0), errors = s->n.errors - (then ? then->errors : 0);
-    return all > 0 && errors > 0 ? (double)errors / (double)all : 0;
+    s->ended_hour = all > 0 ? all : 0;
+    s->errors_hour = errors > 0 && all > 0 ? errors : 0;
+    s->error_share = s->errors_hour > 0 ? (double)errors / (double)all : 0;
 }
 
 static void keep_minute(struct pulse *p, const struct state *s)
@@ -183,6 +192,9 @@ static void check(struct pulse *p, struct state *s)
         add_reason(s, "the root statement has expired and no PC takes work: sign a new version", false);
     if (s->n.accepted != p->state.n.accepted || s->units_open == 0 || s->hosts_active == 0)
         p->validated_ms = s->time_ms;
+    bool first = p->state.time_ms == 0; /* then the counters are compared with nothing */
+    if ((!first && s->n.accepted != p->state.n.accepted) || s->units_open == 0)
+        p->accepted_ms = s->time_ms;
     if (s->time_ms - p->validated_ms > STALLED_MS) {
         snprintf(text, sizeof text,
                  "nothing was validated for %" PRId64 " minutes though %" PRId64 " units wait and %" PRId64
@@ -196,9 +208,10 @@ static enum err sample(struct pulse *p, struct state *s)
 {
     s->time_ms = clock_wall_ms();
     s->hosts_active = p->state.hosts_active;
+    s->hosts_day = p->state.hosts_day;
     TRY(store_project_counts(p->config.store, &s->n));
     if (s->time_ms - p->counted_ms >= MINUTE_MS / 6 || s->time_ms < p->counted_ms) {
-        TRY(count_hosts(p, s->time_ms, &s->hosts_active));
+        TRY(count_hosts(p, s->time_ms, s));
         p->counted_ms = s->time_ms + s->n.hosts / 20; /* many are counted less often */
     }
     s->units_open = s->n.units - s->n.accepted - s->n.failed;
@@ -260,15 +273,35 @@ static void push(struct pulse *p)
         }
 }
 
+static uint64_t cpu_used_us(void)
+{
+    struct rusage used;
+    if (getrusage(RUSAGE_SELF, &used) != 0)
+        return 0;
+    return (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000 +
+           (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+}
+
 /* Under the lock. */
-static void look_at_engine(struct pulse *p, int64_t now_ms)
+static void look_at_load(struct pulse *p, int64_t now_ms)
 {
     struct engine_stats stats;
+    uint32_t waiting;
+    int64_t oldest_ms, span_ms = now_ms - p->state.time_ms;
+    uint64_t cpu_us = cpu_used_us();
+    double span_us = (double)span_ms * 1000;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     engine_thread_stats(p->config.engine, &stats);
-    int64_t span_us = (now_ms - p->state.time_ms) * 1000;
-    if (p->state.time_ms > 0 && span_us > 0)
-        p->engine_share = (double)(stats.turn_us - p->engine_us) / (double)span_us;
+    engine_thread_load(p->config.engine, &waiting, &oldest_ms);
+    if (p->state.time_ms > 0 && span_ms > 0) {
+        struct admit_load now = {.engine = (double)(stats.turn_us - p->engine_us) / span_us,
+                                 .queue = (double)waiting / (double)p->config.queue_max,
+                                 .cpu = (double)(cpu_us - p->cpu_us) / span_us /
+                                        (double)(cores > 0 ? cores : 1)};
+        admit_smooth(&p->load, &now, span_ms);
+    }
     p->engine_us = stats.turn_us;
+    p->cpu_us = cpu_us;
 }
 
 static void beat(void *ctx)
@@ -283,8 +316,8 @@ static void beat(void *ctx)
     check(p, &s);
     pthread_mutex_lock(&p->lock);
     s.validated_per_s = rate(p, &s);
-    s.error_share = error_share(p, &s);
-    look_at_engine(p, s.time_ms);
+    look_at_errors(p, &s);
+    look_at_load(p, s.time_ms);
     p->state = s;
     keep_minute(p, &s);
     push(p);
@@ -302,8 +335,10 @@ enum err pulse_start(const struct pulse_config *config, struct pulse **ret_pulse
     p->validated_ms = clock_wall_ms();
     pthread_mutex_init(&p->lock, NULL);
     enum err e = pulse_history_open(path, &p->history);
-    if (e == ERR_OK)
+    if (e == ERR_OK) {
+        p->accepted_ms = pulse_history_accepted(p->history, p->validated_ms);
         e = ticker_start(beat, p, EVERY_MS, &p->ticker);
+    }
     if (e != ERR_OK) {
         pulse_stop(p);
         return e;
@@ -392,12 +427,38 @@ enum err pulse_listen(struct pulse *p, struct http_request *request)
     return e;
 }
 
-double pulse_engine_share(struct pulse *p)
+void pulse_view(struct pulse *p, struct pulse_view *ret)
 {
     pthread_mutex_lock(&p->lock);
-    double share = p->engine_share;
+    const struct state *s = &p->state;
+    *ret = (struct pulse_view){.time_ms = s->time_ms,
+                               .units_open = s->units_open,
+                               .hosts_hour = s->hosts_active,
+                               .hosts_day = s->hosts_day,
+                               .errors_hour = s->errors_hour,
+                               .ended_hour = s->ended_hour,
+                               .silence_ms = s->units_open > 0 ? s->time_ms - p->accepted_ms : 0,
+                               .disk_free = s->disk_free,
+                               .disk_all = s->disk_all,
+                               .ready = s->ready || s->time_ms == 0};
+    if (s->reason_count > 0)
+        snprintf(ret->reason, sizeof ret->reason, "%s", s->reasons[0]);
     pthread_mutex_unlock(&p->lock);
-    return share;
+}
+
+void pulse_day(struct pulse *p, int64_t from_ms, struct pulse_day *ret)
+{
+    pthread_mutex_lock(&p->lock);
+    pulse_history_day(p->history, from_ms, ret);
+    pthread_mutex_unlock(&p->lock);
+}
+
+struct admit_load pulse_load(struct pulse *p)
+{
+    pthread_mutex_lock(&p->lock);
+    struct admit_load load = p->load;
+    pthread_mutex_unlock(&p->lock);
+    return load;
 }
 
 void pulse_versions(struct pulse *p, struct json_out *o)

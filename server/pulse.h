@@ -9,9 +9,11 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "rules/admit.h"
 #include "server/blob.h"
 #include "server/engine_thread.h"
 #include "server/http.h"
+#include "server/pulse_history.h"
 #include "server/store.h"
 
 #define PULSE_LISTENERS_MAX 200
@@ -25,6 +27,7 @@ struct pulse_config {
     const struct blobs *blobs;
     const char *data, *project;
     int64_t root_ends_ms;
+    uint32_t queue_max; /* of the engine */
 };
 
 enum err pulse_start(const struct pulse_config *config, struct pulse **ret_pulse) NODISCARD;
@@ -38,8 +41,20 @@ enum err pulse_listen(struct pulse *p, struct http_request *request) NODISCARD;
 /* What keeps the server from being ready, or from being well, as the items of an open list of texts; false
  * when there is something. */
 bool pulse_reasons(struct pulse *p, struct json_out *o);
-/* How much of the last seconds the engine's thread was at work, 0..1. */
-double pulse_engine_share(struct pulse *p);
+struct pulse_view { /* how it stands now, for whoever watches over it */
+    int64_t time_ms, units_open;
+    int64_t hosts_hour, hosts_day;   /* that called within it */
+    int64_t errors_hour, ended_hour; /* attempts */
+    int64_t silence_ms;              /* since a unit was accepted last while some wait; 0: none wait */
+    uint64_t disk_free, disk_all;
+    bool ready;
+    char reason[320]; /* the first of what is not well, or "" */
+};
+void pulse_view(struct pulse *p, struct pulse_view *ret);
+/* What the 24 hours from from_ms on have brought. */
+void pulse_day(struct pulse *p, int64_t from_ms, struct pulse_day *ret);
+/* How busy the server was over the last minute or so. */
+struct admit_load pulse_load(struct pulse *p);
 /* Client versions of the hosts that called within a day, as the items of an open list, most hosts first. */
 void pulse_versions(struct pulse *p, struct json_out *o);
 

@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "server/try.h"
 
-enum { FILE_BYTES_MAX = 64 << 20, LINE_MAX_BYTES = 256 };
+enum { FILE_BYTES_MAX = 64 << 20, LINE_MAX_BYTES = 256, HOUR_MS = 3600000, DAY_MS = 24 * HOUR_MS };
 
 struct pulse_history {
     FILE *file;
@@ -141,4 +141,45 @@ const struct pulse_minute *pulse_history_since(const struct pulse_history *h, in
             high = middle;
     }
     return low < h->count ? pulse_history_at(h, low) : NULL;
+}
+
+int64_t pulse_history_accepted(const struct pulse_history *h, int64_t now_ms)
+{
+    int64_t at_ms = h->count > 0 ? pulse_history_at(h, 0)->time_ms : now_ms;
+    for (uint32_t i = h->count; i-- > 0;) {
+        const struct pulse_minute *m = pulse_history_at(h, i);
+        if (m->units_open == 0 || (i > 0 && m->accepted != pulse_history_at(h, i - 1)->accepted)) {
+            at_ms = m->time_ms;
+            break;
+        }
+    }
+    return at_ms < now_ms ? at_ms : now_ms;
+}
+
+/* Counters go back to zero where a project's database was replaced: such a step counts as nothing. */
+static int64_t grown(int64_t now, int64_t then)
+{
+    return now > then ? now - then : 0;
+}
+
+void pulse_history_day(const struct pulse_history *h, int64_t from_ms, struct pulse_day *ret)
+{
+    const struct pulse_minute *before = NULL;
+    *ret = (struct pulse_day){.minutes = 0};
+    for (uint32_t i = 0; i < h->count; i++) {
+        const struct pulse_minute *m = pulse_history_at(h, i);
+        int64_t at_ms = m->time_ms - from_ms;
+        if (at_ms >= 0 && at_ms < DAY_MS) {
+            int64_t hour = at_ms / HOUR_MS, accepted = before ? grown(m->accepted, before->accepted) : 0;
+            ret->minutes++;
+            ret->accepted[hour] += accepted;
+            ret->hosts[hour] = m->hosts_active > ret->hosts[hour] ? m->hosts_active : ret->hosts[hour];
+            ret->all += accepted;
+            ret->failed += before ? grown(m->failed, before->failed) : 0;
+            ret->errors += before ? grown(m->errors, before->errors) : 0;
+            ret->ended += before ? grown(m->ended, before->ended) : 0;
+            ret->open = m->units_open;
+        }
+        before = m;
+    }
 }

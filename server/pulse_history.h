@@ -28,4 +28,17 @@ const struct pulse_minute *pulse_history_at(const struct pulse_history *h, uint3
 /* The oldest minute that is not before since_ms; NULL when there is none. */
 const struct pulse_minute *pulse_history_since(const struct pulse_history *h, int64_t since_ms);
 
+/* When a unit was accepted last, or none was open; the oldest minute where neither is known, now_ms without
+ * any. */
+int64_t pulse_history_accepted(const struct pulse_history *h, int64_t now_ms);
+
+struct pulse_day {
+    int64_t accepted[24]; /* units, hour by hour */
+    int64_t hosts[24];    /* the most that were active */
+    int64_t all, failed, errors, ended;
+    int64_t open;     /* units, at its end */
+    uint32_t minutes; /* of which something is known */
+};
+void pulse_history_day(const struct pulse_history *h, int64_t from_ms, struct pulse_day *ret);
+
 #endif

@@ -85,6 +85,7 @@ static enum err start_storage(struct server *s)
     TRY(store_reader_open(s->store, &s->feed_store));
     TRY(store_reader_open(s->store, &s->graph_store));
     TRY(store_reader_open(s->store, &s->timetable_store));
+    TRY(store_reader_open(s->store, &s->alerts_store));
     TRY(store_reader_open(s->store, &s->upload_store));
     TRY(file_join(path, sizeof path, s->data, "blobs"));
     return blobs_open(path, s->settings.disk_free_min, &s->blobs);
@@ -117,7 +118,8 @@ static enum err start_threads(struct server *s)
     struct judge_config judge = {
         .store = s->judge_store, .engine = s->thread, .blobs = s->blobs, .folder = path};
     TRY(project_audit_key(s->project, &judge.audit_key));
-    struct deliver_config deliver = {.store = s->deliver_store, .engine = s->thread, .blobs = s->blobs};
+    struct deliver_config deliver = {
+        .store = s->deliver_store, .engine = s->thread, .blobs = s->blobs, .settings = c};
     TRY(auth_new(s->store, &s->auth));
     TRY(rate_new(c->token_rate, c->token_rate * BURST_S, &s->token_rate));
     TRY(rate_new(c->address_rate, c->address_rate * BURST_S, &s->address_rate));
@@ -130,7 +132,8 @@ static enum err start_threads(struct server *s)
                                  .blobs = s->blobs,
                                  .data = s->data,
                                  .project = c->name,
-                                 .root_ends_ms = project_root_expires_ms(s->project)};
+                                 .root_ends_ms = project_root_expires_ms(s->project),
+                                 .queue_max = (uint32_t)c->queue};
     TRY(pulse_start(&pulse, &s->pulse));
     TRY(tails_start(s->tail_store, &s->tails));
     TRY(judge_start(&judge, &s->judge));
@@ -180,6 +183,13 @@ static enum err start(struct server *s, struct pem *pem)
     sweep.blobs = s->blobs;
     sweep.root_ends_ms = project_root_expires_ms(s->project);
     TRY(sweep_start(&sweep, &s->sweep));
+    struct alerts_config alerts = {.settings = &s->settings,
+                                   .data = s->data,
+                                   .store = s->alerts_store,
+                                   .pulse = s->pulse,
+                                   .certificate_ends_ms = sweep.certificate_ends_ms,
+                                   .root_ends_ms = sweep.root_ends_ms};
+    TRY(alerts_start(&alerts, &s->alerts));
     return start_http(s, pem);
 }
 
@@ -212,6 +222,7 @@ static void stop(struct server *s, struct pem *pem)
     waiters_close(s->waiters);
     workers_stop(s->workers);
     stop_outbox(s);
+    alerts_stop(s->alerts);
     pulse_stop(s->pulse);
     if (s->thread)
         engine_thread_stop(s->thread);
@@ -234,6 +245,7 @@ static void stop(struct server *s, struct pem *pem)
     store_close(s->feed_store);
     store_close(s->graph_store);
     store_close(s->timetable_store);
+    store_close(s->alerts_store);
     store_close(s->judge_store);
     store_close(s->deliver_store);
     store_close(s->store);

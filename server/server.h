@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "server/alerts.h"
 #include "server/auth.h"
 #include "server/blob.h"
 #include "server/deliver.h"
@@ -30,7 +31,7 @@ struct server {
     char data[2048]; /* the data folder */
     int lock_fd;
     struct store *store, *judge_store, *deliver_store, *pulse_store, *tail_store, *feed_store, *graph_store,
-        *timetable_store;
+        *timetable_store, *alerts_store;
     struct store *upload_store; /* under upload_lock */
     pthread_mutex_t upload_lock;
     struct engine *engine;
@@ -49,6 +50,7 @@ struct server {
     pthread_mutex_t hook_lock; /* the engine's hooks against the end of judge, deliver, feed and graph */
     struct sweep *sweep;
     struct pulse *pulse;
+    struct alerts *alerts;
     struct tails *tails;
     struct metrics *metrics;
     struct http *http;

@@ -75,9 +75,9 @@ const struct conf_option settings_options[] = {
     {"queue", CONF_INT, VALUE(queue), "4096", 16, 1e6,
      "Requests that may wait; the next one is asked to come back later.", NULL},
     {"load_max", CONF_REAL, VALUE(load_max), "0.9", 0, 1,
-     "No new batch is taken while the server is busier than this for a minute: the share of its thread's "
-     "time,\n"
-     "of its queue or of its connections; 0: it always is.",
+     "No new batch is taken while the server is busier than this, over about a minute: the share of its "
+     "engine's\n"
+     "time, of its queue or of the machine's cores; 0: it always is.",
      NULL},
     {"log_level", TEXT(log_level), "info", 0, 0, "error, warn, info or debug.", "Watching"},
     {"log_json", CONF_BOOL, VALUE(log_json), "no", 0, 0, "Log lines as JSON objects.", NULL},

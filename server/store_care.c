@@ -1,6 +1,7 @@
 /* store_care.c - a store that is not in use: what it is, whether it is whole. */
 #include "server/store_care.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,4 +50,56 @@ enum err store_check(const char *where, struct buf *out)
 enum err store_backup(struct store *s, const char *path)
 {
     return db_backup(s->db, path);
+}
+
+/* An entry holds against the one before it. */
+static enum err link_holds(const struct store_audit *e, uint64_t before_seq, const struct digest *before)
+{
+    if (e->seq != before_seq + 1)
+        return err_set(ERR_CORRUPT, "the audit log has no entry %" PRIu64 ": somebody removed it",
+                       e->seq - 1);
+    struct digest chain = store_audit_chain(before, e);
+    return digest_eq(&chain, &e->chain)
+               ? ERR_OK
+               : err_set(ERR_CORRUPT,
+                         "entry %" PRIu64
+                         " of the audit log, or the one before it, is not as it was written: %s %s",
+                         e->seq, e->action, e->subject);
+}
+
+enum err store_audit_verify(struct store *s, uint64_t wanted_seq, const struct digest *wanted,
+                            uint64_t *ret_count, struct digest *ret_last)
+{
+    static const struct digest none = {{0}};
+    bool seen = !wanted;
+    uint64_t after = 0;
+    *ret_count = 0;
+    *ret_last = none;
+    do { /* the newest first; the last entry of a page is held against the first of the next */
+        ARENA_AUTO struct arena a = {0};
+        struct store_audit *list;
+        uint32_t count;
+        TRY(store_audit_list(s, &a, after, STORE_PAGE_MAX, &list, &count));
+        for (uint32_t i = 0; i < count; i++) {
+            bool last = i + 1 == count;
+            if (after == 0 && i == 0) {
+                *ret_count = list[0].seq;
+                *ret_last = list[0].chain;
+            }
+            if (wanted && list[i].seq == wanted_seq)
+                seen = digest_eq(&list[i].chain, wanted);
+            if (!last)
+                TRY(link_holds(&list[i], list[i + 1].seq, &list[i + 1].chain));
+            else if (count < STORE_PAGE_MAX)
+                TRY(link_holds(&list[i], 0, &none));
+        }
+        if (count < STORE_PAGE_MAX)
+            break;
+        after = list[count - 2].seq; /* so that the last one comes again, with its neighbour */
+    } while (true);
+    return seen ? ERR_OK
+                : err_set(ERR_CORRUPT,
+                          "entry %" PRIu64
+                          " of the audit log is not there, or another than the one that was noted",
+                          wanted_seq);
 }

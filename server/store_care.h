@@ -26,6 +26,12 @@ enum err store_about(const char *where, struct store_about *ret) NODISCARD;
 /* Reads all of the data; a line in `out` for each thing that is wrong. */
 enum err store_check(const char *where, struct buf *out) NODISCARD;
 
+/* Follows the chain of the audit log from its newest entry to its first: ERR_CORRUPT names the entry that was
+ * changed, removed or put in. What was cut off at its newest end shows only beside a hash that was noted
+ * elsewhere: *ret_last is entry *ret_count's, and wanted, when not NULL, that of entry wanted_seq. */
+enum err store_audit_verify(struct store *s, uint64_t wanted_seq, const struct digest *wanted,
+                            uint64_t *ret_count, struct digest *ret_last) NODISCARD;
+
 /* One moment of the store in a new SQLite file, while it serves. ERR_UNSUPPORTED where it is in no file:
  * then store_dump() does it. */
 enum err store_backup(struct store *s, const char *path) NODISCARD;

@@ -35,8 +35,8 @@ enum err file_lock(const char *path, int *ret_fd) NODISCARD;
 enum err file_join(char *ret, size_t room, const char *base, const char *name) NODISCARD;
 /* Calls visit for each file and folder below folder, paths relative to it: a folder, what is in it, then its
  * neighbour, neighbours in the byte order of their names ("a", "a/b", "a.txt"). Links, sockets and devices
- * are visited as what they are and not followed. Stops at the first error. At most WALK_DEPTH_MAX folders
- * deep, WALK_ENTRIES_MAX entries in one. */
+ * are visited as what they are and not followed; what is gone meanwhile is not visited. Stops at the first
+ * error. At most WALK_DEPTH_MAX folders deep, WALK_ENTRIES_MAX entries in one. */
 struct file_entry {
     const char *path;
     mode_t mode;

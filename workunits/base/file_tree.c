@@ -77,8 +77,11 @@ static enum err list_folder(const struct walk *w, DIR *d, struct items *items)
         struct stat st;
         if (strcmp(x->d_name, ".") == 0 || strcmp(x->d_name, "..") == 0)
             continue;
-        if (fstatat(dirfd(d), x->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        if (fstatat(dirfd(d), x->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+            if (errno == ENOENT) /* gone meanwhile */
+                continue;
             return err_set_errno(ERR_IO, "cannot look at %s/%s%s", w->folder, w->path, x->d_name);
+        }
         if (items->count >= WALK_ENTRIES_MAX)
             return err_set(ERR_LIMIT, "%s/%s has more than %d entries", w->folder, w->path, WALK_ENTRIES_MAX);
         enum err e = add_item(items, x->d_name, &st);
@@ -122,6 +125,8 @@ static enum err walk_folder(struct walk *w, int parent, const char *name, size_t
     int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | (depth > 0 ? O_NOFOLLOW : 0);
     int fd = openat(parent, name, flags);
     DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!d && fd < 0 && depth > 0 && errno == ENOENT)
+        return ERR_OK;
     if (!d) {
         enum err e = err_set_errno(ERR_IO, "cannot read folder %s/%s", w->folder, w->path);
         if (fd >= 0)
