@@ -174,7 +174,7 @@ function Frame({ who, onOut }) {
   const { Screen, found } = match(location.pathname), name = stats?.project || 'Dugnad';
   useEffect(() => { document.title = `${SCREENS.find((s) => s[1] === Screen)?.[2] || Object.values(found)[0] || 'Console'} · ${name}`; }, [path, name]);
   if (Screen === Wall) return html`<${Wall} stats=${stats} down=${down} />`;
-  const shown = Screen ? html`<${Screen} key=${location.pathname} ...${found} stats=${stats} who=${who} />` : html`<h1>No such page</h1><p><a href="/admin/">Back to the overview</a></p>`;
+  const shown = Screen ? html`<${Screen} key=${location.pathname} ...${found} stats=${stats} down=${down} who=${who} />` : html`<h1>No such page</h1><p><a href="/admin/">Back to the overview</a></p>`;
   return html`<div class="frame"><${Menu} name=${name} />
     <div><${Top} who=${who} down=${down} onHelp=${() => setHelp(true)} onOut=${onOut} /><main id="main" tabindex="-1">${shown}</main></div>
     ${help && html`<${Help} onDone=${() => setHelp(false)} />`}</div>`;

@@ -25,7 +25,7 @@ from pathlib import Path
 
 BIN = Path(os.environ["DUGNAD_BIN"])
 KEYS = "offline-keys"
-SERVER_CONF = dict(contact="1s", contact_idle="1s", token_rate=0, address_rate=0, disk_free_min="1M")
+SERVER_CONF = dict(contact="1s", contact_idle="1s", token_rate=0, address_rate=0, disk_free_min="1M", load_max=0)
 CLIENT_CONF = dict(cores=1, report_wait="0s", work_buffer="1m")
 PR_SET_PDEATHSIG = 1
 libc = ctypes.CDLL(None)

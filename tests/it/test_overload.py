@@ -1,11 +1,13 @@
 """More than the server can bear: who is turned away is told when to come back, and health checks and operators are heard."""
 
+import os
+import subprocess
 import threading
 import time
 
 import pytest
 
-from grid import Api, Grid, Host
+from grid import Api, Grid, Host, eventually
 
 
 @pytest.fixture
@@ -73,3 +75,41 @@ def test_in_a_flood_of_hosts_health_and_operators_are_heard_and_the_rest_is_told
             h.api.close()
     assert not trouble, trouble[:3]
     assert seen.get(200, 0) > 100, seen
+
+
+def test_while_it_is_too_busy_no_batch_is_begun_and_work_goes_on(tmp_path):
+    with Grid(tmp_path, load_max=0.000001) as grid:  # its own chores are too much for it
+        grid.publish("dugnad-say", "say")
+        host = grid.host("ada")
+        grid.user("scientist")
+        refused = eventually(lambda: (r := grid.api.ask("POST", "/v1/batches", dict(app="say", command=["{}"], array=dict(first=1, last=3))))
+                             .status == 503 and r, 20)
+        refused.refused(503, "busy")
+        assert int(refused.headers["retry-after"]) >= 30 and "what is being computed goes on" in refused.json["error"]["message"], refused.json
+        assert host.work()["acks"] == []
+
+
+def test_a_disk_that_fills_takes_no_batch_before_it_takes_no_answer(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("a small disk of one's own needs root and mounts")
+    try:
+        with Grid(disk) as grid:
+            grid.publish("dugnad-say", "say")
+            host = grid.host("ada")
+            batch = grid.submit("say", lines=["a"], quorum=1)
+            came = host.take(1)
+            filler = disk / "filler"
+            free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_bsize
+            filler.write_bytes(b"\0" * (free - (4 << 20)))  # a sixteenth is left: less than a tenth, more than disk_free_min
+            refused = grid.api.ask("POST", "/v1/batches", dict(app="say", command=["{}"], array=dict(first=1, last=3)))
+            refused.refused(507, "full")
+            assert "the operator must make room" in refused.json["error"]["message"]
+            assert [ack["code"] for ack in host.report(*(host.answer(a, "a\n") for a in came)).values()] == ["ok"]
+            assert grid.status(batch)["state"] == "done"
+            filler.unlink()
+            grid.submit("say", lines=["b"], quorum=1)
+            grid.cancel_all()
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)

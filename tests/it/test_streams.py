@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import re
 import socket
 import subprocess
 import threading
@@ -89,6 +90,10 @@ def test_cursors_read_independently_and_members_of_one_share_it(grid):
     assert seqs(again) == [5] and again[0]["times"] == 2
     rows = {r["cursor"]: r for r in grid.api.get("/v1/streams?cursors=true")["items"] if r["stream"] == "shared"}
     assert rows["group"]["redelivered"] == 1 and rows["group"]["records"] == 10
+    grid.login()
+    stats = json.loads(grid.dugnad("stats", "--json"))
+    assert {(r["cursor"], r["depth"]) for r in stats["streams"] if r["stream"] == "shared"} == {(k, r["depth"]) for k, r in rows.items()}
+    assert re.search(r"^shared +group ", grid.dugnad("stats"), re.M)
     assert abs(rows["group"]["oldest_ms"] - time.time() * 1000) < 60000
 
 

@@ -26,6 +26,7 @@ good_tree() {
   write workunits/rules/a.c <<<$'#include "rules/a.h"\n\n/* system(1), sprintf(): words in a comment */\nint a(const char *s)\n{\n    return s[0] == \'"\' ? 1 : (int)sizeof("popen(");\n}'
   write server/x.c <<<$'#include "base/err.h"'
   write tests/run.sh <<<$'#!/bin/bash\ntrue'
+  write workunits/wire/PROTOCOL.md <<<$'Says `new`.\n## 9. Retired names\n- `old` (version 1): was its age'
   build
 }
 
@@ -84,6 +85,11 @@ violate banned server/x.c <<<$'void f(char *s);\nvoid f(char *s) { /* " */ sprin
 violate banned server/x.c <<<'/* TODO later */'
 violate banned web/app.js <<<'// FIXME'
 violate banned tests/it/test_a.py <<<'# XXX'
+violate retired server/x.c <<<'const char *f(void) { return "old"; }'
+violate retired server/x.c <<<'const char *f(void) { return "--old"; }'
+violate retired web/app.js <<<"f('old');"
+violate retired workunits/wire/PROTOCOL.md <<<'- another: not written as the others are'
+violate retired workunits/wire/PROTOCOL.md <<<'## 10. More'
 violate sizes server/x.c <<<$'int f(void)\n{\n'"$(yes '    f();' | head -n 71)"$'\n}'
 violate sizes web/app.js <<<"$(yes 'x();' | head -n 601)"
 violate sizes tests/lint/sizes.allow <<<'server/gone.c it was long once'
@@ -93,6 +99,12 @@ violate shell .ci/run <<<$'#!/bin/bash\nif true; then'
 violate format server/x.c <<<'int  f ( void );'
 violate tidy server/x.c <<<$'int f(const char *s);\nint f(const char *s)\n{\n    if (*s);\n        return 1;\n    return 0;\n}'
 violate tidy server/x.c <<<$'#include <string.h>\nint f(const char *s);\nint f(const char *s)\n{\n    return strcmp(s, "a") || strcmp(s, "b") == 1;\n}'
+
+good_tree
+write workunits/wire/PROTOCOL.md <<<$'Says `old`.\n## 9. Retired names\n- `old`'
+expect fail retired "the protocol uses a retired name"
+write workunits/wire/PROTOCOL.md <<<'Says `old`.'
+expect fail retired "the list is gone"
 
 good_tree
 yes 'x();' | head -n 601 >web.js

@@ -535,6 +535,9 @@ static int bomb(const char *name)
         puts("fine");
     else if (strcmp(name, "divide") == 0)
         return divide(zero);
+    else if (strcmp(name, "count") == 0) /* the same work each time, for measuring */
+        for (long long i = 0; i < 8000000000; i++)
+            zero = (int)(i & 1);
     else if (strcmp(name, "spin") == 0)
         for (;;)
             zero = 0;

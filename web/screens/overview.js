@@ -8,7 +8,8 @@ const HEALTH = { ok: ['good', '✓', 'All is well'], warn: ['warn', '!', 'Look w
 const rate = (s) => (s.validated_per_s ?? 0).toFixed(s.validated_per_s < 10 ? 2 : 0);
 const worse = (v, warn, bad) => (v >= bad ? 'bad' : v >= warn ? 'warn' : '');
 
-function Verdict({ stats }) {
+function Verdict({ stats, down }) {
+  if (down) return html`<div class="note bad" role="status"><strong class="bad">✕ The server does not answer</strong><p>What stands here is from <${When} ms=${stats.time_ms} />.</p></div>`;
   const [tone, sign, words] = HEALTH[stats.health] || HEALTH.warn;
   return html`<div class="note ${tone}" role="status"><strong class=${tone}>${sign} ${words}</strong>${stats.reasons?.length > 0 && html`<ul>${stats.reasons.map((r) => html`<li key=${r}>${r}</li>`)}</ul>`}</div>`;
 }
@@ -45,8 +46,15 @@ export function LastFailures({ path }) {
   return data.items.map((f) => html`<${Said} key="${f.unit}.${f.attempt}" f=${f}><a href="/admin/units/${f.unit}">${f.unit}</a> on <a href="/admin/hosts/${f.host}">host ${f.host}</a>, <${When} ms=${f.time_ms} />: <//>`);
 }
 
-export function Overview({ stats }) {
-  return html`<h1>Overview</h1>${stats && html`<${Verdict} stats=${stats} />`}
+function FirstSteps({ s }) {
+  if (s.hosts > 0 && s.batches > 0) return null;
+  return html`<h2>First steps</h2><ul>
+    ${s.hosts === 0 && html`<li>No PC takes part yet: a link to join with is made in <a href="/admin/settings">Settings</a>.</li>`}
+    ${s.batches === 0 && html`<li>No batch yet: <code>dugnad app pack PROGRAM</code> makes an app of a program, then <a href="/admin/batches/new">submit a batch</a>.</li>`}</ul>`;
+}
+
+export function Overview({ stats, down }) {
+  return html`<h1>Overview</h1>${stats && html`<${Verdict} stats=${stats} down=${down} /><${FirstSteps} s=${stats} />`}
     <${Numbers} s=${stats} /><${Plots} />
     <h2>Last failures</h2><${LastFailures} path="/v1/failures?limit=5" />
     <${Cli}>dugnad stats<//>`;

@@ -1,0 +1,110 @@
+"""A browser without a window (Debian's chromium), and axe-core to look for what keeps people out (WCAG 2.2 AA)."""
+
+import hashlib
+import io
+import os
+import tarfile
+import time
+import urllib.request
+import warnings
+from pathlib import Path
+
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+
+from grid import BIN, eventually, unverified
+
+AXE = "4.10.2"
+AXE_SHA256 = "9ea2d2d6917da998122bdacfd3b473e31ead53f4b87146c716a12edf89158100"  # of the package as npm's registry has it
+SHOTS = Path(os.environ.get("DUGNAD_SHOTS", BIN.parent / "screenshots"))
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "dugnad-tests"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+def fetch_axe():
+    """The package, or None where npm's registry cannot be reached. What it is, its digest says and not its sender."""
+    kept = CACHE / f"axe-core-{AXE}.tgz"
+    if not kept.exists():
+        try:
+            with urllib.request.urlopen(f"{os.environ.get("npm_config_registry", "")}/axe-core/-/axe-core-{AXE}.tgz", timeout=30, context=unverified()) as reply:
+                content = reply.read()
+        except OSError as e:
+            warnings.warn(f"axe-core cannot be fetched, so nothing is checked by it: {e}", stacklevel=2)
+            return None
+        CACHE.mkdir(parents=True, exist_ok=True)
+        kept.with_suffix(f".{os.getpid()}").write_bytes(content)
+        kept.with_suffix(f".{os.getpid()}").rename(kept)
+    return kept.read_bytes()
+
+
+def axe_source():
+    content = fetch_axe()
+    if content is None:
+        return None
+    assert hashlib.sha256(content).hexdigest() == AXE_SHA256, f"this is not axe-core {AXE}: remove it from {CACHE}"
+    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+        return tar.extractfile("package/axe.min.js").read().decode()
+
+
+class Browser:
+    def __init__(self, dark=False, width=1280, height=900):
+        options = Options()
+        options.binary_location = "/usr/bin/chromium"
+        for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--ignore-certificate-errors", "--hide-scrollbars",
+                     "--no-first-run", "--disable-background-networking", "--disable-component-update", f"--window-size={width},{height}"):
+            options.add_argument(word)
+        if dark:
+            options.add_argument("--force-dark-mode")
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        self.driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
+        self.driver.set_page_load_timeout(30)
+        self.media(dark)
+        self.axe = axe_source()
+
+    def media(self, dark):
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
+                                                                                 {"name": "prefers-reduced-motion", "value": "reduce"}]})
+
+    def size(self, width, height):
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", dict(width=width, height=height, deviceScaleFactor=1, mobile=False))
+
+    def open(self, url):
+        self.driver.get(url)
+
+    def run(self, script, *args):
+        return self.driver.execute_script(script, *args)
+
+    def text(self):
+        return self.run("return document.body.innerText")
+
+    def wait(self, script, seconds=15):
+        return eventually(lambda: self.run(f"return {script}"), seconds, what=script)
+
+    def settled(self):
+        """A screen with a heading that is not loading any more."""
+        self.wait("!!document.querySelector('h1') && !/Loading/.test(document.body.innerText)")
+        time.sleep(0.15)  # what comes with the next frame
+
+    def shot(self, name):
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        self.driver.save_screenshot(str(SHOTS / f"{name}.png"))
+
+    def violations(self):
+        if self.axe is None:
+            return []
+        found = self.driver.execute_async_script(
+            self.axe + ";const done = arguments[arguments.length - 1]; axe.run(document, {runOnly: arguments[0], resultTypes: ['violations']})"
+            ".then(r => done(r.violations.map(v => v.id + ': ' + v.help + ' ' + v.nodes.slice(0, 3).map(n => n.html.slice(0, 160)).join(' | '))),"
+            " e => done(['axe failed: ' + e]));", RULES)
+        return found
+
+    def complaints(self):
+        """What the page's scripts and the browser complained of since the last time."""
+        return [x["message"] for x in self.driver.get_log("browser") if x["level"] in ("SEVERE", "WARNING") and "favicon" not in x["message"]]
+
+    def too_wide(self):
+        return self.run("return document.documentElement.scrollWidth - window.innerWidth") > 0
+
+    def close(self):
+        self.driver.quit()
