@@ -18,6 +18,7 @@ import json
 import os
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import time
@@ -27,6 +28,7 @@ BIN = Path(os.environ["DUGNAD_BIN"])
 KEYS = "offline-keys"
 SERVER_CONF = dict(contact="1s", contact_idle="1s", token_rate=0, address_rate=0, disk_free_min="1M", load_max=0)
 CLIENT_CONF = dict(cores=1, report_wait="0s", work_buffer="1m")
+PATIENCE = 4  # waits are said for a quiet machine and may take so many times as long: only what is broken ever waits for all of it
 PR_SET_PDEATHSIG = 1
 libc = ctypes.CDLL(None)
 
@@ -40,13 +42,13 @@ def compact(value):
 
 
 def eventually(check, seconds=20, every=0.05, what=None):
-    """The first true thing that check() returns; fails after so many seconds."""
-    end = time.monotonic() + seconds
+    """The first true thing that check() returns; fails after so many seconds, on a busy machine PATIENCE times as many."""
+    end = time.monotonic() + seconds * PATIENCE
     while True:
         found = check()
         if found:
             return found
-        assert time.monotonic() < end, f"{what or check.__name__}: not within {seconds} s"
+        assert time.monotonic() < end, f"{what or check.__name__}: not within {seconds * PATIENCE} s"
         time.sleep(every)
 
 
@@ -85,7 +87,7 @@ class Process:
     def alive(self):
         return self.child is not None and self.child.poll() is None
 
-    def end(self, sig=signal.SIGTERM, seconds=20):
+    def end(self, sig=signal.SIGTERM, seconds=20 * PATIENCE):
         """The exit status; -SIGNAL when a signal ended it."""
         if self.child is None:
             return 0
@@ -142,7 +144,7 @@ class Api:
 
     def connect(self):
         if self.connection is None:
-            self.connection = http.client.HTTPSConnection("127.0.0.1", self.grid.port, context=unverified(), timeout=30)
+            self.connection = http.client.HTTPSConnection("127.0.0.1", self.grid.port, context=unverified(), timeout=30 * PATIENCE)
             self.connection.connect()
         return self.connection
 
@@ -288,7 +290,7 @@ class Client(Process):
         self.data.mkdir()
         set_conf(self.data / "client.conf", **{**CLIENT_CONF, **conf})
 
-    def call(self, *words, timeout=30):
+    def call(self, *words, timeout=30 * PATIENCE):
         return subprocess.run([BIN / "dugnad-client", "--data", self.data, *map(str, words)], text=True, timeout=timeout,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
@@ -298,9 +300,16 @@ class Client(Process):
         return self
 
     def start(self):
+        """Until the daemon can be spoken to, or has ended."""
         if not (self.data / "project.json").exists():
             self.join()
-        return super().start()
+        super().start()
+        eventually(lambda: self.listens() or not self.alive(), what=f"the daemon of {self.name} listens")
+        return self
+
+    def listens(self):
+        with socket.socket(socket.AF_UNIX) as s:
+            return s.connect_ex(str(self.data / "control")) == 0
 
 
 class Grid:
@@ -308,7 +317,7 @@ class Grid:
         self.folder = Path(folder)
         self.data, self.processes, self.hosts = self.folder / "server", [], []
         made = subprocess.run([BIN / "dugnad-server", "--data", self.data, "init", "--name", name, "--listen", "127.0.0.1:0"],
-                              text=True, timeout=30, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                              text=True, timeout=30 * PATIENCE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert made.returncode == 0, made.stderr
         self.link = re.search(r"https://\S+/join#\S+", made.stdout).group()
         self.url = self.link.partition("/join#")[0]
@@ -392,7 +401,7 @@ class Grid:
             token = self.api.post("/v1/tokens", dict(user=who["id"], scope=scope))["token"]
         return Api(self, token)
 
-    def dugnad(self, *words, status=0, stdin=None, timeout=60, env=None):
+    def dugnad(self, *words, status=0, stdin=None, timeout=60 * PATIENCE, env=None):
         """The command line; what it printed."""
         done = subprocess.run([BIN / "dugnad", *map(str, words)], env={**self.env, **(env or {})}, text=True, timeout=timeout,
                               input=stdin if stdin is not None else "", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
