@@ -13,7 +13,8 @@ packages_of() {
     test) # what ctest runs: cmocka, pytest, lints, a second database, a second compiler, a mail server, a browser, a proxy, a real app
         echo libcmocka-dev python3 python3-pytest python3-jsonschema pkg-config clang clang-format clang-tidy shellcheck sqlite3 openssl curl git procps util-linux \
             postgresql python3-aiosmtpd chromium chromium-driver fonts-dejavu-core python3-selenium nginx-light bubblewrap hmmer hmmer-examples tar xz-utils \
-            dpkg-dev systemd man-db ;;
+            dpkg-dev systemd man-db
+        command -v npm >/dev/null || echo npm ;; # for axe-core; node.js from elsewhere brings one of its own
     demo) # what the examples of the quickstart need besides the programs
         echo python3 curl hmmer hmmer-examples ;;
     pack) # packaging/deb.sh: the libraries' packages of a program, man pages
@@ -36,7 +37,7 @@ only_print=no
 wanted=()
 for group in "$@"; do
     names=$(packages_of "$group") || usage
-    read -ra names <<<"$names"
+    read -rd '' -a names <<<"$names" || true
     wanted+=("${names[@]}")
 done
 
