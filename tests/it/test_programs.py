@@ -5,7 +5,7 @@ import pytest
 from grid import eventually
 
 LIMITS = dict(cpu_ms=1000, wall_ms=90000, memory_bytes=96 << 20, disk_bytes=16 << 20, output_bytes=1 << 20, processes=16)
-FILES = ("symlink", "hardlink", "folder")  # what takes the place of the output
+FILES = ("symlink", "hardlink", "folder", "sparse")  # what takes the place of the output
 
 # what the program does -> the attempt's error, and what must be said of it
 ENDS = {
@@ -13,13 +13,19 @@ ENDS = {
     "spin": ("cpu_time", {}),
     "sleep": ("wall_time", {}),
     "memory": ("memory", {}),
+    "shared": ("memory", {}),
     "fork": ("processes", {}),
     "disk": ("disk", {}),
+    "inodes": ("disk", {}),
+    "deep": ("disk", {}),
+    "unnamed": ("disk", {}),
+    "mapped": ("disk", {}),
     "output": (("output", "disk"), {}),
     "talk": ("exit", dict(exit_code=3)),
     "symlink": ("output", {}),
     "hardlink": ("output", {}),
     "folder": ("output", {}),
+    "sparse": ("output", {}),
     "unknown": ("exit", dict(exit_code=99)),
 }
 
@@ -28,7 +34,7 @@ ENDS = {
 def client(grid):
     grid.publish("dugnad-probe", "probe")
     grid.publish("dugnad-probe", "files", "--output", "out")
-    return grid.client("ada", cores=2, memory_bytes="1G").start()
+    return grid.client("ada", cores=2, memory_bytes="1G", idle_priority="no").start()
 
 
 @pytest.fixture(scope="module")

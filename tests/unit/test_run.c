@@ -107,6 +107,7 @@ static void each_way_to_misbehave_ends_with_its_reason(void **state)
     l = roomy;
     l.memory_bytes = 64 << 20;
     expect("memory", l, RUN_END_MEMORY);
+    expect("shared", l, RUN_END_MEMORY);
     l = roomy;
     l.processes = 20;
     expect("fork", l, RUN_END_PROCESSES);
@@ -114,6 +115,10 @@ static void each_way_to_misbehave_ends_with_its_reason(void **state)
     l.disk_bytes = 8 << 20;
     expect("disk", l, RUN_END_DISK);
     expect("output", l, RUN_END_DISK);
+    expect("inodes", l, RUN_END_DISK);
+    expect("deep", l, RUN_END_DISK);
+    expect("unnamed", l, RUN_END_DISK);
+    expect("mapped", l, RUN_END_DISK);
 }
 
 static void what_a_program_says_last_is_kept_and_nothing_of_it_stays(void **state)

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "run/run_inner.h"
 #include "run/sandbox.h"
 
@@ -20,7 +21,9 @@ enum {
     STDERR_BYTES_DEFAULT = 2048,
     POLL_FAST_MS = 50,
     POLL_SLOW_MS = 500,
-    DISK_EVERY_MS = 1000
+    DISK_EVERY_MS = 1000,
+    DISK_PAUSE = 10, /* times what a look took */
+    DISK_PAUSE_MS_MAX = 5000
 };
 
 struct run {
@@ -272,13 +275,19 @@ static void sample(struct run *r, int64_t now_ms)
     run_tree_read(r->pid, &tree);
     if (tree.cpu_ms > r->usage.cpu_ms)
         r->usage.cpu_ms = tree.cpu_ms;
+    if (tree.shared_bytes && r->limits.memory_bytes && tree.memory_bytes > r->limits.memory_bytes)
+        tree.memory_bytes += run_tree_shared(r->pid) - tree.shared_bytes; /* before it is killed for it */
     r->usage.memory_bytes = tree.memory_bytes;
     r->usage.processes = tree.tasks;
     if (tree.memory_bytes > r->usage.memory_bytes_max)
         r->usage.memory_bytes_max = tree.memory_bytes;
     if (now_ms >= r->disk_due_ms) {
-        r->usage.disk_bytes = run_disk_use(r->work_fd, r->limits.disk_bytes);
-        r->disk_due_ms = now_ms + DISK_EVERY_MS;
+        int64_t began_ms = clock_mono_ms();
+        r->usage.disk_bytes = run_disk_use(r->work_fd, r->limits.disk_bytes) + run_unnamed_use(r->pid);
+        /* a program with a hundred thousand files must not keep us busy */
+        int64_t pause_ms = DISK_PAUSE * (clock_mono_ms() - began_ms);
+        r->disk_due_ms =
+            now_ms + DISK_EVERY_MS + (pause_ms < DISK_PAUSE_MS_MAX ? pause_ms : DISK_PAUSE_MS_MAX);
     }
     check_limits(r, &tree);
 }
@@ -298,6 +307,8 @@ void run_poll(struct run *r, int64_t now_ms, bool *ret_ended)
     r->ended = r->ended || has_ended(r);
     if (!r->ended && !r->paused)
         sample(r, now_ms);
+    else if (!r->ended) /* one that was being made when the others stopped would run on */
+        run_tree_signal(r->pid, SIGSTOP);
     *ret_ended = r->ended;
 }
 

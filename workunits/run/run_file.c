@@ -14,7 +14,7 @@
 #include "run/run.h"
 #include "run/run_inner.h"
 
-enum { DEPTH_MAX = 64 };
+enum { DEPTH_MAX = 64, ENTRY_BYTES = 4096 };
 
 static bool is_folder_step(const char *at, size_t len)
 {
@@ -76,9 +76,15 @@ static void add_folder(int fd, int depth, uint64_t enough, uint64_t *sum)
         if (strcmp(x->d_name, ".") == 0 || strcmp(x->d_name, "..") == 0 ||
             fstatat(dirfd(d), x->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
             continue;
-        *sum += (uint64_t)st.st_blocks * 512;
-        if (!S_ISDIR(st.st_mode) || depth >= DEPTH_MAX)
+        uint64_t bytes = (uint64_t)st.st_blocks * 512;
+        *sum +=
+            bytes > ENTRY_BYTES ? bytes : ENTRY_BYTES; /* an empty file takes room too: a disk has so many */
+        if (!S_ISDIR(st.st_mode))
             continue;
+        if (depth >= DEPTH_MAX) { /* nobody needs that but to hide something */
+            *sum += enough;
+            continue;
+        }
         int below = openat(dirfd(d), x->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (below >= 0)
             add_folder(below, depth + 1, enough, sum);

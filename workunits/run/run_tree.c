@@ -8,8 +8,6 @@
 
 #include "run/run_inner.h"
 
-enum { TREE_TASKS_MAX = 4096 };
-
 static size_t read_proc(pid_t pid, const char *name, char *to, size_t room)
 {
     char path[64];
@@ -48,20 +46,26 @@ static bool add_stat(pid_t pid, struct run_tree *t)
     return true;
 }
 
-static void add_memory(pid_t pid, struct run_tree *t)
+/* "Name:   123 kB" of a file of /proc, in bytes; 0: not there. */
+static uint64_t value_of(const char *text, const char *name)
 {
-    char text[128];
-    unsigned long resident, shared;
-    if (read_proc(pid, "statm", text, sizeof text) && sscanf(text, "%*u %lu %lu", &resident, &shared) == 2) {
-        /* Pages of files are shared between processes; shared memory counts as such too, but lives in files
-         * below the disk limit. */
-        unsigned long own = resident > shared ? resident - shared : 0;
-        t->memory_bytes += (uint64_t)own * (uint64_t)sysconf(_SC_PAGESIZE);
-    }
+    const char *at = strstr(text, name);
+    return at ? (uint64_t)strtoull(at + strlen(name), NULL, 10) << 10 : 0;
 }
 
-/* The processes of the tree, root first; at most TREE_TASKS_MAX. */
-static size_t collect(pid_t root, pid_t *list)
+/* Pages of files are the files', below the disk limit. Memory that processes share without a file is in none
+ * of the limits per process: it counts here, for each that has touched it. */
+static void add_memory(pid_t pid, struct run_tree *t)
+{
+    char text[4096];
+    if (read_proc(pid, "status", text, sizeof text) == 0)
+        return;
+    uint64_t shared = value_of(text, "\nRssShmem:");
+    t->memory_bytes += value_of(text, "\nRssAnon:") + value_of(text, "\nVmSwap:") + shared;
+    t->shared_bytes += shared;
+}
+
+size_t run_tree_list(pid_t root, pid_t *list)
 {
     size_t count = 1;
     char text[32768];
@@ -71,7 +75,7 @@ static size_t collect(pid_t root, pid_t *list)
         snprintf(name, sizeof name, "task/%d/children", (int)list[i]);
         if (read_proc(list[i], name, text, sizeof text) == 0)
             continue;
-        for (char *at = text, *end; count < TREE_TASKS_MAX; at = end) {
+        for (char *at = text, *end; count < RUN_TREE_TASKS_MAX; at = end) {
             long pid = strtol(at, &end, 10);
             if (end == at)
                 break;
@@ -83,11 +87,11 @@ static size_t collect(pid_t root, pid_t *list)
 
 void run_tree_read(pid_t root, struct run_tree *ret)
 {
-    pid_t *list = malloc(TREE_TASKS_MAX * sizeof *list);
+    pid_t *list = malloc(RUN_TREE_TASKS_MAX * sizeof *list);
     *ret = (struct run_tree){0};
     if (!list)
         return;
-    size_t count = collect(root, list);
+    size_t count = run_tree_list(root, list);
     ret->first = count > 1 ? list[1] : 0;
     for (size_t i = 0; i < count; i++)
         if (add_stat(list[i], ret) && i > 1)
@@ -95,15 +99,28 @@ void run_tree_read(pid_t root, struct run_tree *ret)
     free(list);
 }
 
+uint64_t run_tree_shared(pid_t root)
+{
+    uint64_t bytes = 0;
+    char text[4096];
+    pid_t *list = malloc(RUN_TREE_TASKS_MAX * sizeof *list);
+    size_t count = list ? run_tree_list(root, list) : 0;
+    for (size_t i = 2; i < count; i++)
+        if (read_proc(list[i], "smaps_rollup", text, sizeof text))
+            bytes += value_of(text, "\nPss_Shmem:");
+    free(list);
+    return bytes;
+}
+
 void run_tree_signal(pid_t root, int signal)
 {
-    pid_t *list = malloc(TREE_TASKS_MAX * sizeof *list);
+    pid_t *list = malloc(RUN_TREE_TASKS_MAX * sizeof *list);
     if (!list)
         return;
     /* Twice, because a process that was not stopped yet may have forked meanwhile. The sandbox's own two stay
      * awake to notice the end. */
     for (int round = 0; round < 2; round++) {
-        size_t count = collect(root, list);
+        size_t count = run_tree_list(root, list);
         for (size_t i = 2; i < count; i++)
             kill(list[i], signal);
     }

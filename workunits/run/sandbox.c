@@ -31,6 +31,11 @@
 
 enum { NOBODY = 65534, INSIDE_UID = 1000, IOPRIO_IDLE = 3 << 13 };
 
+static bool has(const struct sandbox_plan *p, enum sandbox_layer layer)
+{
+    return !(p->without & layer);
+}
+
 static _Noreturn void fail(const struct sandbox_plan *p, const char *step)
 {
     struct sandbox_status s = {.stage = SANDBOX_FAILED, .number = errno};
@@ -129,6 +134,21 @@ static void die_with_caller(const struct sandbox_plan *p)
         _exit(124);
 }
 
+static void enter_namespaces(const struct sandbox_plan *p)
+{
+    unsigned long uid = (unsigned long)geteuid(), gid = (unsigned long)getegid();
+    if (unshare(CLONE_NEWUSER) != 0)
+        fail(p, "user namespace");
+    write_file(p, "/proc/self/setgroups", "deny", true);
+    map_id(p, "/proc/self/uid_map", uid);
+    map_id(p, "/proc/self/gid_map", gid);
+    int kinds = has(p, SANDBOX_NAMESPACES) ? CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS : 0;
+    if (unshare(CLONE_NEWNS | kinds) != 0)
+        fail(p, "namespaces");
+    if (kinds && unshare(CLONE_NEWCGROUP) != 0 && errno != EINVAL && errno != EPERM)
+        fail(p, "cgroup namespace");
+}
+
 static void leave_caller(const struct sandbox_plan *p)
 {
     if (setsid() < 0)
@@ -139,24 +159,17 @@ static void leave_caller(const struct sandbox_plan *p)
     if (p->as_root) {
         if (unshare(CLONE_NEWNS) != 0)
             fail(p, "mount namespace");
-        set_stage(p);
+        if (has(p, SANDBOX_ROOT))
+            set_stage(p);
         if (syscall(SYS_setgroups, 0, NULL) != 0 || syscall(SYS_setresgid, NOBODY, NOBODY, NOBODY) != 0 ||
             syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY) != 0)
             fail(p, "leave root");
     }
     prctl(PR_SET_DUMPABLE, 1); /* or /proc/self would be root's after the change of user */
     die_with_caller(p);        /* once more: forgotten with the change of user */
-    unsigned long uid = (unsigned long)geteuid(), gid = (unsigned long)getegid();
-    if (unshare(CLONE_NEWUSER) != 0)
-        fail(p, "user namespace");
-    write_file(p, "/proc/self/setgroups", "deny", true);
-    map_id(p, "/proc/self/uid_map", uid);
-    map_id(p, "/proc/self/gid_map", gid);
-    if (unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) != 0)
-        fail(p, "namespaces");
-    if (unshare(CLONE_NEWCGROUP) != 0 && errno != EINVAL && errno != EPERM)
-        fail(p, "cgroup namespace");
-    if (!p->as_root)
+    if (has(p, SANDBOX_NAMESPACES) || has(p, SANDBOX_ROOT))
+        enter_namespaces(p);
+    if (!p->as_root && has(p, SANDBOX_ROOT))
         set_stage(p);
 }
 
@@ -168,7 +181,7 @@ static void enter_stage(const struct sandbox_plan *p)
         fail(p, "stage");
     /* Before the old root goes, because the kernel allows a new proc only where a full one is visible. Some
      * containers forbid it: the program then does without. */
-    (void)mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid,hidepid=2");
+    (void)mount("proc", "proc", "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid,hidepid=2");
     if (syscall(SYS_pivot_root, ".", "old") != 0)
         fail(p, "pivot_root");
     if (umount2("/old", MNT_DETACH) != 0)
@@ -239,11 +252,15 @@ static _Noreturn void be_program(const struct sandbox_plan *p)
     for (int s = 1; s < 32; s++)
         signal(s, SIG_DFL);
     keep_only_standard_files(p);
-    set_limits(p);
-    drop_rights(p);
-    (void)sandbox_landlock();
+    if (has(p, SANDBOX_LIMITS))
+        set_limits(p);
+    if (has(p, SANDBOX_RIGHTS))
+        drop_rights(p);
+    if (has(p, SANDBOX_LANDLOCK))
+        (void)sandbox_landlock();
     /* status_fd is kept to tell of a failed exec; it is closed by exec itself, as everything else is. */
-    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &p->filter) != 0)
+    if (has(p, SANDBOX_FILTER) && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+                                   prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &p->filter) != 0))
         fail(p, "system call filter");
     execve(p->argv[0], (char *const *)(uintptr_t)p->argv, (char *const *)(uintptr_t)p->env);
     fail(p, "start of the program");
@@ -255,10 +272,13 @@ static _Noreturn void be_first(const struct sandbox_plan *p)
     struct rusage used;
     int status = 0;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() !=
-        0) /* the outer process is outside this namespace, so 0 is it; anything else means it is gone */
+    if (has(p, SANDBOX_NAMESPACES) && getppid() != 0) /* the outer process is outside this namespace, so 0 is
+                                                         it; anything else means it is gone */
         _exit(124);
-    enter_stage(p);
+    if (has(p, SANDBOX_ROOT))
+        enter_stage(p);
+    else if (chdir(p->work_path) != 0)
+        fail(p, "working folder");
     pid_t program = fork();
     if (program < 0)
         fail(p, "fork");

@@ -12,7 +12,18 @@
 #include "base/err.h"
 #include "run/run.h"
 
+/* Every layer is there always; the tests leave some out, to see that each of the others holds alone. */
+enum sandbox_layer {
+    SANDBOX_NAMESPACES = 1, /* processes, network, IPC, names */
+    SANDBOX_ROOT = 2,       /* a root of its own */
+    SANDBOX_LIMITS = 4,
+    SANDBOX_RIGHTS = 8, /* no capabilities, and no new ones */
+    SANDBOX_LANDLOCK = 16,
+    SANDBOX_FILTER = 32
+};
+
 struct sandbox_plan {
+    uint32_t without;                 /* of enum sandbox_layer; 0: nothing, as it has to be */
     pid_t caller;                     /* who dies, takes the sandbox along */
     const char *app_path, *work_path; /* absolute; app_path NULL: none */
     int stdin_fd, stdout_fd, stderr_fd;

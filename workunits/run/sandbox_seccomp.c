@@ -3,12 +3,14 @@
 #include "run/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const int allowed[] = {
@@ -23,9 +25,6 @@ static const int allowed[] = {
     SCMP_SYS(pwritev),
     SCMP_SYS(preadv2),
     SCMP_SYS(pwritev2),
-    SCMP_SYS(open),
-    SCMP_SYS(openat),
-    SCMP_SYS(creat),
     SCMP_SYS(close),
     SCMP_SYS(close_range),
     SCMP_SYS(stat),
@@ -72,9 +71,6 @@ static const int allowed[] = {
     SCMP_SYS(dup3),
     SCMP_SYS(pipe),
     SCMP_SYS(pipe2),
-    SCMP_SYS(chmod),
-    SCMP_SYS(fchmod),
-    SCMP_SYS(fchmodat),
     SCMP_SYS(umask),
     SCMP_SYS(utime),
     SCMP_SYS(utimes),
@@ -84,7 +80,6 @@ static const int allowed[] = {
     SCMP_SYS(sendfile),
     SCMP_SYS(splice),
     SCMP_SYS(tee),
-    SCMP_SYS(memfd_create),
     SCMP_SYS(poll),
     SCMP_SYS(ppoll),
     SCMP_SYS(select),
@@ -141,7 +136,6 @@ static const int allowed[] = {
     SCMP_SYS(getpgrp),
     SCMP_SYS(setpgid),
     SCMP_SYS(getsid),
-    SCMP_SYS(setsid),
     SCMP_SYS(getuid),
     SCMP_SYS(geteuid),
     SCMP_SYS(getgid),
@@ -172,7 +166,6 @@ static const int allowed[] = {
     SCMP_SYS(getpriority),
     SCMP_SYS(getcpu),
     SCMP_SYS(capget),
-    SCMP_SYS(personality),
     /* signals, time, the machine */
     SCMP_SYS(rt_sigaction),
     SCMP_SYS(rt_sigprocmask),
@@ -206,6 +199,25 @@ static const int allowed[] = {
 static const uint64_t namespace_flags =
     CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
 
+/* By their modes: nothing that another user might start becomes setuid or setgid, however the disk is mounted
+ * there. Where the mode stands, and the flags that say whether there is one. */
+static int add_mode_rules(scmp_filter_ctx ctx)
+{
+    const uint64_t ids = S_ISUID | S_ISGID, makes = O_CREAT | (O_TMPFILE & ~O_DIRECTORY);
+    int bad = 0;
+    bad |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, makes, 0));
+    bad |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1, SCMP_A3(SCMP_CMP_MASKED_EQ, ids, 0));
+    bad |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fchmod), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, ids, 0));
+    bad |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fchmodat), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, ids, 0));
+#ifdef __NR_open /* the older ones, which newer architectures do not have */
+    bad |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(open), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, makes, 0));
+    bad |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(open), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, ids, 0));
+    bad |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(creat), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, ids, 0));
+    bad |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(chmod), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, ids, 0));
+#endif
+    return bad;
+}
+
 static int add_rules(scmp_filter_ctx ctx)
 {
     int bad = 0;
@@ -218,6 +230,15 @@ static int add_rules(scmp_filter_ctx ctx)
                             SCMP_A0(SCMP_CMP_MASKED_EQ, namespace_flags, 0));
     bad |= seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
     bad |= seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(io_uring_setup), 0);
+    /* Memory that is no process's own and that no limit here sees; programs use a file instead. setsid is not
+     * among the allowed for a like reason: a session has its own group in the scheduler, above all that is
+     * idle. */
+    bad |= seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(memfd_create), 0);
+    bad |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(personality), 1,
+                            SCMP_A0(SCMP_CMP_EQ, 0)); /* the usual one */
+    bad |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(personality), 1,
+                            SCMP_A0(SCMP_CMP_EQ, 0xffffffff)); /* which it is */
+    bad |= add_mode_rules(ctx);
     /* What programs ask of their standard files; TIOCSTI and the like are not among them. */
     bad |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, TCGETS, 0));
     bad |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, TIOCGWINSZ, 0));
