@@ -215,7 +215,9 @@ static bool have_app(struct act *a, uint32_t place, const struct release *r)
     enum err e = depot_unpack(a->depot, &r->bundle);
     if (e == ERR_OK)
         return hold(a, j, DEPOT_APP, &r->bundle);
-    if (err_retry(e))
+    if (e == ERR_CORRUPT) /* it is gone from the cache: fetched again */
+        start_file(a, place, &r->bundle, r->bundle_bytes);
+    else if (err_retry(e))
         try_later(a, place, e, 0);
     else
         act_settle_error(a, place, "untrusted");

@@ -281,6 +281,19 @@ static enum err unpack(const char *file, const char *beside, const char *to)
     return e;
 }
 
+/* A file in the cache was not synced when it came: after a power cut it may be short, or zeros. */
+static enum err check_whole(struct depot *c, const char *path, const struct digest *d)
+{
+    struct digest got;
+    uint64_t bytes;
+    enum err e = hash_file(path, &got, &bytes);
+    if (e == ERR_OK && digest_eq(&got, d))
+        return ERR_OK;
+    depot_drop(c, DEPOT_FILE, d);
+    return err_set(ERR_CORRUPT, "%s is not what it was: a power cut, the disk or somebody has changed it",
+                   path);
+}
+
 enum err depot_unpack(struct depot *c, const struct digest *bundle)
 {
     char file[DEPOT_PATH_BYTES], beside[DEPOT_PATH_BYTES], app[DEPOT_PATH_BYTES];
@@ -299,6 +312,8 @@ enum err depot_unpack(struct depot *c, const struct digest *bundle)
     depot_path(c, DEPOT_FILE, bundle, file);
     depot_path(c, DEPOT_APP, bundle, app);
     part_path(c, bundle, beside);
+    if ((err = check_whole(c, file, bundle)) != ERR_OK)
+        return err;
     if ((err = unpack(file, beside, app)) != ERR_OK) {
         char problem[512];
         snprintf(problem, sizeof problem, "%s", err_text());

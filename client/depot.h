@@ -45,7 +45,8 @@ void depot_part_drop(struct depot *c, const struct digest *d);
 /* Small things that came as a whole and were checked by the caller. */
 enum err depot_put(struct depot *c, enum depot_kind kind, const struct digest *d, const void *bytes,
                    size_t len) NODISCARD;
-/* The bundle is there as a file: unpacks it, durably, and drops the file. */
+/* The bundle is there as a file: unpacks it, durably, and drops the file. ERR_CORRUPT: it is not what it was,
+ * and dropped. */
 enum err depot_unpack(struct depot *c, const struct digest *bundle) NODISCARD;
 /* A small one's content. */
 enum err depot_read(struct depot *c, enum depot_kind kind, const struct digest *d, size_t bytes_max,

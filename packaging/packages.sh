@@ -12,7 +12,7 @@ packages_of() {
             libsqlite3-dev libpq-dev libseccomp-dev libncurses-dev ;;
     test) # what ctest runs: cmocka, pytest, lints, a second database, a second compiler, a mail server, a browser, a proxy, a real app
         echo libcmocka-dev python3 python3-pytest python3-jsonschema pkg-config clang clang-format clang-tidy shellcheck sqlite3 openssl curl git procps util-linux \
-            postgresql python3-aiosmtpd chromium chromium-driver fonts-dejavu-core python3-selenium nginx-light bubblewrap hmmer hmmer-examples tar xz-utils \
+            postgresql python3-aiosmtpd chromium chromium-driver fonts-dejavu-core python3-selenium nginx-light bubblewrap hmmer hmmer-examples tar xz-utils strace \
             dpkg-dev systemd man-db
         command -v npm >/dev/null || echo npm ;; # for axe-core; node.js from elsewhere brings one of its own
     demo) # what the examples of the quickstart need besides the programs

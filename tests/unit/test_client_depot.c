@@ -142,6 +142,11 @@ static void a_bundle_is_unpacked_once_and_counted(void **state)
     struct digest d = hash_bytes(bytes.data, bytes.len);
     assert_err(depot_unpack(c, &d), ERR_MISSING);
     assert_ok(depot_put(c, DEPOT_FILE, &d, bytes.data, bytes.len));
+    depot_path(c, DEPOT_FILE, &d, file);
+    assert_int_equal(truncate(file, (off_t)bytes.len / 2), 0); /* as a power cut may leave it */
+    assert_err(depot_unpack(c, &d), ERR_CORRUPT);
+    assert_false(depot_has(c, DEPOT_FILE, &d) || depot_has(c, DEPOT_APP, &d) || file_exists(file));
+    assert_ok(depot_put(c, DEPOT_FILE, &d, bytes.data, bytes.len));
     assert_ok(depot_unpack(c, &d));
     assert_ok(depot_unpack(c, &d));
     assert_true(depot_has(c, DEPOT_APP, &d));
