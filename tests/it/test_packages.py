@@ -1,5 +1,7 @@
-"""The packages: installed, upgraded, removed and purged in a throw-away copy of this machine (root/root.sh); man pages and units."""
+"""The packages and the archive for other systems: installed, upgraded, removed and purged in a throw-away copy of this machine
+(root/root.sh); the container file; man pages and units."""
 
+import json
 import os
 import re
 import shutil
@@ -111,6 +113,75 @@ def test_the_units_take_away_what_can_be(unit):
     done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", SOURCE / "packaging/systemd" / f"{unit}.service"],
                           capture_output=True, text=True, timeout=30)
     assert float(re.search(r"Overall exposure level .*: ([\d.]+)", done.stdout)[1]) <= 2.0, done.stdout
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    """The unpacked one, in a folder of its own."""
+    folder = tmp_path_factory.mktemp("archive")
+    made, again = (subprocess.run([SOURCE / "packaging" / "tarball.sh", "--bin", BIN.parent, folder / x], check=True, text=True,
+                                  stdout=subprocess.PIPE, timeout=300).stdout.strip() for x in ("made", "again"))
+    assert Path(made).read_bytes() == Path(again).read_bytes(), "the same source gives the same bytes"
+    (folder / "only" / "archive").mkdir(parents=True)
+    subprocess.run(["tar", "-xf", made, "-C", folder / "only" / "archive", "--strip-components=1"], check=True)
+    return folder / "only"
+
+
+@needs_root
+def test_the_archive_needs_nothing_of_the_system_it_is_on(archive):
+    """In a root that holds nothing else: no library, no loader, no shell."""
+    for command in ("version", "settings"):
+        done = subprocess.run(["chroot", archive / "archive", "/lib/dugnad-client", "--library-path", "/lib", "/lib/dugnad-client.elf", command],
+                              env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0 and ("dugnad-client 0." in done.stdout or "#cores = 0" in done.stdout), done
+    done = subprocess.run([archive / "archive/bin/dugnad-client", "--data", archive / "data", "doctor", "--json"], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0 and json.loads(done.stdout)["sandbox"][0]["works"], done
+
+
+@needs_root
+@pytest.mark.parametrize("user, prefix, data", [("root", "/usr/local", "/var/lib/dugnad-client"),
+                                                ("nobody", "/test/home/.local", "/test/home/.local/share/dugnad")])
+def test_the_archive_is_installed_works_and_goes_without_a_trace(archive, tmp_path, user, prefix, data):
+    out, changed = in_copy(archive, tmp_path, f"""
+        mkdir -p /test/home && chown nobody /test/home && chmod 755 /test /test/archive
+        cp /etc/passwd /etc/group /tmp && cp -R /test/archive /tmp/archive
+        run() {{ setpriv --reuid={user} --clear-groups env HOME=/test/home sh -c "$1"; }}
+        run 'sh /tmp/archive/install.sh --no-service'
+        ls -ld {data} && readlink -f {prefix}/bin/dugnad-client
+        run '{prefix}/bin/dugnad-client version'
+        run '{prefix}/bin/dugnad-client doctor' || test $? = 10 # the kernel allows no namespaces in a chroot: it refuses, and says so
+        man -w dugnad-client || true
+        run 'touch {data}/mine && sh /tmp/archive/install.sh --no-service && ls {data}/mine' # as an upgrade
+        run 'sh {prefix}/lib/dugnad-client/install.sh --uninstall --no-service' && ls {data}/mine
+        run 'sh /tmp/archive/install.sh --uninstall --purge --no-service'
+        cmp /etc/passwd /tmp/passwd && cmp /etc/group /tmp/group && echo same users
+        find /etc /usr /var /opt /home /root /test/home -xdev -name '*dugnad*' -newer /tmp/passwd
+        """)
+    assert f"{prefix}/lib/dugnad-client/bin/dugnad-client" in out and "same users" in out
+    assert re.search(r"^drwx------ .*%s$" % data, out, re.M), out
+    assert "What locks programs in" in out and "in a chroot" in out, out
+    assert not [x for x in out.splitlines()[-5:] if x.startswith(("/etc", "/usr", "/var", "/opt", "/home", "/root", "/test"))
+                and x != f"{data}/mine"], out
+
+
+@needs_root
+def test_the_container_file_s_steps_work_here(debs, tmp_path):
+    """No engine runs here: its copies are of files that exist, its last image's commands run in a copy of this machine."""
+    text = (SOURCE / "packaging/container/Containerfile").read_text()
+    steps = [x.split(None, 1) for x in text.replace("\\\n", " ").splitlines() if x and not x.startswith("#")]
+    assert {x[0] for x in steps} <= {"FROM", "COPY", "WORKDIR", "RUN", "ENV", "VOLUME", "USER", "ENTRYPOINT", "CMD"}
+    build, last = [x[1] for x in steps if x[0] == "RUN"]
+    for script in re.findall(r"packaging/\S+\.sh", build):
+        assert os.access(SOURCE / script, os.X_OK)
+    assert last.startswith("apt-get update && ")
+    user = next(x[1] for x in steps if x[0] == "USER")
+    data = next(x[1] for x in steps if x[0] == "ENV").partition("=")[2]
+    out, _ = in_copy(debs, tmp_path, f"""
+        cp /test/v/dugnad-client_*.deb /tmp/
+        {last.removeprefix("apt-get update && ")}
+        setpriv --reuid={user} --regid={user} --clear-groups env DUGNAD_CLIENT_DATA={data} /usr/bin/dugnad-client doctor || test $? = 10
+        """)
+    assert "What locks programs in" in out, out
 
 
 def options_in(text):

@@ -176,13 +176,24 @@ static int blocked(int through)
     return through ? 1 : 0;
 }
 
-static int try(const char *name)
+static const struct probe *find(const char *name)
 {
     for (size_t i = 0; i < probe_ways_count; i++)
-        if (strcmp(name, probe_ways[i].name) == 0) {
-            errno = 0;
-            return blocked(probe_ways[i].got_through());
-        }
+        if (strcmp(name, probe_ways[i].name) == 0)
+            return &probe_ways[i];
+    for (size_t i = 0; i < probe_sly_count; i++)
+        if (strcmp(name, probe_sly[i].name) == 0)
+            return &probe_sly[i];
+    return NULL;
+}
+
+static int try(const char *name)
+{
+    const struct probe *p = find(name);
+    if (p) {
+        errno = 0;
+        return blocked(p->got_through());
+    }
     for (size_t i = 0; i < probe_calls_count; i++) {
         const struct probe_call *c = &probe_calls[i];
         if (strcmp(name, c->name) == 0) {
@@ -199,6 +210,8 @@ int main(int argc, char **argv)
     if (argc == 2 && strcmp(argv[1], "list") == 0) {
         for (size_t i = 0; i < probe_ways_count; i++)
             puts(probe_ways[i].name);
+        for (size_t i = 0; i < probe_sly_count; i++)
+            puts(probe_sly[i].name);
         for (size_t i = 0; i < probe_calls_count; i++)
             puts(probe_calls[i].name);
         return 0;

@@ -11,6 +11,8 @@ struct probe {
 };
 extern const struct probe probe_ways[];
 extern const size_t probe_ways_count;
+extern const struct probe probe_sly[];
+extern const size_t probe_sly_count;
 
 /* Must fail. A pointer's place in a is named by what it points to. */
 struct probe_call {

@@ -85,7 +85,7 @@ uint32_t run_layers(struct run_layer ret[RUN_LAYERS_MAX])
     add(ret, &count, "sandbox", true, whole, remedy);
     add(ret, &count, "user namespaces", true, geteuid() == 0 || child_can_unshare(CLONE_NEWUSER),
         "allow them: sysctl kernel.unprivileged_userns_clone=1, or user.max_user_namespaces above 0, or "
-        "install the AppArmor profile");
+        "allow them for this program in AppArmor; in a chroot the kernel allows none");
     add(ret, &count, "system call filter", true, sandbox_filter(&filter) == ERR_OK,
         "the kernel needs CONFIG_SECCOMP_FILTER");
     add(ret, &count, "Landlock", false, sandbox_landlock_abi() > 0,

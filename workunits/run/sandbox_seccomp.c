@@ -235,9 +235,9 @@ static int add_rules(scmp_filter_ctx ctx)
      * idle. */
     bad |= seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(memfd_create), 0);
     bad |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(personality), 1,
-                            SCMP_A0(SCMP_CMP_EQ, 0)); /* the usual one */
+                            SCMP_A0(SCMP_CMP_EQ, 0, 0)); /* the usual one */
     bad |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(personality), 1,
-                            SCMP_A0(SCMP_CMP_EQ, 0xffffffff)); /* which it is */
+                            SCMP_A0(SCMP_CMP_EQ, 0xffffffff, 0)); /* which it is */
     bad |= add_mode_rules(ctx);
     /* What programs ask of their standard files; TIOCSTI and the like are not among them. */
     bad |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, TCGETS, 0));
