@@ -21,7 +21,10 @@ static struct wu start(uint8_t a, uint8_t b)
                                  .compare = a & 32 ? WU_COMPARE_JUDGE : WU_COMPARE_DIGEST,
                                  .own_hosts = (a & 192) == 64 && quorum == 1,
                                  .escrow = a & 128 ? 1 + (b & 1) : 0,
-                                 .hold_ms = 50}};
+                                 .hold_ms = 50,
+                                 .retry = {[WU_CAUSE_PROGRAM] = {.wait_s = b >> 7, .most = a & 1, .has_most = b & 64},
+                                           [WU_CAUSE_LOST] = {.wait_s = b >> 6 & 1},
+                                           [WU_CAUSE_WRONG] = {.wait_s = b >> 7}}}};
 }
 
 static struct wu_event event_of(const uint8_t *p, int64_t now_ms)
@@ -32,7 +35,8 @@ static struct wu_event event_of(const uint8_t *p, int64_t now_ms)
                           .host_id = p[2] % 32u,
                           .owner_id = p[2] % 29u,
                           .lease_ms = p[1] & 32 ? p[3] : 0,
-                          .count = p[3] % 4};
+                          .count = p[3] % 4,
+                          .source = p[3] % 3};
     if (ev.kind == WU_EV_ERROR || (ev.kind == WU_EV_JUDGED && p[1] & 64))
         ev.error = (enum attempt_error)(p[3] % (ATTEMPT_ERRORS + 1));
     memset(ev.answer.bytes, p[3] % 4, DIGEST_BYTES);

@@ -150,6 +150,20 @@ static void make_failed(void)
     keep(wu);
 }
 
+/* The next attempt is put off: in all that an open unit can be meanwhile. */
+static void make_resting(void)
+{
+    struct wu_rules r = rules_of(2, WU_COMPARE_JUDGE);
+    r.retry[WU_CAUSE_PROGRAM].wait_s = 2;
+    struct wu wu = wu_with(r);
+    lease(&wu, 0, 0);
+    lease(&wu, 1, 0);
+    does(&wu, error_of(0, ATTEMPT_ERROR_EXIT));
+    keep(wu);
+    does(&wu, report_of(1, 'a'));
+    keep(wu); /* nothing is out, nothing waits to be sent */
+}
+
 static void make_all(void)
 {
     situation_count = 0;
@@ -161,6 +175,7 @@ static void make_all(void)
     make_provisional();
     make_provisional_by_judge();
     make_failed();
+    make_resting();
 }
 
 /* The shapes of one event: right and wrong hosts, attempts, answers, reasons, times. */

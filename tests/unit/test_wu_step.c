@@ -505,21 +505,21 @@ static void rules_that_contradict_themselves_are_refused_with_the_field_named(vo
         struct wu_rules rules;
         const char *names;
     } bad[] = {
-        {{0, 2, 3, 8, 6, 1, WU_COMPARE_DIGEST, 0, 0, false}, "min_quorum"},
-        {{9, 9, 3, 8, 8, 1, WU_COMPARE_DIGEST, 0, 0, false}, "min_quorum"},
-        {{2, 1, 3, 8, 6, 1, WU_COMPARE_DIGEST, 0, 0, false}, "target_attempts"},
-        {{2, 9, 3, 8, 6, 1, WU_COMPARE_DIGEST, 0, 0, false}, "target_attempts"},
-        {{2, 2, 9, 8, 6, 1, WU_COMPARE_DIGEST, 0, 0, false}, "max_error_attempts"},
-        {{2, 2, 3, 17, 6, 1, WU_COMPARE_DIGEST, 0, 0, false}, "max_total_attempts"},
-        {{2, 2, 3, 0, 6, 1, WU_COMPARE_DIGEST, 0, 0, false}, "max_total_attempts"},
-        {{2, 2, 3, 8, 1, 1, WU_COMPARE_DIGEST, 0, 0, false}, "max_success_attempts"},
-        {{2, 2, 3, 8, 9, 1, WU_COMPARE_DIGEST, 0, 0, false}, "max_success_attempts"},
-        {{2, 2, 3, 8, 6, 0, WU_COMPARE_DIGEST, 0, 0, false}, "deadline_ms"},
-        {{2, 2, 3, 8, 6, INT64_MAX, WU_COMPARE_DIGEST, 0, 0, false}, "deadline_ms"},
-        {{2, 2, 3, 8, 6, 1, WU_COMPARES, 0, 0, false}, "compare"},
-        {{2, 2, 3, 8, 6, 1, WU_COMPARE_DIGEST, 0, 0, true}, "min_quorum"},
-        {{1, 1, 3, 8, 6, 1, WU_COMPARE_DIGEST, WU_ESCROW_LONE, 9, true}, "escrow"},
-        {{1, 1, 3, 8, 6, 1, WU_COMPARE_DIGEST, WU_ESCROW_LONE, 0, false}, "hold_ms"},
+        {{0, 2, 3, 8, 6, 1, WU_COMPARE_DIGEST, 0, 0, false, {{0}}}, "min_quorum"},
+        {{9, 9, 3, 8, 8, 1, WU_COMPARE_DIGEST, 0, 0, false, {{0}}}, "min_quorum"},
+        {{2, 1, 3, 8, 6, 1, WU_COMPARE_DIGEST, 0, 0, false, {{0}}}, "target_attempts"},
+        {{2, 9, 3, 8, 6, 1, WU_COMPARE_DIGEST, 0, 0, false, {{0}}}, "target_attempts"},
+        {{2, 2, 9, 8, 6, 1, WU_COMPARE_DIGEST, 0, 0, false, {{0}}}, "max_error_attempts"},
+        {{2, 2, 3, 17, 6, 1, WU_COMPARE_DIGEST, 0, 0, false, {{0}}}, "max_total_attempts"},
+        {{2, 2, 3, 0, 6, 1, WU_COMPARE_DIGEST, 0, 0, false, {{0}}}, "max_total_attempts"},
+        {{2, 2, 3, 8, 1, 1, WU_COMPARE_DIGEST, 0, 0, false, {{0}}}, "max_success_attempts"},
+        {{2, 2, 3, 8, 9, 1, WU_COMPARE_DIGEST, 0, 0, false, {{0}}}, "max_success_attempts"},
+        {{2, 2, 3, 8, 6, 0, WU_COMPARE_DIGEST, 0, 0, false, {{0}}}, "deadline_ms"},
+        {{2, 2, 3, 8, 6, INT64_MAX, WU_COMPARE_DIGEST, 0, 0, false, {{0}}}, "deadline_ms"},
+        {{2, 2, 3, 8, 6, 1, WU_COMPARES, 0, 0, false, {{0}}}, "compare"},
+        {{2, 2, 3, 8, 6, 1, WU_COMPARE_DIGEST, 0, 0, true, {{0}}}, "min_quorum"},
+        {{1, 1, 3, 8, 6, 1, WU_COMPARE_DIGEST, WU_ESCROW_LONE, 9, true, {{0}}}, "escrow"},
+        {{1, 1, 3, 8, 6, 1, WU_COMPARE_DIGEST, WU_ESCROW_LONE, 0, false, {{0}}}, "hold_ms"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct wu wu = {.rules = bad[i].rules};
@@ -527,7 +527,7 @@ static void rules_that_contradict_themselves_are_refused_with_the_field_named(vo
         assert_non_null(strstr(err_text(), bad[i].names));
         refuses(&wu, (struct wu_event){.kind = WU_EV_SUBMIT}, ERR_INVALID);
     }
-    struct wu_rules good = {2, 2, 3, 8, 6, 1, WU_COMPARE_DIGEST, 0, 0, false};
+    struct wu_rules good = {2, 2, 3, 8, 6, 1, WU_COMPARE_DIGEST, 0, 0, false, {{0}}};
     assert_ok(wu_rules_check(&good));
 }
 

@@ -94,7 +94,8 @@ struct attempt {
 #define WU_FAILURE_LIST(X)                                                                                   \
     X(NONE, "none")                                                                                          \
     X(CANCELLED, "cancelled")                                                                                \
-    X(ERRORS, "errors")       /* more than errors_max attempts ended in error or were invalid */             \
+    X(ERRORS, "errors")       /* more than errors_max attempts ended in error or were invalid, or more than  \
+                                 the retry rule of one cause lets */                                         \
     X(ATTEMPTS, "attempts")   /* attempts_max were made and more would be needed */                          \
     X(SUCCESSES, "successes") /* successes_max answers are in and no quorum agrees */                        \
     X(JUDGE, "judge")         /* the judge could not compare the answers: the app's validator is broken */
@@ -121,6 +122,29 @@ enum wu_escrow {
     WU_ESCROWS
 };
 
+/* Why an attempt brought nothing, as far as trying again goes. X(name, word) */
+#define WU_CAUSE_LIST(X)                                                                                     \
+    X(PROGRAM, "program") /* it ended with an exit status that is not 0, or by a signal */                   \
+    X(LIMIT, "limit")     /* it went over one of its limits, or an output was missing */                     \
+    X(HOST, "host")       /* the host could not start it, or not get a file */                               \
+    X(LOST, "lost")       /* nothing came in time, or the host gave it back */                               \
+    X(WRONG, "wrong")     /* its answer was found to be none */
+
+enum wu_cause {
+#define X(name, word) WU_CAUSE_##name,
+    WU_CAUSE_LIST(X)
+#undef X
+        WU_CAUSES
+};
+
+/* What follows from one more attempt that ended for a cause. Zeroed: the next one may go out at once. */
+struct wu_retry {
+    uint32_t wait_s; /* before the next attempt is made; doubled each time, up to WU_REST_MS_MAX */
+    uint16_t most;   /* the unit fails when more attempts than this ended for the cause */
+    bool has_most;
+};
+#define WU_REST_MS_MAX 86400000ll
+
 struct wu_rules {
     uint32_t quorum;          /* so many equal answers make one true; 1..ATTEMPTS_MAX */
     uint32_t target_attempts; /* attempts made at once; >= quorum */
@@ -133,6 +157,7 @@ struct wu_rules {
     int64_t hold_ms; /* escrow: longest time that an answer is provisional without more being done for it */
     bool own_hosts;  /* the owner's own trusted machines, quorum 1: nobody's answer needs to be independent of
                       * another's, so an owner may have several attempts and a host may try again */
+    struct wu_retry retry[WU_CAUSES];
 };
 
 struct wu {
@@ -148,6 +173,7 @@ struct wu {
     uint32_t attempt_count;
     int32_t canonical;  /* index into attempts, or -1 */
     int64_t wake_at_ms; /* when to look again though nothing happened; INT64_MAX: never */
+    int64_t rest_until_ms; /* no further attempt is made before; 0: none is put off */
     struct attempt attempts[ATTEMPTS_MAX];
 };
 
@@ -168,7 +194,8 @@ struct wu {
     X(CONFIRM, "confirm") /* count: so many equal answers are needed from now on */                          \
     X(AUDIT, "audit")     /* count: so many hosts are to audit the answer that stands */                     \
     X(FINAL, "final")     /* the escrow is over: accept */                                                   \
-    X(VOID, "void")       /* attempt: an answer without a verdict counts for nothing, nobody is blamed */
+    X(VOID, "void")       /* attempt: an answer without a verdict counts for nothing, nobody is blamed */    \
+    X(TAKE, "take")       /* answer, source: an earlier unit that asked the same has it; nothing was sent yet */
 
 enum wu_event_kind {
 #define X(name, word) WU_EV_##name,
@@ -187,6 +214,7 @@ struct wu_event {
     int64_t lease_ms;
     uint32_t count;       /* CONFIRM: answers; AUDIT: auditors */
     struct digest answer; /* REPORT: of an audit, what the auditor computed */
+    wu_id source;         /* TAKE */
     /* JUDGED: the group of each reported attempt. Once there is a canonical answer it must be in a group too,
      * as what comes late is compared with it. Of a provisional unit: audits in the group of the canonical
      * answer agree with it; the canonical answer in WU_GROUP_UNUSABLE was found wrong. */
@@ -231,6 +259,10 @@ enum attempt_error attempt_error_from_name(const char *word);
 /* Is it the host's or the program's doing, so that it counts towards errors_max? */
 bool attempt_error_counts(enum attempt_error e);
 const char *wu_failure_name(enum wu_failure f);
+const char *wu_cause_name(enum wu_cause c);
+enum wu_cause wu_cause_of_error(enum attempt_error e); /* WU_CAUSES for ATTEMPT_ERROR_NONE */
+/* Has the answer that is kept come from an earlier unit, with TAKE? */
+bool wu_is_taken(const struct wu *wu);
 const char *wu_event_name(enum wu_event_kind k);
 bool wu_may_move(enum wu_state from, enum wu_state to);
 bool attempt_may_move(enum attempt_state from, enum attempt_state to);
@@ -245,8 +277,8 @@ enum err wu_rules_check(const struct wu_rules *rules) NODISCARD;
 /* How many attempts wait to be sent, and the first of them (-1: none). */
 uint32_t wu_unsent(const struct wu *wu);
 int32_t wu_first_unsent(const struct wu *wu);
-/* The soonest deadline of what is leased or provisional, INT64_MAX when nothing is: what wake_at_ms must be.
- */
+/* The soonest deadline of what is leased, provisional or put off, INT64_MAX when nothing is: what wake_at_ms
+ * must be. */
 int64_t wu_next_deadline(const struct wu *wu);
 /* May this host be given an attempt of this unit? Never two attempts on one host or for one owner, whatever
  * became of the first one - except that errors that are nobody's fault (RETURNED, LOST) do not bar the

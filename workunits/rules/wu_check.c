@@ -37,6 +37,10 @@ enum err wu_rules_check(const struct wu_rules *r)
     if (r->escrow && (r->hold_ms < 1 || r->hold_ms > LEASE_MS_MAX))
         return err_set(ERR_INVALID, "hold_ms is %lld, must be from 1 to %lld", (long long)r->hold_ms,
                        LEASE_MS_MAX);
+    for (uint32_t c = 0; c < WU_CAUSES; c++)
+        if (r->retry[c].wait_s > WU_REST_MS_MAX / 1000 || r->retry[c].most > ATTEMPTS_MAX)
+            return err_set(ERR_INVALID, "retry.%s must wait a day at most, and try %u times at most",
+                           wu_cause_name((enum wu_cause)c), ATTEMPTS_MAX);
     if (r->own_hosts && r->quorum != 1)
         return err_set(
             ERR_INVALID,
@@ -75,6 +79,8 @@ int64_t wu_next_deadline(const struct wu *wu)
             soonest_ms = wu->attempts[i].deadline_ms;
     if (wu->state == WU_PROVISIONAL && !wu->overdue && wu_overdue_ms(wu) < soonest_ms)
         soonest_ms = wu_overdue_ms(wu);
+    if (wu->rest_until_ms != 0 && wu->rest_until_ms < soonest_ms)
+        soonest_ms = wu->rest_until_ms;
     return soonest_ms;
 }
 
@@ -115,7 +121,8 @@ static bool attempt_is_sound(const struct wu *wu, const struct attempt *a)
         return false;
     if (a->state == ATTEMPT_UNSENT && a->host_id != 0)
         return false;
-    if (a->state != ATTEMPT_UNSENT && a->state != ATTEMPT_CANCELLED && a->host_id == 0)
+    bool taken = a->state == ATTEMPT_VALID && wu->canonical >= 0 && a == &wu->attempts[wu->canonical];
+    if (a->state != ATTEMPT_UNSENT && a->state != ATTEMPT_CANCELLED && a->host_id == 0 && !taken)
         return false;
     if ((a->host_id == 0) != (a->owner_id == 0))
         return false;
@@ -143,9 +150,16 @@ static bool owners_are_apart(const struct wu *wu)
     return true;
 }
 
+bool wu_is_taken(const struct wu *wu)
+{
+    return wu->canonical >= 0 && wu->attempts[wu->canonical].host_id == 0;
+}
+
 static bool quorum_stands(const struct wu *wu, const struct wu_tally *t)
 {
-    if (wu->canonical < 0 || (uint32_t)wu->canonical >= wu->attempt_count || t->valid < wu->needed)
+    if (wu->canonical < 0 || (uint32_t)wu->canonical >= wu->attempt_count)
+        return false;
+    if (wu_is_taken(wu) ? t->valid != 1 : t->valid < wu->needed)
         return false;
     if (wu->attempts[wu->canonical].state != ATTEMPT_VALID || wu->attempts[wu->canonical].audit)
         return false;
@@ -189,7 +203,7 @@ static bool state_is_sound(const struct wu *wu)
     bool undecided = wu->canonical == -1 && wu->failure == WU_FAILURE_NONE;
     switch (wu->state) {
     case WU_OPEN: /* never stuck: something is out or waits to go, and no quorum is overlooked */
-        return undecided && t.pending > 0 && t.best < wu->needed && wu_audits_open(wu) == 0 &&
+        return undecided && (t.pending > 0 || wu->rest_until_ms != 0) && t.best < wu->needed && wu_audits_open(wu) == 0 &&
                (t.unjudged == 0 || t.best + t.unjudged < wu->needed);
     case WU_JUDGING:
         return undecided && wu->rules.compare != WU_COMPARE_DIGEST && t.unjudged > 0 &&
@@ -213,7 +227,8 @@ bool wu_invariant(const struct wu *wu)
     if (wu->attempt_count < 1 || wu->attempt_count > wu->rules.attempts_max ||
         wu->rules.attempts_max > ATTEMPTS_MAX || wu->failure >= WU_FAILURES ||
         wu->needed < wu->rules.quorum || wu->needed > wu->rules.attempts_max ||
-        (wu->overdue && wu->state != WU_PROVISIONAL) || wu->audit_count > ATTEMPTS_MAX ||
+        (wu->overdue && wu->state != WU_PROVISIONAL) || wu->rest_until_ms < 0 ||
+        (wu->rest_until_ms != 0 && wu->state != WU_OPEN && wu->state != WU_JUDGING) || wu->audit_count > ATTEMPTS_MAX ||
         wu->audit_first > ATTEMPTS_MAX)
         return false;
     for (uint32_t i = 0; i < wu->attempt_count; i++)

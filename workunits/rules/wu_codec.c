@@ -14,6 +14,7 @@
 #define HAS_NEEDED     0x20u
 #define HAS_AUDITS     0x40u
 #define IS_OVERDUE     0x80u
+#define HAS_REST       0x80u /* of the byte that counts the attempts */
 
 _Static_assert(ATTEMPT_STATES <= STATE_MASK + 1, "attempt states fit in three bits");
 _Static_assert(ATTEMPTS_MAX <= 16, "audits fit in a mask of two bytes, an attempt and none in five bits");
@@ -118,8 +119,10 @@ size_t wu_encode(const struct wu *wu, uint8_t ret_bytes[WU_BYTES_MAX])
     int64_t sent_ms = 0;
     put_u8(&p, WU_CODEC_VERSION);
     put_u8(&p, (uint8_t)((uint32_t)wu->state | (wu->purged ? 8u : 0u) | (uint32_t)wu->failure << 4));
-    put_u8(&p, (uint8_t)wu->attempt_count);
+    put_u8(&p, (uint8_t)(wu->attempt_count | (wu->rest_until_ms ? HAS_REST : 0)));
     put_head(&p, wu);
+    if (wu->rest_until_ms)
+        put_varint(&p, (uint64_t)wu->rest_until_ms);
     for (uint32_t i = 0; i < wu->attempt_count; i++)
         put_attempt(&p, wu, i, &sent_ms);
     return p.len;
@@ -220,8 +223,13 @@ static void take_life(struct eye *e, struct wu *wu)
     wu->state = (enum wu_state)(head & 7);
     wu->purged = head & 8;
     wu->failure = (enum wu_failure)(head >> 4);
-    wu->attempt_count = take_u8(e);
+    uint8_t count = take_u8(e);
+    wu->attempt_count = count & ~HAS_REST;
     take_head(e, wu);
+    if (count & HAS_REST)
+        wu->rest_until_ms = (int64_t)take_varint(e);
+    if ((count & HAS_REST) && wu->rest_until_ms <= 0)
+        e->failed = true;
     if (wu->attempt_count > ATTEMPTS_MAX || wu->canonical >= (int32_t)wu->attempt_count)
         e->failed = true;
     for (uint32_t i = 0; i < wu->attempt_count && !e->failed; i++) {

@@ -15,12 +15,14 @@ enum shape {
     SHAPE_JUDGED,
     SHAPE_COUNT,
     SHAPE_VOID,
+    SHAPE_TAKE,
 };
 
 static const uint8_t shapes[WU_EVENTS] = {
     [WU_EV_LEASE] = SHAPE_LEASE, [WU_EV_RENEW] = SHAPE_RENEW,   [WU_EV_REPORT] = SHAPE_REPORT,
     [WU_EV_ERROR] = SHAPE_ERROR, [WU_EV_JUDGED] = SHAPE_JUDGED, [WU_EV_CONFIRM] = SHAPE_COUNT,
     [WU_EV_AUDIT] = SHAPE_COUNT, [WU_EV_VOID] = SHAPE_VOID,
+    [WU_EV_TAKE] = SHAPE_TAKE,
 };
 
 static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -150,6 +152,11 @@ static void put_rest(struct pen *p, const struct wu_event *ev)
         break;
     case SHAPE_VOID:
         put_number(p, ev->attempt);
+        break;
+    case SHAPE_TAKE:
+        put(p, ',');
+        put_digest(p, &ev->answer);
+        put_number(p, ev->source);
         break;
     }
 }
@@ -340,6 +347,11 @@ static void take_rest(struct eye *e, struct wu_event *ev)
         break;
     case SHAPE_VOID:
         ev->attempt = (uint32_t)take_number(e, UINT32_MAX);
+        break;
+    case SHAPE_TAKE:
+        take(e, ',');
+        take_digest(e, &ev->answer);
+        ev->source = take_number(e, UINT64_MAX);
         break;
     }
 }

@@ -27,6 +27,8 @@ void wu_owe(struct wu_effects *fx, enum wu_effect_kind kind, uint32_t attempt);
 
 /* What an open unit does next: accept, give up, ask for judgement, or want more attempts. */
 void wu_settle(struct wu *wu, struct wu_effects *fx);
+/* An attempt ended for this cause: what the retry rules say of the next one. */
+void wu_rest(struct wu *wu, enum wu_cause cause, int64_t now_ms);
 void wu_fail(struct wu *wu, enum wu_failure why, struct wu_effects *fx);
 /* The verdict on an answer that came after the unit was accepted. */
 void wu_late(struct wu *wu, uint32_t attempt, struct wu_effects *fx);

@@ -93,6 +93,7 @@ static void accept_answer(struct wu *wu, uint32_t canonical, struct wu_effects *
     }
     wu_give_verdict(wu, canonical, true, fx);
     wu->canonical = (int32_t)canonical;
+    wu->rest_until_ms = 0;
     wu_move(wu, WU_ACCEPTED);
     wu_owe(fx, WU_FX_DELIVER, canonical);
     if (late)
@@ -112,6 +113,7 @@ static void let_stand(struct wu *wu, uint32_t canonical, struct wu_effects *fx)
     wu->canonical = (int32_t)canonical;
     wu->audit_count = 0;
     wu->audit_first = wu->attempt_count;
+    wu->rest_until_ms = 0;
     wu_move(wu, WU_PROVISIONAL);
     wu_owe(fx, WU_FX_ESCROW, canonical);
 }
@@ -128,8 +130,47 @@ void wu_fail(struct wu *wu, enum wu_failure why, struct wu_effects *fx)
             attempt_move(a, ATTEMPT_CANCELLED);
     }
     wu->failure = why;
+    wu->rest_until_ms = 0;
     wu_move(wu, WU_FAILED);
     wu_owe(fx, WU_FX_DELIVER, 0);
+}
+
+static uint32_t count_cause(const struct wu *wu, enum wu_cause cause)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < wu->attempt_count; i++) {
+        const struct attempt *a = &wu->attempts[i];
+        if (a->audit)
+            continue;
+        n += a->state == ATTEMPT_ERRORED && wu_cause_of_error(a->error) == cause;
+        n += a->state == ATTEMPT_EXPIRED && cause == WU_CAUSE_LOST;
+        n += a->state == ATTEMPT_INVALID && cause == WU_CAUSE_WRONG;
+    }
+    return n;
+}
+
+static bool is_out_of_tries(const struct wu *wu)
+{
+    for (uint32_t c = 0; c < WU_CAUSES; c++)
+        if (wu->rules.retry[c].has_most && count_cause(wu, (enum wu_cause)c) > wu->rules.retry[c].most)
+            return true;
+    return false;
+}
+
+/* Many that failed together must not come back together: up to a quarter more, by the unit's number. */
+void wu_rest(struct wu *wu, enum wu_cause cause, int64_t now_ms)
+{
+    uint32_t times = count_cause(wu, cause);
+    if (wu->rules.retry[cause].wait_s == 0 || times == 0)
+        return;
+    int64_t wait_ms = (int64_t)wu->rules.retry[cause].wait_s * 1000;
+    while (--times > 0 && wait_ms < WU_REST_MS_MAX)
+        wait_ms *= 2;
+    wait_ms = wait_ms < WU_REST_MS_MAX ? wait_ms : WU_REST_MS_MAX;
+    wait_ms += (int64_t)(wu->id * 0x9e3779b97f4a7c15u >> 32) % (wait_ms / 4 + 1);
+    int64_t until_ms = now_ms > INT64_MAX - wait_ms ? INT64_MAX : now_ms + wait_ms;
+    if (until_ms > wu->rest_until_ms)
+        wu->rest_until_ms = until_ms;
 }
 
 /* Two reasons for one more attempt: the quorum cannot be reached with those that are out, or fewer are out
@@ -147,6 +188,8 @@ static void want_more(struct wu *wu, const struct wu_tally *t, struct wu_effects
         wu_fail(wu, WU_FAILURE_ATTEMPTS, fx);
         return;
     }
+    if (wu->rest_until_ms != 0)
+        return; /* a TICK makes them */
     more = more > lack ? more : lack;
     for (more = more < room ? more : room; more > 0; more--)
         wu->attempts[wu->attempt_count++] = (struct attempt){.state = ATTEMPT_UNSENT};
@@ -169,7 +212,7 @@ void wu_settle(struct wu *wu, struct wu_effects *fx)
     } else if (judgeable) {
         wu_move(wu, WU_JUDGING);
         wu_owe(fx, WU_FX_JUDGE, 0);
-    } else if (t.failed > wu->rules.errors_max) {
+    } else if (t.failed > wu->rules.errors_max || is_out_of_tries(wu)) {
         wu_fail(wu, WU_FAILURE_ERRORS, fx);
     } else if (t.reported >= wu->rules.successes_max) {
         wu_fail(wu, WU_FAILURE_SUCCESSES, fx);
@@ -257,8 +300,10 @@ enum err wu_on_judged(struct wu *wu, const struct wu_event *ev, struct wu_effect
         if (a->state != ATTEMPT_REPORTED)
             continue;
         a->group = ev->groups[i];
-        if (a->group == WU_GROUP_UNUSABLE)
-            wu_give_verdict(wu, i, false, fx);
+        if (a->group != WU_GROUP_UNUSABLE)
+            continue;
+        wu_give_verdict(wu, i, false, fx);
+        wu_rest(wu, WU_CAUSE_WRONG, ev->now_ms);
     }
     wu_move(wu, WU_OPEN);
     wu_settle(wu, fx);

@@ -97,10 +97,13 @@ static enum err on_error(struct wu *wu, const struct wu_event *ev, struct wu_eff
     a->ended_ms = ev->now_ms;
     if (attempt_error_counts(ev->error))
         wu_owe(fx, WU_FX_ERRED, ev->attempt);
-    if (wu->state == WU_PROVISIONAL)
+    if (wu->state == WU_PROVISIONAL) {
         wu_refill_audits(wu, fx);
-    else
-        wu_settle(wu, fx);
+        return ERR_OK;
+    }
+    if (!a->audit && (wu->state == WU_OPEN || wu->state == WU_JUDGING))
+        wu_rest(wu, wu_cause_of_error(ev->error), ev->now_ms);
+    wu_settle(wu, fx);
     return ERR_OK;
 }
 
@@ -179,6 +182,26 @@ static enum err on_purge(struct wu *wu, struct wu_effects *fx)
     return ERR_OK;
 }
 
+/* The answer of an earlier unit that asked the same, under the same rules: nobody need compute it again. */
+static enum err on_take(struct wu *wu, const struct wu_event *ev, struct wu_effects *fx)
+{
+    struct attempt *a = &wu->attempts[0];
+    if (digest_is_zero(&ev->answer))
+        return err_set(ERR_INVALID, "an answer that is taken needs its digest");
+    for (uint32_t i = 0; i < wu->attempt_count; i++)
+        if (wu->attempts[i].state != ATTEMPT_UNSENT)
+            return err_set(ERR_STALE, "the unit was sent already, it is answered by who has it");
+    attempt_move(a, ATTEMPT_VALID);
+    a->answer = ev->answer;
+    a->ended_ms = ev->now_ms;
+    for (uint32_t i = 1; i < wu->attempt_count; i++)
+        attempt_move(&wu->attempts[i], ATTEMPT_CANCELLED);
+    wu->canonical = 0;
+    wu_move(wu, WU_ACCEPTED);
+    wu_owe(fx, WU_FX_DELIVER, 0);
+    return ERR_OK;
+}
+
 static enum err on_tick(struct wu *wu, const struct wu_event *ev, struct wu_effects *fx)
 {
     uint32_t due = 0;
@@ -188,10 +211,16 @@ static enum err on_tick(struct wu *wu, const struct wu_event *ev, struct wu_effe
         attempt_move(&wu->attempts[i], ATTEMPT_EXPIRED);
         wu_owe(fx, WU_FX_EXPIRED, i);
         due++;
+        if (!wu->attempts[i].audit && (wu->state == WU_OPEN || wu->state == WU_JUDGING))
+            wu_rest(wu, WU_CAUSE_LOST, ev->now_ms);
     }
     if (wu->state == WU_PROVISIONAL && !wu->overdue && wu_overdue_ms(wu) <= ev->now_ms) {
         wu->overdue = true;
         wu_owe(fx, WU_FX_OVERDUE, (uint32_t)wu->canonical);
+        due++;
+    }
+    if (wu->rest_until_ms != 0 && wu->rest_until_ms <= ev->now_ms) {
+        wu->rest_until_ms = 0;
         due++;
     }
     if (due == 0)
@@ -228,6 +257,8 @@ static enum err apply(struct wu *wu, const struct wu_event *ev, struct wu_effect
         return on_purge(wu, fx);
     case WU_EV_TICK:
         return on_tick(wu, ev, fx);
+    case WU_EV_TAKE:
+        return on_take(wu, ev, fx);
     case WU_EV_CONFIRM:
     case WU_EV_AUDIT:
     case WU_EV_FINAL:

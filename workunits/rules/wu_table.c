@@ -20,7 +20,7 @@ static const struct row {
         [WU_PROVISIONAL] = {"provisional", TO(WU_OPEN) | TO(WU_JUDGING) | TO(WU_ACCEPTED) | TO(WU_FAILED)},
 },
   attempts[ATTEMPT_STATES] = {
-      [ATTEMPT_UNSENT] = {"unsent", TO(ATTEMPT_LEASED) | TO(ATTEMPT_CANCELLED)},
+      [ATTEMPT_UNSENT] = {"unsent", TO(ATTEMPT_LEASED) | TO(ATTEMPT_VALID) | TO(ATTEMPT_CANCELLED)},
       [ATTEMPT_LEASED] = {"leased", TO(ATTEMPT_REPORTED) | TO(ATTEMPT_ERRORED) | TO(ATTEMPT_EXPIRED) |
                                         TO(ATTEMPT_CANCELLED)},
       [ATTEMPT_REPORTED] = {"reported", TO(ATTEMPT_VALID) | TO(ATTEMPT_INVALID) | TO(ATTEMPT_CANCELLED)},
@@ -51,6 +51,7 @@ static const uint32_t takers[WU_EVENTS] = {
     [WU_EV_AUDIT] = TO(WU_PROVISIONAL),
     [WU_EV_FINAL] = TO(WU_PROVISIONAL),
     [WU_EV_VOID] = LIVE,
+    [WU_EV_TAKE] = TO(WU_OPEN),
 };
 
 static const char *const escrow_words[WU_ESCROWS] = {"none", "lone", "all"};
@@ -89,6 +90,7 @@ enum wu_escrow wu_escrow_from_name(const char *word)
 static const char *const error_words[] = {ATTEMPT_ERROR_LIST(WORD)};
 static const char *const failure_words[] = {WU_FAILURE_LIST(WORD)};
 static const char *const event_words[] = {WU_EVENT_LIST(WORD)};
+static const char *const cause_words[] = {WU_CAUSE_LIST(WORD)};
 #undef WORD
 
 static const char *const effect_words[WU_FX_KINDS] = {
@@ -137,6 +139,28 @@ const char *wu_failure_name(enum wu_failure f)
 {
     assert(f < WU_FAILURES);
     return failure_words[f];
+}
+
+const char *wu_cause_name(enum wu_cause c)
+{
+    assert(c < WU_CAUSES);
+    return cause_words[c];
+}
+
+enum wu_cause wu_cause_of_error(enum attempt_error e)
+{
+    static const enum wu_cause causes[ATTEMPT_ERRORS] = {
+        [ATTEMPT_ERROR_NONE] = WU_CAUSES,          [ATTEMPT_ERROR_EXIT] = WU_CAUSE_PROGRAM,
+        [ATTEMPT_ERROR_SIGNAL] = WU_CAUSE_PROGRAM, [ATTEMPT_ERROR_CPU_TIME] = WU_CAUSE_LIMIT,
+        [ATTEMPT_ERROR_WALL_TIME] = WU_CAUSE_LIMIT, [ATTEMPT_ERROR_MEMORY] = WU_CAUSE_LIMIT,
+        [ATTEMPT_ERROR_DISK] = WU_CAUSE_LIMIT,     [ATTEMPT_ERROR_OUTPUT] = WU_CAUSE_LIMIT,
+        [ATTEMPT_ERROR_PROCESSES] = WU_CAUSE_LIMIT, [ATTEMPT_ERROR_LAUNCH] = WU_CAUSE_HOST,
+        [ATTEMPT_ERROR_DOWNLOAD] = WU_CAUSE_HOST,  [ATTEMPT_ERROR_UNTRUSTED] = WU_CAUSE_HOST,
+        [ATTEMPT_ERROR_RETURNED] = WU_CAUSE_LOST,  [ATTEMPT_ERROR_LOST] = WU_CAUSE_LOST,
+        [ATTEMPT_ERROR_OTHER] = WU_CAUSE_HOST,
+    };
+    assert(e < ATTEMPT_ERRORS);
+    return causes[e];
 }
 
 const char *wu_event_name(enum wu_event_kind k)
