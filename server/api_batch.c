@@ -10,6 +10,7 @@
 #include "server/batch_rules.h"
 #include "server/hook.h"
 #include "server/mail.h"
+#include "server/reuse.h"
 #include "server/store_stream.h"
 #include "server/try.h"
 #include "server/unit_row.h"
@@ -197,6 +198,8 @@ static enum err fill_batch(struct call *c, struct making *m, struct store_batch 
             (struct batch_release){m->releases[i].platform, m->releases[i].digest, m->releases[i].bundle};
     fill_array(&m->q, b);
     TRY(batch_rules_take(&m->q.rules, &m->manifest, &b->rules, &b->trust));
+    if (m->q.reuse)
+        TRY(reuse_batch_question(b, &m->q, &b->question));
     return fill_texts(c, m, b);
 }
 
@@ -450,6 +453,10 @@ enum err api_batch_units_post(struct call *c)
     TRY(sync_inputs(c, b.id));
     c->request.kind = ENGINE_UNITS;
     *q = (struct engine_units){.batch = b.id, .first = (uint32_t)first, .count = f.count, .specs = f.specs};
+    struct engine_taken *taken;
+    TRY(reuse_find(c->store, c->server->blobs, &c->http->arena, &b, f.specs, f.count, &taken,
+                   &q->taken_count));
+    q->taken = taken;
     enum err e = call_engine(c);
     if (e == ERR_OK || e == ERR_CONFLICT)
         return reply_next(c, e, q->ret_next);
@@ -500,7 +507,7 @@ enum err api_batch_patch(struct call *c)
     TRY(api_body(c, &doc));
     const struct json *root = json_root(doc);
     TRY(json_only(root, "", fields, sizeof fields / sizeof *fields));
-    TRY(json_opt_i64(root, "", "priority", -1000, 1000, b.priority, &priority));
+    TRY(json_opt_i64(root, "", "priority", -1000000, 1000000, b.priority, &priority));
     TRY(json_opt_string(root, "", "name", NAME_BYTES_MAX * 4, NULL, &q->name));
     value = (int32_t)priority;
     q->priority = &value;

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "rules/wu_history.h"
 #include "server/api.h"
 #include "server/try.h"
 
@@ -71,6 +72,21 @@ static void attempt_write(struct json_out *o, const struct seen *s, uint32_t i)
     json_out_close(o);
 }
 
+static void retry_write(struct json_out *o, const struct wu_rules *r)
+{
+    json_out_object(o, "retry");
+    for (uint32_t c = 0; c < WU_CAUSES; c++) {
+        if (!r->retry[c].wait_s && !r->retry[c].has_most)
+            continue;
+        json_out_object(o, wu_cause_name((enum wu_cause)c));
+        json_out_i64(o, "wait_ms", (int64_t)r->retry[c].wait_s * 1000);
+        if (r->retry[c].has_most)
+            json_out_i64(o, "most", r->retry[c].most);
+        json_out_close(o);
+    }
+    json_out_close(o);
+}
+
 static void rules_write(struct json_out *o, const struct wu_rules *r)
 {
     json_out_object(o, "rules");
@@ -85,6 +101,7 @@ static void rules_write(struct json_out *o, const struct wu_rules *r)
     json_out_string(o, "escrow", wu_escrow_name(r->escrow));
     if (r->escrow != WU_ESCROW_NONE)
         json_out_i64(o, "hold_ms", r->hold_ms);
+    retry_write(o, r);
     json_out_close(o);
 }
 
@@ -102,6 +119,36 @@ static void history_write(struct json_out *o, const struct text *history)
     json_out_close(o);
 }
 
+/* The unit that its answer was taken from; 0 when the history does not say. */
+static wu_id taken_from(const struct text *history)
+{
+    const char *at = history->data, *end = at + history->len;
+    while (at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        size_t len = (size_t)((newline ? newline : end) - at);
+        struct wu_event ev;
+        if (len > 7 && memcmp(at, "[\"take\"", 7) == 0 && wu_history_read(at, len, 0, &ev) == ERR_OK)
+            return ev.source;
+        at += len + 1;
+    }
+    return 0;
+}
+
+static void fate_write(const struct seen *s, struct json_out *o)
+{
+    const struct wu *wu = &s->unit.wu;
+    char id[ID_TEXT_BYTES];
+    wu_id source = wu_is_taken(wu) ? taken_from(&s->unit.history) : 0;
+    if (wu->failure != WU_FAILURE_NONE)
+        json_out_string(o, "failure", wu_failure_name(wu->failure));
+    if (wu->rest_until_ms)
+        json_out_i64(o, "rest_until_ms", wu->rest_until_ms);
+    if (!source)
+        return;
+    wu_id_text(source, id);
+    json_out_string(o, "taken", id);
+}
+
 static enum err unit_write(struct call *c, const struct seen *s, struct json_out *o)
 {
     const struct wu *wu = &s->unit.wu;
@@ -112,8 +159,7 @@ static enum err unit_write(struct call *c, const struct seen *s, struct json_out
     json_out_object(o, NULL);
     json_out_string(o, "unit", id);
     json_out_string(o, "state", wu_state_name(wu->state));
-    if (wu->failure != WU_FAILURE_NONE)
-        json_out_string(o, "failure", wu_failure_name(wu->failure));
+    fate_write(s, o);
     json_out_value(o, "vars", json_field(json_root(spec), "vars"));
     json_out_value(o, "inputs", json_field(json_root(spec), "inputs"));
     if (wu->canonical >= 0) {
@@ -195,6 +241,9 @@ static enum err explain_open(const struct seen *s, int64_t now_ms, struct buf *o
         str_from_duration_ms(t->deadline_ms > now_ms ? t->deadline_ms - now_ms : 0, left, sizeof left);
         TRY(buf_printf(out, " Attempt %u is at host %" PRIu64 ", due in %s.", i, t->host_id, left));
     }
+    str_from_duration_ms(wu->rest_until_ms > now_ms ? wu->rest_until_ms - now_ms : 0, left, sizeof left);
+    if (wu->rest_until_ms)
+        TRY(buf_printf(out, " The next attempt is put off for %s by the batch's retry rules.", left));
     if (count[ATTEMPT_ERRORED])
         TRY(buf_printf(out, " %u ended in an error.", count[ATTEMPT_ERRORED]));
     if (count[ATTEMPT_EXPIRED])
@@ -205,6 +254,17 @@ static enum err explain_open(const struct seen *s, int64_t now_ms, struct buf *o
 static enum err explain_unit(const struct seen *s, struct buf *out)
 {
     const struct wu *wu = &s->unit.wu;
+    if (wu_is_taken(wu)) {
+        char id[ID_TEXT_BYTES];
+        wu_id_text(taken_from(&s->unit.history), id);
+        return buf_printf(out, "It is done: unit %s had asked the same, its answer was taken.", id);
+    }
+    if (wu->state == WU_PROVISIONAL)
+        return buf_printf(out,
+                          "Attempt %d of host %" PRIu64
+                          " has a provisional answer: it is final when enough later "
+                          "answers of that host are in and all checks among them passed.",
+                          wu->canonical, wu->attempts[wu->canonical].host_id);
     if (wu->canonical >= 0)
         return buf_printf(out, "It is done: attempt %d of host %" PRIu64 " is the accepted answer.",
                           wu->canonical, wu->attempts[wu->canonical].host_id);

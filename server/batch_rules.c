@@ -2,6 +2,11 @@
 
 #include "server/try.h"
 
+_Static_assert((int)BATCH_CAUSES == (int)WU_CAUSES && (int)BATCH_CAUSE_WRONG == (int)WU_CAUSE_WRONG &&
+                   (int)BATCH_CAUSE_LIMIT == (int)WU_CAUSE_LIMIT &&
+                   (int)BATCH_CAUSE_LOST == (int)WU_CAUSE_LOST,
+               "what is on the wire are the rules' causes, in their order");
+
 #define DEADLINE_DEFAULT_MS (7ll * 86400000)
 #define HOLD_DEFAULT_MS     86400000ll
 
@@ -76,6 +81,10 @@ enum err batch_rules_take(const struct batch_rules *q, const struct manifest *ap
                    : app->compare != COMPARE_DIGEST ? WU_COMPARE_JUDGE
                                                     : WU_COMPARE_DIGEST,
         .own_hosts = p == BATCH_POLICY_ONCE};
+    for (uint32_t c = 0; c < WU_CAUSES; c++)
+        ret->retry[c] = (struct wu_retry){.wait_s = (uint32_t)((q->retry[c].wait_ms + 999) / 1000),
+                                          .most = q->retry[c].most < 0 ? 0 : (uint16_t)q->retry[c].most,
+                                          .has_most = q->retry[c].most >= 0};
     if (!q->max_total_attempts && ret->attempts_max < ret->target_attempts + 4)
         ret->attempts_max = ret->target_attempts + 4 < ATTEMPTS_MAX ? ret->target_attempts + 4 : ATTEMPTS_MAX;
     if (ret->successes_max > ret->attempts_max)

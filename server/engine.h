@@ -209,6 +209,14 @@ struct engine_batch {
     uint32_t ret_batch;
 };
 
+struct engine_taken { /* a new unit whose answer an earlier one has (server/reuse.h) */
+    uint32_t at;      /* which of the request's */
+    wu_id source;
+    struct digest answer;
+    uint32_t small_count; /* the manifest and the outputs that are no blobs; what is one is held already */
+    const struct engine_bytes *small;
+};
+
 struct engine_units {
     uint32_t batch;
     uint32_t first; /* must be the number of units already there; else ERR_CONFLICT and ret_next */
@@ -219,6 +227,8 @@ struct engine_units {
     /* Of records of a stream: the batch's cursor moves from feed_after to feed_upto with them, or it is
      * ERR_CONFLICT, so that no record becomes two units. feed_stream 0: not of a stream. */
     uint64_t feed_stream, feed_after, feed_upto;
+    const struct engine_taken *taken;
+    uint32_t taken_count;
     uint32_t ret_next;
 };
 
@@ -232,6 +242,8 @@ struct engine_stage {
     struct store_stage stage; /* as it shall be; ERR_CONFLICT when rev is not what is stored */
     uint32_t first, count;    /* units, as in struct engine_units; count may be 0 */
     const struct text *specs;
+    const struct engine_taken *taken;
+    uint32_t taken_count;
     enum engine_stage_end then;
 };
 

@@ -358,5 +358,9 @@ enum err on_units(struct engine *e, struct engine_request *r)
     batch_count_new(e, b, q->count);
     q->ret_next = q->first + q->count;
     /* The specs are the request's: they must be written while it is alive. */
+    TRY(engine_flush(e));
+    if (q->taken_count == 0)
+        return ERR_OK;
+    TRY(units_take(e, q->batch, q->first, q->taken, q->taken_count));
     return engine_flush(e);
 }

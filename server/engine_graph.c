@@ -72,6 +72,10 @@ enum err on_stage(struct engine *e, struct engine_request *r)
     assert(q->count == 0 || q->then != ENGINE_STAGE_FAILS); /* what may be refused comes alone */
     if (q->count > 0)
         add_units(e, b, q);
+    if (q->taken_count > 0) {
+        TRY(engine_flush(e));
+        TRY(units_take(e, b->b.id, q->first, q->taken, q->taken_count));
+    }
     err = end(e, b, q);
     if (err != ERR_OK) {
         engine_fail(r, err);

@@ -276,6 +276,13 @@ enum err on_stage(struct engine *e, struct engine_request *r) NODISCARD;
 /* engine_schedule.c */
 enum err on_schedule(struct engine *e, struct engine_request *r) NODISCARD;
 
+/* engine_reuse.c: an accepted unit may answer a later one; one whose files go may not; new units, already
+ * written, take their answers. */
+enum err answered_keep(struct engine *e, struct batch_mem *b, const struct unit_mem *u) NODISCARD;
+enum err answered_forget(struct engine *e, struct batch_mem *b, const struct unit_mem *u) NODISCARD;
+enum err units_take(struct engine *e, uint32_t batch, uint32_t first, const struct engine_taken *taken,
+                    uint32_t count) NODISCARD;
+
 /* engine_failure.c */
 enum err batch_note_failure(struct engine *e, struct batch_mem *b, const struct store_note *note) NODISCARD;
 

@@ -111,7 +111,7 @@ enum err unit_find(struct engine *e, wu_id id, struct unit_mem **ret)
 /* --- what follows from a step --- */
 
 struct count_of { /* of one unit */
-    int64_t open, judging, provisional, accepted, failed, cancelled, delivered, purged, unsent, leased;
+    int64_t open, judging, provisional, accepted, failed, cancelled, delivered, purged, unsent, leased, taken;
 };
 
 static struct count_of count_of(const struct wu *wu)
@@ -123,6 +123,7 @@ static struct count_of count_of(const struct wu *wu)
                          .purged = wu->purged};
     bool over = wu->state == WU_ACCEPTED || wu->state == WU_FAILED || wu->state == WU_DELIVERED;
     c.accepted = over && wu->canonical >= 0;
+    c.taken = c.accepted && wu_is_taken(wu);
     c.failed = over && wu->canonical < 0;
     c.cancelled = c.failed && wu->failure == WU_FAILURE_CANCELLED;
     for (uint32_t i = 0; i < wu->attempt_count; i++) {
@@ -341,6 +342,7 @@ static enum err step(struct engine *e, struct batch_mem *b, struct unit_mem *u, 
     DIFFERENCE(purged);
     DIFFERENCE(unsent);
     DIFFERENCE(leased);
+    DIFFERENCE(taken);
 #undef DIFFERENCE
     TRY(on_effects(e, b, u, &before, &fx, &d, ret_deliver));
     add_counts(e, b, &d);
@@ -361,6 +363,8 @@ enum err unit_apply(struct engine *e, struct unit_mem *u, const struct wu_event 
     TRY(step(e, b, u, ev, fact, ret_step, &deliver));
     if (*ret_step != ERR_OK)
         return ERR_OK;
+    if (ev->kind == WU_EV_PURGE)
+        TRY(answered_forget(e, b, u));
     if (deliver) {
         struct wu_event delivered = {.kind = WU_EV_DELIVERED, .now_ms = e->now_ms};
         enum err err;
@@ -370,6 +374,7 @@ enum err unit_apply(struct engine *e, struct unit_mem *u, const struct wu_event 
         store_set_delivery(e->set, b->b.id, u->wu.id, e->now_ms);
         b->delivered = true;
         TRY(route_answer(e, b, u));
+        TRY(answered_keep(e, b, u));
         TRY(batch_check_finished(e, b));
     }
     int is = unit_ready(&u->wu);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "rules/graph.h"
+#include "server/reuse.h"
 #include "server/ticker.h"
 #include "server/try.h"
 
@@ -37,6 +38,10 @@ static enum err tell(struct stage_work *w, enum engine_stage_end then)
     r.u.stage = (struct engine_stage){
         .stage = w->stage, .first = (uint32_t)w->batch.counts.units, .count = w->count, .specs = w->specs};
     r.u.stage.then = then;
+    struct engine_taken *taken;
+    TRY(reuse_find(w->config->store, w->config->blobs, w->a, &w->batch, w->specs, w->count, &taken,
+                   &r.u.stage.taken_count));
+    r.u.stage.taken = taken;
     enum err e = engine_thread_do(w->config->engine, &r);
     if (e == ERR_OK) {
         w->stage.rev++;

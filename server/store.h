@@ -20,7 +20,7 @@
 #include "rules/trust.h"
 #include "rules/wu.h"
 
-#define STORE_SCHEMA_VERSION 2
+#define STORE_SCHEMA_VERSION 3
 #define STORE_PAGE_MAX       1000
 
 struct store;
@@ -161,7 +161,8 @@ enum batch_job {
     X(cpu_ms)                                                                                                \
     X(wall_ms)                                                                                               \
     X(output_bytes)                                                                                          \
-    X(provisional) /* have an answer that waits in escrow; counted by open too */
+    X(provisional) /* have an answer that waits in escrow; counted by open too */                            \
+    X(taken)       /* accepted with the answer of an earlier unit */
 
 struct batch_counts {
 #define X(name) int64_t name;
@@ -187,6 +188,7 @@ struct store_batch {
         request; /* JSON; request is what was posted, for people. Empty in lists, but labels */
     struct wu_rules rules;
     struct trust_policy trust; /* under rules.escrow */
+    struct digest question; /* what all its units ask (server/reuse.h); zero: none is remembered or taken */
     uint32_t release_count;
     struct batch_release releases[BATCH_RELEASES_MAX];
     uint64_t needs_memory_bytes, needs_disk_bytes;

@@ -75,6 +75,34 @@ enum err store_release_list(struct store *s, struct arena *a, const char *app, u
 const struct db_fetch store_fetch_batch = {&schema_batch, ALL_BATCH, .index = DB_BY_KEY};
 const struct db_fetch store_fetch_batch_live = {&schema_batch_live, ALL_BATCH_LIVE, .index = DB_BY_KEY};
 
+/* "; WAIT:MOST ..", for each cause; nothing where nothing is said. */
+static void parse_retry(const char *at, struct wu_rules *ret)
+{
+    for (uint32_t c = 0; at && c < WU_CAUSES; c++) {
+        char *end = NULL;
+        unsigned long wait_s = strtoul(at + 1, &end, 10), most = 0;
+        bool has_most = *end == ':' && end[1] >= '0' && end[1] <= '9';
+        if (has_most)
+            most = strtoul(end + 1, &end, 10);
+        ret->retry[c] =
+            (struct wu_retry){.wait_s = (uint32_t)wait_s, .most = (uint16_t)most, .has_most = has_most};
+        at = strchr(end, ' ');
+    }
+}
+
+static enum err retry_text(const struct wu_rules *r, struct buf *out)
+{
+    bool any = false;
+    for (uint32_t c = 0; c < WU_CAUSES; c++)
+        any |= r->retry[c].wait_s || r->retry[c].has_most;
+    for (uint32_t c = 0; any && c < WU_CAUSES; c++) {
+        TRY(buf_printf(out, "%s%u", c ? " " : ";", r->retry[c].wait_s));
+        if (r->retry[c].has_most)
+            TRY(buf_printf(out, ":%u", (unsigned)r->retry[c].most));
+    }
+    return ERR_OK;
+}
+
 /* The numbers of wu_rules as text: see store_batch_rules_text(). */
 static void parse_rules(const char *text, struct wu_rules *ret, struct trust_policy *t)
 {
@@ -92,6 +120,7 @@ static void parse_rules(const char *text, struct wu_rules *ret, struct trust_pol
         ret->compare = compare < WU_COMPARES ? (enum wu_compare)compare : WU_COMPARE_DIGEST;
         ret->own_hosts = own != 0;
     }
+    parse_retry(strchr(text, ';'), ret);
 }
 
 enum err store_batch_rules_text(const struct wu_rules *r, const struct trust_policy *t, struct buf *out)
@@ -99,10 +128,10 @@ enum err store_batch_rules_text(const struct wu_rules *r, const struct trust_pol
     TRY(buf_printf(out, "%u %u %u %u %u %" PRId64 " %u %u", r->quorum, r->target_attempts, r->errors_max,
                    r->attempts_max, r->successes_max, r->lease_ms, (unsigned)r->compare,
                    r->own_hosts ? 1u : 0u));
-    if (r->escrow == WU_ESCROW_NONE)
-        return ERR_OK;
-    return buf_printf(out, " %u %" PRId64 " %u %u %u %u", (unsigned)r->escrow, r->hold_ms, t->probation,
-                      t->audit_ppm, t->floor_ppm, t->wait);
+    if (r->escrow != WU_ESCROW_NONE)
+        TRY(buf_printf(out, " %u %" PRId64 " %u %u %u %u", (unsigned)r->escrow, r->hold_ms, t->probation,
+                       t->audit_ppm, t->floor_ppm, t->wait));
+    return retry_text(r, out);
 }
 
 enum err store_batch_releases_text(const struct store_batch *b, struct buf *out)
@@ -158,6 +187,7 @@ void store_fill_batch(struct row_in *r, void *item)
         .array_step = row_int(r, BATCH_ARRAY_STEP),
         .array_count = row_u32(r, BATCH_ARRAY_COUNT),
         .created_ms = row_int(r, BATCH_CREATED),
+        .question = row_digest(r, BATCH_QUESTION),
     };
     parse_rules(row_text(r, BATCH_RULES), &b->rules, &b->trust);
     b->release_count = parse_releases(row_text(r, BATCH_RELEASES), b->releases);

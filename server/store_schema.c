@@ -67,6 +67,7 @@ TABLE(stage, "stage", 1, STAGE_COLUMNS,
       {.name = "stage_graph", .count = 1, .columns = {STAGE_GRAPH}}, NO_MORE)
 TABLE(schedule, "schedule", 1, SCHEDULE_COLUMNS,
       {.name = "schedule_due", .count = 1, .columns = {SCHEDULE_DUE}, .partial = true}, NO_MORE)
+TABLE(answered, "answered", 2, ANSWERED_COLUMNS, NO_MORE)
 #define BATCH_LIVE_ALL(X) BATCH_LIVE_COLUMNS(X) BATCH_COUNT_LIST(COUNT)
 #define PROJECT_ALL(X)    PROJECT_COLUMNS(X) PROJECT_COUNT_LIST(COUNT)
 TABLE(batch_live, "batch_live", 1, BATCH_LIVE_ALL,
@@ -117,6 +118,9 @@ static const struct step steps[] = {
     {2, DB_ADD_TABLE, &schema_schedule, 0},
     {2, DB_ADD_COLUMN, &schema_host, HOST_NETWORK},
     {2, DB_ADD_COLUMN, &schema_batch_live, BATCH_LIVE_COUNT_provisional},
+    {3, DB_ADD_TABLE, &schema_answered, 0},
+    {3, DB_ADD_COLUMN, &schema_batch, BATCH_QUESTION},
+    {3, DB_ADD_COLUMN, &schema_batch_live, BATCH_LIVE_COUNT_taken},
 };
 
 static bool is_dropped(size_t added)

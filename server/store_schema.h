@@ -61,7 +61,8 @@
     X(ARRAY_FIRST, array_first, INT)                                                                         \
     X(ARRAY_STEP, array_step, INT)                                                                           \
     X(ARRAY_COUNT, array_count, INT)                                                                         \
-    X(CREATED, created_ms, INT)
+    X(CREATED, created_ms, INT)                                                                              \
+    X(QUESTION, question, BLOB) /* server/reuse.h; NULL: its answers are not for later batches */
 /* What changes of a batch, and its counters in the order of BATCH_COUNT_LIST after these. */
 #define BATCH_LIVE_COLUMNS(X)                                                                                \
     X(ID, id, INT)                                                                                           \
@@ -221,6 +222,8 @@
     X(LINE, next_line, INT)                                                                                  \
     X(TOTAL, total, INT)                                                                                     \
     X(WHY, why, TEXT)
+/* Which unit has the answer to a question (server/reuse.h). */
+#define ANSWERED_COLUMNS(X) X(QUESTION, question, BLOB) X(UNIT, unit, INT)
 #define SCHEDULE_COLUMNS(X)                                                                                  \
     X(ID, id, INT)                                                                                           \
     X(DUE, due_ms, INT) /* when it is to be looked at; NULL: never */                                        \
@@ -263,7 +266,7 @@
     X(UNIT) X(CHUNK) X(LEASE) X(BATCH) X(HOST) X(HOST_STAT) X(VOLUNTEER) X(ACCOUNT) X(TOKEN) X(INVITATION)   \
     X(RELEASE) X(NOTE) X(FAILURE) X(DELIVERY) X(STREAM) X(SMALL) X(OUTBOX) X(REPLAY) X(AUDIT) X(SETTING)     \
     X(NUMBER) X(NAMED) X(RECORD) X(CURSOR) X(ROUTE) X(TRUST) X(ESCROW)                       \
-    X(STAGE) X(SCHEDULE)
+    X(STAGE) X(SCHEDULE) X(ANSWERED)
 /* clang-format on */
 
 #define SCHEMA_COLUMN_UNIT(N, n, k)       UNIT_##N,
@@ -297,6 +300,7 @@
 #define SCHEMA_COLUMN_ROUTE(N, n, k)      ROUTE_##N,
 #define SCHEMA_COLUMN_STAGE(N, n, k)      STAGE_##N,
 #define SCHEMA_COLUMN_SCHEDULE(N, n, k)   SCHEDULE_##N,
+#define SCHEMA_COLUMN_ANSWERED(N, n, k)   ANSWERED_##N,
 
 #define X(T) enum { T##_COLUMNS(SCHEMA_COLUMN_##T) T##_COLUMN_COUNT };
 SCHEMA_TABLES(X)
@@ -337,7 +341,7 @@ extern const struct db_table schema_unit, schema_chunk, schema_lease, schema_bat
     schema_host, schema_host_stat, schema_volunteer, schema_account, schema_token, schema_invitation,
     schema_release, schema_note, schema_failure, schema_delivery, schema_stream, schema_small, schema_outbox,
     schema_replay, schema_audit, schema_setting, schema_number, schema_project, schema_named, schema_record,
-    schema_cursor, schema_route, schema_trust, schema_escrow, schema_stage, schema_schedule;
+    schema_cursor, schema_route, schema_trust, schema_escrow, schema_stage, schema_schedule, schema_answered;
 
 /* The tables that this program's version has, in the order in which they came; NULL past the last. */
 const struct db_table *schema_table(uint32_t i);

@@ -242,6 +242,7 @@ void store_set_batch_new(struct store_set *set, const struct store_batch *b, con
     v[BATCH_ARRAY_STEP] = db_int(b->array_step);
     v[BATCH_ARRAY_COUNT] = db_int(b->array_count);
     v[BATCH_CREATED] = db_int(b->created_ms);
+    v[BATCH_QUESTION] = digest_is_zero(&b->question) ? db_null() : digest_of(&b->question);
 }
 
 void store_set_batch_change(struct store_set *set, uint32_t id, int32_t priority, const char *name,

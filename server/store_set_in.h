@@ -58,6 +58,8 @@ enum write_kind {
     SCHEDULE_NEW,
     SCHEDULE_MOVE,
     SCHEDULE_END,
+    ANSWERED_NEW,
+    ANSWERED_END,
     RECORD_END,
     RECORD_NEW,   /* numbered at the flush */
     DELIVERY_NEW, /* numbered at the flush */

@@ -28,6 +28,7 @@ static const struct show_column batch_columns[] = {
     {"leased", "out at hosts", SHOW_COUNT},
     {"judging", "being compared", SHOW_COUNT},
     {"accepted", "accepted", SHOW_COUNT},
+    {"taken", "taken over", SHOW_COUNT},
     {"failed", "failed", SHOW_COUNT},
     {"delivered", "delivered", SHOW_COUNT},
     {"attempts", "attempts", SHOW_COUNT},
@@ -40,9 +41,10 @@ static const struct show_column batch_columns[] = {
 };
 
 static const struct show_column unit_columns[] = {
-    {"unit", "unit", SHOW_TEXT},       {"state", "state", SHOW_TEXT},
-    {"failure", "failure", SHOW_TEXT}, {"vars", "variables", SHOW_TEXT},
-    {"command", "command", SHOW_TEXT}, {"canonical", "true attempt", SHOW_TEXT},
+    {"unit", "unit", SHOW_TEXT},        {"state", "state", SHOW_TEXT},
+    {"taken", "taken from", SHOW_TEXT}, {"rest_until_ms", "next try", SHOW_TIME},
+    {"failure", "failure", SHOW_TEXT},  {"vars", "variables", SHOW_TEXT},
+    {"command", "command", SHOW_TEXT},  {"canonical", "true attempt", SHOW_TEXT},
     {"credit", "credit", SHOW_TEXT},
 };
 

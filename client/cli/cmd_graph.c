@@ -37,6 +37,7 @@ static enum err run_cmd_graph(struct cli *c, const struct args *a)
 }
 
 static const struct cli_option submit_options[] = {
+    {"fresh", 0, NULL, "compute all of it: take no answers of earlier runs of these stages", NULL, false},
     {"key", 0, "TEXT", "the same key again continues the same submission instead of making another", NULL,
      false},
 };
@@ -47,7 +48,7 @@ static enum err run_cmd_graph_submit(struct cli *c, const struct args *a)
     const char *graph = NULL, *key = args_text(a, "key", NULL);
     if (!key)
         api_key(fresh);
-    enum err e = graph_submit(c, a->words[0], key ? key : fresh, &graph);
+    enum err e = graph_submit(c, a->words[0], key ? key : fresh, args_flag(a, "fresh"), &graph);
     if (e != ERR_OK)
         return graph
                    ? err_prefix(
@@ -80,5 +81,6 @@ CLI_COMMAND(
     "  \"reduce\": NAME      its answers, \"fan_in\" (32) at a time, as in/000/PATH in/001/PATH..., until "
     "one is left\n"
     "  \"file\": PATH        that output alone\n"
+    "  \"reuse\": false       this stage takes no answers of earlier runs\n"
     "  \"failed\": WORD      when units it needs have failed: wait (for dugnad retry), fail, or skip them",
     submit_options, 1, 1, false);

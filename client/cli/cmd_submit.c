@@ -51,6 +51,14 @@ static const struct cli_option options[] = {
     {"escrow", 0, "N", "adaptive, audit: an answer is final when N later ones of its host are in", NULL,
      false},
     {"hold", 0, "TIME", "adaptive, audit: an answer that waits longer is checked in full", NULL, false},
+    {"retry", 0, "CAUSE=WAIT[:N]",
+     "after a failure of that cause wait so long (doubled each time), and give a unit up after N more tries: "
+     "program, limit, host, lost, wrong",
+     NULL, true},
+    {"reuse", 0, NULL,
+     "units that an earlier batch with --reuse answered already (same app, command, inputs, rules) take that "
+     "answer",
+     NULL, false},
     {"priority", 'p', "N", "higher goes first", NULL, false},
     {"label", 0, "NAME=VALUE", "for finding the batch again", NULL, true},
     {"notify", 0, "URL",

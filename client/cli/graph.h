@@ -30,6 +30,7 @@ enum err graph_draw_svg(const struct graph_drawing *g, struct buf *out) NODISCAR
 
 /* Submits the stages of a batch file, one batch each; *ret_graph is the number of the first. key: the same
  * one again goes on with the same submission. */
-enum err graph_submit(struct cli *c, const char *file, const char *key, const char **ret_graph) NODISCARD;
+enum err graph_submit(struct cli *c, const char *file, const char *key, bool fresh,
+                      const char **ret_graph) NODISCARD;
 
 #endif

@@ -11,12 +11,14 @@
 #include "client/cli/blob.h"
 #include "client/cli/graph.h"
 #include "client/cli/parts.h"
+#include "wire/batch_msg.h"
 
 enum { STAGES_MAX = 100, UNITS_MAX = 1000000, SEND_BYTES = 1 << 20, SEND_LINES = 10000, KEY_MAX = 50 };
 
 struct stages {
     struct cli *c;
     const char *key;
+    bool fresh; /* nothing is taken from earlier runs */
     struct made {
         const char *name, *batch;
     } made[STAGES_MAX];
@@ -24,7 +26,7 @@ struct stages {
 };
 
 static const char *const links[] = {"each", "lines", "reduce"};
-static const char *const own_fields[] = {"after", "file", "fan_in", "failed", "units", "inputs"};
+static const char *const own_fields[] = {"after", "file", "fan_in", "failed", "units", "inputs", "reuse"};
 
 static bool is_one(const char *key, const char *const *list, size_t count)
 {
@@ -102,7 +104,36 @@ static enum err write_links(const struct stages *s, const struct json *stage, st
     return e;
 }
 
-static enum err write_request(struct stages *s, const struct json *stage, struct buf *out)
+/* Units of a stage that are written down here: words, or the numbers of an array. */
+struct written {
+    const struct json *words;
+    int64_t first, step;
+    size_t count;
+};
+
+static bool is_reused(const struct stages *s, const struct json *stage)
+{
+    const struct json *wish = json_field(stage, "reuse");
+    return wish ? json_is_set(wish) : !s->fresh;
+}
+
+/* An array that the server would make by itself is sent as numbers where answers of before may be taken; what
+ * is wrong with it is the server's to say. */
+static bool is_sent(const struct stages *s, const struct json *stage, const struct json *words,
+                    struct written *ret)
+{
+    const struct json *array = json_field(stage, "array");
+    *ret = (struct written){.words = words, .count = words ? json_count(words) : 0};
+    if (words || !array || json_kind(array) != JSON_IS_OBJECT || !is_reused(s, stage))
+        return words != NULL;
+    ret->first = json_int(json_field(array, "first"), 0);
+    ret->step = json_int(json_field(array, "step"), 1);
+    uint64_t count = batch_array_count(ret->first, json_int(json_field(array, "last"), INT64_MIN), ret->step);
+    ret->count = (size_t)count;
+    return count > 0 && count <= UNITS_MAX;
+}
+
+static enum err write_request(struct stages *s, const struct json *stage, bool sent, struct buf *out)
 {
     struct json_out o;
     const char *key;
@@ -110,8 +141,10 @@ static enum err write_request(struct stages *s, const struct json *stage, struct
     json_out_init(&o, out);
     json_out_object(&o, NULL);
     for (size_t i = 0; json_each(stage, i, &key, &value); i++)
-        if (!IS_ONE(key, own_fields) && !IS_ONE(key, links))
+        if (!IS_ONE(key, own_fields) && !IS_ONE(key, links) && !(sent && str_eq(key, "array")))
             json_out_value(&o, key, value);
+    if (is_reused(s, stage) && (sent || !json_field(stage, "array")))
+        json_out_bool(&o, "reuse", true);
     enum err e = json_field(stage, "inputs") ? write_inputs(s, json_field(stage, "inputs"), &o) : ERR_OK;
     if (e == ERR_OK)
         e = write_links(s, stage, &o);
@@ -123,27 +156,31 @@ static enum err write_request(struct stages *s, const struct json *stage, struct
 
 /* --- its units --- */
 
-static enum err write_unit(const struct json *word, struct buf *out)
+static enum err write_unit(const struct written *units, size_t i, struct buf *out)
 {
     struct json_out o;
     BUF_AUTO struct buf line = {0};
+    const struct json *word = units->words ? json_at(units->words, i) : NULL;
+    char number[24];
+    int64_t value = units->first + (int64_t)i * units->step;
+    snprintf(number, sizeof number, "%lld", (long long)value);
     json_out_init(&o, &line);
     json_out_object(&o, NULL);
     json_out_object(&o, "vars");
-    if (json_kind(word) == JSON_IS_TEXT)
-        json_out_string(&o, "", json_text(word));
+    if (!word || json_kind(word) == JSON_IS_TEXT)
+        json_out_string(&o, "", word ? json_text(word) : number);
     json_out_close(&o);
     json_out_array(&o, "inputs");
     json_out_close(&o);
     json_out_close(&o);
-    if (json_kind(word) != JSON_IS_TEXT)
+    if (word && json_kind(word) != JSON_IS_TEXT)
         return err_set(ERR_INVALID, "units are texts");
     enum err e = json_out_end(&o);
     return e == ERR_OK ? buf_printf(out, "%s\n", buf_text(&line)) : e;
 }
 
 /* From where the server says its list ends: an earlier try may have sent a part. */
-static enum err send_units(struct stages *s, const struct json *units, const char *batch)
+static enum err send_units(struct stages *s, const struct written *units, const char *batch)
 {
     char path[96];
     JSON_AUTO struct json_doc *doc = NULL;
@@ -153,12 +190,12 @@ static enum err send_units(struct stages *s, const struct json *units, const cha
         return e;
     const struct json *there = json_field(json_root(doc), "units");
     size_t next = there ? (size_t)json_int(there, 0) : 0;
-    while (e == ERR_OK && next < json_count(units)) {
+    while (e == ERR_OK && next < units->count) {
         BUF_AUTO struct buf body = {0};
         size_t first = next;
-        for (; e == ERR_OK && next < json_count(units) && next - first < SEND_LINES && body.len < SEND_BYTES;
+        for (; e == ERR_OK && next < units->count && next - first < SEND_LINES && body.len < SEND_BYTES;
              next++)
-            e = write_unit(json_at(units, next), &body);
+            e = write_unit(units, next, &body);
         snprintf(path, sizeof path, "/v1/batches/%s/units?first=%zu", batch, first);
         if (e == ERR_OK)
             e = api_send(s->c, "POST", path, &body, NULL, NULL);
@@ -183,6 +220,7 @@ static enum err submit_stage(struct stages *s, const struct json *stage)
     JSON_AUTO struct json_doc *doc = NULL;
     const char *name = NULL, *id = NULL;
     const struct json *units = NULL;
+    struct written written;
     char key[KEY_MAX + 16];
     enum err e = json_get_string(stage, "stage", "name", 200, &name);
     if (e == ERR_OK)
@@ -190,8 +228,9 @@ static enum err submit_stage(struct stages *s, const struct json *stage)
     if (e == ERR_OK && is_made(stage) == (units != NULL))
         return err_set(ERR_INVALID, units ? "its units come from elsewhere: take \"units\" away"
                                           : "it needs one of units, array, each, lines, reduce, from_stream");
+    bool sent = e == ERR_OK && is_sent(s, stage, units, &written);
     if (e == ERR_OK)
-        e = write_request(s, stage, &body);
+        e = write_request(s, stage, sent, &body);
     snprintf(key, sizeof key, "%s.%u", s->key, s->count);
     if (e == ERR_OK)
         e = api_send(s->c, "POST", "/v1/batches", &body, key, &doc);
@@ -206,10 +245,10 @@ static enum err submit_stage(struct stages *s, const struct json *stage)
     if (!m->name || !m->batch)
         return ERR_NOMEM;
     s->count++;
-    return units ? send_units(s, units, m->batch) : ERR_OK;
+    return sent ? send_units(s, &written, m->batch) : ERR_OK;
 }
 
-enum err graph_submit(struct cli *c, const char *file, const char *key, const char **ret_graph)
+enum err graph_submit(struct cli *c, const char *file, const char *key, bool fresh, const char **ret_graph)
 {
     BUF_AUTO struct buf text = {0};
     JSON_AUTO struct json_doc *doc = NULL;
@@ -217,7 +256,7 @@ enum err graph_submit(struct cli *c, const char *file, const char *key, const ch
     struct stages *s = arena_alloc(&c->arena, sizeof *s);
     if (!s)
         return ERR_NOMEM;
-    *s = (struct stages){.c = c, .key = key};
+    *s = (struct stages){.c = c, .key = key, .fresh = fresh};
     if (strlen(key) > KEY_MAX)
         return err_set(ERR_LIMIT, "a key has %d characters at most", KEY_MAX);
     enum err e = file_read(file, JSON_BODY_BYTES_MAX, &text);

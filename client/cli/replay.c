@@ -7,6 +7,25 @@
 #include "rules/wu_history.h"
 #include "wire/parts.h"
 
+static enum err read_retry(const struct json *rules, struct wu_rules *ret)
+{
+    const struct json *retry, *one;
+    enum err e = json_opt_object(rules, "rules", "retry", &retry);
+    for (uint32_t c = 0; e == ERR_OK && retry && c < WU_CAUSES; c++) {
+        const char *name = wu_cause_name((enum wu_cause)c);
+        int64_t wait_ms = 0, most = -1;
+        if ((e = json_opt_object(retry, "retry", name, &one)) != ERR_OK || !one)
+            continue;
+        if ((e = json_opt_i64(one, name, "wait_ms", 0, WU_REST_MS_MAX, 0, &wait_ms)) != ERR_OK ||
+            (e = json_opt_i64(one, name, "most", 0, ATTEMPTS_MAX, -1, &most)) != ERR_OK)
+            return e;
+        ret->retry[c] = (struct wu_retry){.wait_s = (uint32_t)(wait_ms / 1000),
+                                          .most = most < 0 ? 0 : (uint16_t)most,
+                                          .has_most = most >= 0};
+    }
+    return e;
+}
+
 static enum err read_rules(const struct json *unit, struct wu_rules *ret)
 {
     static const char *const names[] = {"quorum", "target_attempts", "errors_max", "attempts_max",
@@ -26,7 +45,8 @@ static enum err read_rules(const struct json *unit, struct wu_rules *ret)
         (e = json_get_string(rules, "rules", "compare", 16, &compare)) != ERR_OK ||
         (e = json_opt_bool(rules, "rules", "own_hosts", false, &ret->own_hosts)) != ERR_OK ||
         (e = json_opt_i64(rules, "rules", "hold_ms", 0, INT64_MAX, 0, &ret->hold_ms)) != ERR_OK ||
-        (e = json_opt_string(rules, "rules", "escrow", 16, "none", &escrow)) != ERR_OK)
+        (e = json_opt_string(rules, "rules", "escrow", 16, "none", &escrow)) != ERR_OK ||
+        (e = read_retry(rules, ret)) != ERR_OK)
         return e;
     ret->escrow = wu_escrow_from_name(escrow);
     ret->compare = wu_compare_from_name(compare);

@@ -214,6 +214,21 @@ static enum err read_known(struct submit *s)
                                   : ERR_OK;
 }
 
+/* --retry CAUSE=WAIT:TRIES */
+static enum err read_retry(const struct args *a, struct batch_rules *r)
+{
+    const char *text;
+    enum err e = ERR_OK;
+    for (uint32_t i = 0; e == ERR_OK && (text = args_each(a, "retry", i)); i++) {
+        char cause[16];
+        const char *equals = strchr(text, '=');
+        size_t len = equals ? (size_t)(equals - text) : strlen(text);
+        snprintf(cause, sizeof cause, "%.*s", (int)(len < sizeof cause ? len : sizeof cause - 1), text);
+        e = err_prefix(batch_retry_parse(r, cause, equals ? equals + 1 : ""), "--retry");
+    }
+    return e;
+}
+
 static enum err read_rules(const struct args *a, struct batch_rules *r)
 {
     int64_t quorum, target, errors, total, successes;
@@ -244,7 +259,7 @@ static enum err read_rules(const struct args *a, struct batch_rules *r)
     r->max_error_attempts = errors >= 0 ? (uint32_t)errors : 0;
     r->max_total_attempts = (uint32_t)total;
     r->max_success_attempts = (uint32_t)successes;
-    return ERR_OK;
+    return read_retry(a, r);
 }
 
 static enum err check_stdin(const struct submit *s)
@@ -324,6 +339,7 @@ static enum err read_request(struct submit *s)
         return e;
     r->version = (uint32_t)version;
     r->priority = (int32_t)priority;
+    r->reuse = args_flag(a, "reuse");
     return str_is_name(r->app)
                ? ERR_OK
                : err_set(ERR_INVALID, "'%.80s' is no app's name: dugnad app ls lists them", r->app);
@@ -348,7 +364,7 @@ enum err submit_open(struct submit *s, struct cli *c, const struct args *a)
                        "--from-csv, --sweep, --known or --input with {NAME} beside it",
                        s->staged ? "another batch" : "--from-stream");
     s->array = s->units.kind == UNITS_NUMBERS && s->units.sweep_count == 0 && s->template_count == 0 &&
-               s->known_templates == 0;
+               s->known_templates == 0 && !s->request.reuse;
     if (s->array) {
         s->request.has_array = true;
         s->request.first = s->units.first;

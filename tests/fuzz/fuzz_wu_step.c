@@ -11,20 +11,21 @@
 static struct wu start(uint8_t a, uint8_t b)
 {
     uint32_t quorum = 1u + a % 4u;
-    return (struct wu){.id = wu_id_make(3, 4),
-                       .rules = {.quorum = quorum,
-                                 .target_attempts = quorum + (a >> 2) % 3u,
-                                 .errors_max = b % 5u,
-                                 .attempts_max = 8u + b % 9u,
-                                 .successes_max = 4u + (b >> 4) % 4u,
-                                 .lease_ms = 20,
-                                 .compare = a & 32 ? WU_COMPARE_JUDGE : WU_COMPARE_DIGEST,
-                                 .own_hosts = (a & 192) == 64 && quorum == 1,
-                                 .escrow = a & 128 ? 1 + (b & 1) : 0,
-                                 .hold_ms = 50,
-                                 .retry = {[WU_CAUSE_PROGRAM] = {.wait_s = b >> 7, .most = a & 1, .has_most = b & 64},
-                                           [WU_CAUSE_LOST] = {.wait_s = b >> 6 & 1},
-                                           [WU_CAUSE_WRONG] = {.wait_s = b >> 7}}}};
+    return (struct wu){
+        .id = wu_id_make(3, 4),
+        .rules = {.quorum = quorum,
+                  .target_attempts = quorum + (a >> 2) % 3u,
+                  .errors_max = b % 5u,
+                  .attempts_max = 8u + b % 9u,
+                  .successes_max = 4u + (b >> 4) % 4u,
+                  .lease_ms = 20,
+                  .compare = a & 32 ? WU_COMPARE_JUDGE : WU_COMPARE_DIGEST,
+                  .own_hosts = (a & 192) == 64 && quorum == 1,
+                  .escrow = a & 128 ? 1 + (b & 1) : 0,
+                  .hold_ms = 50,
+                  .retry = {[WU_CAUSE_PROGRAM] = {.wait_s = b >> 7, .most = a & 1, .has_most = b & 64},
+                            [WU_CAUSE_LOST] = {.wait_s = b >> 6 & 1},
+                            [WU_CAUSE_WRONG] = {.wait_s = b >> 7}}}};
 }
 
 static struct wu_event event_of(const uint8_t *p, int64_t now_ms)

@@ -1,5 +1,5 @@
-/* Attempts that are put off after failures of one cause, units that give up early, answers taken from an earlier
- * unit. */
+/* Attempts that are put off after failures of one cause, units that give up early, answers taken from an
+ * earlier unit. */
 #include "lib/t.h"
 
 #include "lib/wu_make.h"

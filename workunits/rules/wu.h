@@ -171,8 +171,8 @@ struct wu {
     uint32_t audit_count; /* of the answer that stands: so many auditors must agree with it */
     uint32_t audit_first; /* audits before this attempt were of an answer that stands no more */
     uint32_t attempt_count;
-    int32_t canonical;  /* index into attempts, or -1 */
-    int64_t wake_at_ms; /* when to look again though nothing happened; INT64_MAX: never */
+    int32_t canonical;     /* index into attempts, or -1 */
+    int64_t wake_at_ms;    /* when to look again though nothing happened; INT64_MAX: never */
     int64_t rest_until_ms; /* no further attempt is made before; 0: none is put off */
     struct attempt attempts[ATTEMPTS_MAX];
 };
@@ -195,7 +195,7 @@ struct wu {
     X(AUDIT, "audit")     /* count: so many hosts are to audit the answer that stands */                     \
     X(FINAL, "final")     /* the escrow is over: accept */                                                   \
     X(VOID, "void")       /* attempt: an answer without a verdict counts for nothing, nobody is blamed */    \
-    X(TAKE, "take")       /* answer, source: an earlier unit that asked the same has it; nothing was sent yet */
+    X(TAKE, "take") /* answer, source: an earlier unit that asked the same has it; nothing was sent yet */
 
 enum wu_event_kind {
 #define X(name, word) WU_EV_##name,

@@ -203,8 +203,8 @@ static bool state_is_sound(const struct wu *wu)
     bool undecided = wu->canonical == -1 && wu->failure == WU_FAILURE_NONE;
     switch (wu->state) {
     case WU_OPEN: /* never stuck: something is out or waits to go, and no quorum is overlooked */
-        return undecided && (t.pending > 0 || wu->rest_until_ms != 0) && t.best < wu->needed && wu_audits_open(wu) == 0 &&
-               (t.unjudged == 0 || t.best + t.unjudged < wu->needed);
+        return undecided && (t.pending > 0 || wu->rest_until_ms != 0) && t.best < wu->needed &&
+               wu_audits_open(wu) == 0 && (t.unjudged == 0 || t.best + t.unjudged < wu->needed);
     case WU_JUDGING:
         return undecided && wu->rules.compare != WU_COMPARE_DIGEST && t.unjudged > 0 &&
                t.best + t.unjudged >= wu->needed && wu_audits_open(wu) == 0;
@@ -228,8 +228,8 @@ bool wu_invariant(const struct wu *wu)
         wu->rules.attempts_max > ATTEMPTS_MAX || wu->failure >= WU_FAILURES ||
         wu->needed < wu->rules.quorum || wu->needed > wu->rules.attempts_max ||
         (wu->overdue && wu->state != WU_PROVISIONAL) || wu->rest_until_ms < 0 ||
-        (wu->rest_until_ms != 0 && wu->state != WU_OPEN && wu->state != WU_JUDGING) || wu->audit_count > ATTEMPTS_MAX ||
-        wu->audit_first > ATTEMPTS_MAX)
+        (wu->rest_until_ms != 0 && wu->state != WU_OPEN && wu->state != WU_JUDGING) ||
+        wu->audit_count > ATTEMPTS_MAX || wu->audit_first > ATTEMPTS_MAX)
         return false;
     for (uint32_t i = 0; i < wu->attempt_count; i++)
         if (!attempt_is_sound(wu, &wu->attempts[i]))

@@ -7,9 +7,10 @@
  * Bytes: version; state | purged << 3 | failure << 4; number of attempts; canonical + 1, | 0x20 if
  * more equal answers are needed than the rules say, then that number, | 0x40 if there was ever an audit, then
  * the mask of the attempts that are audits (two bytes, low first), audits wanted, first audit, | 0x80 if
- * overdue; until when the next attempt is put off, if the number of attempts has 0x80 set; then for each attempt: state | flags << 3; error if errored; host and owner if it ever had one,
- * time sent less the one before, deadline less sent less the rules' lease; time ended less sent if it ended;
- * group if it has one; answer if it has one that is not the canonical one's. */
+ * overdue; until when the next attempt is put off, if the number of attempts has 0x80 set; then for each
+ * attempt: state | flags << 3; error if errored; host and owner if it ever had one, time sent less the one
+ * before, deadline less sent less the rules' lease; time ended less sent if it ended; group if it has one;
+ * answer if it has one that is not the canonical one's. */
 #ifndef RULES_WU_CODEC_H
 #define RULES_WU_CODEC_H
 

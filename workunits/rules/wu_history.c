@@ -21,8 +21,7 @@ enum shape {
 static const uint8_t shapes[WU_EVENTS] = {
     [WU_EV_LEASE] = SHAPE_LEASE, [WU_EV_RENEW] = SHAPE_RENEW,   [WU_EV_REPORT] = SHAPE_REPORT,
     [WU_EV_ERROR] = SHAPE_ERROR, [WU_EV_JUDGED] = SHAPE_JUDGED, [WU_EV_CONFIRM] = SHAPE_COUNT,
-    [WU_EV_AUDIT] = SHAPE_COUNT, [WU_EV_VOID] = SHAPE_VOID,
-    [WU_EV_TAKE] = SHAPE_TAKE,
+    [WU_EV_AUDIT] = SHAPE_COUNT, [WU_EV_VOID] = SHAPE_VOID,     [WU_EV_TAKE] = SHAPE_TAKE,
 };
 
 static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

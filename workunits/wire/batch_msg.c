@@ -2,6 +2,7 @@
 #include "wire/batch_msg.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/ids.h"
 #include "base/limits.h"
@@ -24,6 +25,81 @@ enum batch_policy batch_policy_from_name(const char *word)
     while (p < BATCH_POLICIES && !str_eq(word, policies[p]))
         p++;
     return p;
+}
+
+static const char *const causes[BATCH_CAUSES] = {
+#define X(name, word) word,
+    BATCH_CAUSE_LIST(X)
+#undef X
+};
+
+static void retry_write(struct json_out *o, const struct batch_rules *r)
+{
+    bool open = false;
+    for (uint32_t c = 0; c < BATCH_CAUSES; c++) {
+        if (r->retry[c].wait_ms == 0 && r->retry[c].most < 0)
+            continue;
+        if (!open)
+            json_out_object(o, "retry");
+        open = true;
+        json_out_object(o, causes[c]);
+        json_out_i64(o, "wait_ms", r->retry[c].wait_ms);
+        if (r->retry[c].most >= 0)
+            json_out_i64(o, "most", r->retry[c].most);
+        json_out_close(o);
+    }
+    if (open)
+        json_out_close(o);
+}
+
+static enum err retry_read(const struct json *rules, struct batch_rules *r)
+{
+    static const char *const fields[] = {"wait_ms", "most"};
+    const struct json *retry, *one;
+    enum err e = json_opt_object(rules, "rules", "retry", &retry);
+    if (e != ERR_OK || !retry)
+        return e;
+    e = json_only(retry, "rules.retry", causes, BATCH_CAUSES);
+    for (uint32_t c = 0; e == ERR_OK && c < BATCH_CAUSES; c++) {
+        int64_t most = -1;
+        e = json_opt_object(retry, "rules.retry", causes[c], &one);
+        if (e != ERR_OK || !one)
+            continue;
+        if ((e = json_only(one, causes[c], fields, 2)) != ERR_OK ||
+            (e = json_opt_i64(one, causes[c], "wait_ms", 0, BATCH_RETRY_WAIT_MS_MAX, 0,
+                              &r->retry[c].wait_ms)) != ERR_OK ||
+            (e = json_opt_i64(one, causes[c], "most", 0, ATTEMPTS_MAX, -1, &most)) != ERR_OK)
+            return e;
+        r->retry[c].most = (int32_t)most;
+    }
+    return e;
+}
+
+enum err batch_retry_parse(struct batch_rules *r, const char *name, const char *value)
+{
+    char wait[32];
+    const char *colon = strchr(value, ':');
+    size_t len = colon ? (size_t)(colon - value) : strlen(value);
+    int64_t most = -1, wait_ms = 0;
+    uint32_t c = 0;
+    while (c < BATCH_CAUSES && !str_eq(causes[c], name))
+        c++;
+    if (c == BATCH_CAUSES)
+        return err_set(ERR_INVALID,
+                       "'%.40s' is no cause of a retry: they are program (exit status, signal), limit, host "
+                       "(start, download), lost (deadline, given back) and wrong",
+                       name);
+    snprintf(wait, sizeof wait, "%.*s", (int)len, value);
+    if ((len > 0 && str_to_duration_ms(wait, &wait_ms) != ERR_OK) || len >= sizeof wait ||
+        wait_ms > BATCH_RETRY_WAIT_MS_MAX ||
+        (colon && str_to_i64(colon + 1, 0, ATTEMPTS_MAX, &most) != ERR_OK) || *value == 0)
+        return err_set(
+            ERR_INVALID,
+            "'%.40s' is no way to try again: give a wait up to 1d, a number of tries up to %d, or both: "
+            "%s=30s, %s=30s:2, %s=:0",
+            value, ATTEMPTS_MAX, name, name, name);
+    r->retry[c] = (struct batch_retry){wait_ms, (int32_t)most};
+    return ERR_OK;
 }
 
 static void rules_write(struct json_out *o, const struct batch_rules *r)
@@ -53,6 +129,7 @@ static void rules_write(struct json_out *o, const struct batch_rules *r)
         json_out_real(o, "audit_share", r->audit_share);
     if (r->audit_floor >= 0)
         json_out_real(o, "audit_floor", r->audit_floor);
+    retry_write(o, r);
     json_out_close(o);
 }
 
@@ -96,6 +173,8 @@ enum err batch_request_write(const struct batch_request *r, struct buf *out)
     if (r->env_count)
         variables_write(&o, "env", r->env, r->env_count);
     json_out_i64(&o, "priority", r->priority);
+    if (r->reuse)
+        json_out_bool(&o, "reuse", true);
     if (r->label_count)
         variables_write(&o, "labels", r->labels, r->label_count);
     rules_write(&o, &r->rules);
@@ -132,10 +211,19 @@ static enum err trust_read(const struct json *rules, struct batch_rules *r)
 
 static enum err rules_read(const struct json *root, struct batch_rules *ret)
 {
-    static const char *const fields[] = {
-        "min_quorum",  "target_attempts", "max_error_attempts", "max_total_attempts", "max_success_attempts",
-        "deadline_ms", "policy",          "probation",          "escrow_units",       "hold_ms",
-        "audit_share", "audit_floor"};
+    static const char *const fields[] = {"min_quorum",
+                                         "target_attempts",
+                                         "max_error_attempts",
+                                         "max_total_attempts",
+                                         "max_success_attempts",
+                                         "deadline_ms",
+                                         "policy",
+                                         "probation",
+                                         "escrow_units",
+                                         "hold_ms",
+                                         "audit_share",
+                                         "audit_floor",
+                                         "retry"};
     const struct json *rules;
     int64_t v[6] = {0};
     enum err e = json_opt_object(root, "", "rules", &rules);
@@ -148,6 +236,8 @@ static enum err rules_read(const struct json *root, struct batch_rules *ret)
                          i == 5 ? INT64_C(31536000000) : ATTEMPTS_MAX, 0, &v[i]);
     if (e == ERR_OK)
         e = trust_read(rules, ret);
+    if (e == ERR_OK)
+        e = retry_read(rules, ret);
     ret->min_quorum = (uint32_t)v[0];
     ret->target_attempts = (uint32_t)v[1];
     ret->max_error_attempts = (uint32_t)v[2];
@@ -263,7 +353,7 @@ enum err batch_request_parse(const char *body, size_t len, struct arena *a, stru
 {
     static const char *const fields[] = {"app",    "version", "name",        "command", "inputs", "stdin",
                                          "limits", "env",     "priority",    "labels",  "rules",  "policy",
-                                         "array",  "streams", "from_stream", "stage"};
+                                         "array",  "streams", "from_stream", "stage",   "reuse"};
     JSON_AUTO struct json_doc *doc = NULL;
     struct batch_request r = {0};
     const struct json *limits;
@@ -284,12 +374,15 @@ enum err batch_request_parse(const char *body, size_t len, struct arena *a, stru
         (e = limits_read(limits, "limits", &r.limits)) != ERR_OK ||
         (e = env_read(root, "", a, &r.env, &r.env_count)) != ERR_OK ||
         (e = json_opt_i64(root, "", "priority", -1000000, 1000000, 0, &priority)) != ERR_OK ||
+        (e = json_opt_bool(root, "", "reuse", false, &r.reuse)) != ERR_OK ||
         (e = variables_read(root, "", "labels", LABELS_MAX, a, &r.labels, &r.label_count)) != ERR_OK ||
         (e = rules_read(root, &r.rules)) != ERR_OK || (e = policy_read(root, a, &r)) != ERR_OK ||
         (e = array_read(root, &r)) != ERR_OK || (e = streams_read(root, a, &r)) != ERR_OK ||
         (e = from_read(root, a, &r)) != ERR_OK || (e = stage_read(root, a, &r.stage)) != ERR_OK ||
         (e = check_stage(&r)) != ERR_OK || (e = check_stdin(&r)) != ERR_OK)
         return e;
+    if (r.reuse && r.has_array)
+        return err_set(ERR_INVALID, "reuse is for units that are sent one by one: leave array or reuse out");
     r.version = (uint32_t)version;
     r.priority = (int32_t)priority;
     *ret = r;

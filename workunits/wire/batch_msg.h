@@ -29,7 +29,23 @@ const char *batch_policy_name(enum batch_policy p);
 /* BATCH_POLICIES for a word that is none. */
 enum batch_policy batch_policy_from_name(const char *word);
 
+/* What may befall an attempt, as far as trying again goes: rules/wu.h says what each means. X(name, word) */
+#define BATCH_CAUSE_LIST(X)                                                                                  \
+    X(PROGRAM, "program") X(LIMIT, "limit") X(HOST, "host") X(LOST, "lost") X(WRONG, "wrong")
+enum batch_cause {
+#define X(name, word) BATCH_CAUSE_##name,
+    BATCH_CAUSE_LIST(X)
+#undef X
+        BATCH_CAUSES
+};
+#define BATCH_RETRY_WAIT_MS_MAX INT64_C(86400000)
+
 /* BOINC's names for what rules/wu.h calls struct wu_rules; 0: not set. */
+struct batch_retry { /* of failures of one cause, as struct wu_retry (rules/wu.h) */
+    int64_t wait_ms;
+    int32_t most; /* negative: not given */
+};
+
 struct batch_rules {
     uint32_t min_quorum, target_attempts, max_error_attempts, max_total_attempts, max_success_attempts;
     int64_t deadline_ms;
@@ -38,11 +54,21 @@ struct batch_rules {
     /* adaptive and audit; negative: not given */
     int64_t probation, escrow_units, hold_ms;
     double audit_share, audit_floor;
+    struct batch_retry retry[BATCH_CAUSES];
 };
 #define BATCH_RULES_NOT_GIVEN                                                                                \
     {                                                                                                        \
-        .probation = -1, .escrow_units = -1, .hold_ms = -1, .audit_share = -1, .audit_floor = -1             \
+        .probation = -1, .escrow_units = -1, .hold_ms = -1, .audit_share = -1, .audit_floor = -1, .retry = { \
+            {0, -1},                                                                                         \
+            {0, -1},                                                                                         \
+            {0, -1},                                                                                         \
+            {0, -1},                                                                                         \
+            {0, -1}                                                                                          \
+        }                                                                                                    \
     }
+/* Reads "10s", "10s:2" or ":0": how long before the next try, how many tries more. name: program, limit,
+ * host, lost, wrong. */
+enum err batch_retry_parse(struct batch_rules *r, const char *name, const char *value) NODISCARD;
 
 struct batch_request {
     const char *app, *name; /* name may be NULL */
@@ -56,6 +82,8 @@ struct batch_request {
     struct variable *env;
     uint32_t env_count;
     int32_t priority;
+    bool reuse; /* units that were answered before take that answer; answers are remembered for later batches
+                 */
     struct variable *labels;
     uint32_t label_count;
     struct batch_rules rules;

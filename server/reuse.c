@@ -1,0 +1,139 @@
+/* reuse.c - see reuse.h */
+#include "server/reuse.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "server/batch_rules.h"
+#include "server/store_answered.h"
+#include "server/try.h"
+#include "server/unit_row.h"
+#include "wire/answer.h"
+#include "wire/parts.h"
+
+enum err reuse_batch_question(const struct store_batch *b, const struct batch_request *q, struct digest *ret)
+{
+    BUF_AUTO struct buf text = {0};
+    struct json_out o;
+    json_out_init(&o, &text);
+    json_out_object(&o, NULL);
+    json_out_u64(&o, "user", b->user_id);
+    json_out_string(&o, "app", b->app);
+    json_out_u64(&o, "version", b->version);
+    json_out_string(&o, "policy", batch_policy_name(batch_rules_policy(&b->rules)));
+    json_out_u64(&o, "quorum", b->rules.quorum);
+    json_out_string(&o, "compare", wu_compare_name(b->rules.compare));
+    words_write(&o, "command", q->command, q->command_count);
+    variables_write(&o, "env", q->env, q->env_count);
+    json_out_string(&o, "stdin", q->stdin_path ? q->stdin_path : "");
+    file_refs_write(&o, "inputs", q->inputs, q->input_count);
+    json_out_close(&o);
+    TRY(json_out_end(&o));
+    *ret = hash_bytes(text.data, text.len);
+    return ERR_OK;
+}
+
+void reuse_question(const struct digest *of_batch, const struct text *tail, struct digest *ret)
+{
+    uint8_t both[2 * DIGEST_BYTES];
+    struct digest unit = hash_bytes(tail->data, tail->len);
+    memcpy(both, of_batch->bytes, DIGEST_BYTES);
+    memcpy(both + DIGEST_BYTES, unit.bytes, DIGEST_BYTES);
+    *ret = hash_bytes(both, sizeof both);
+}
+
+struct search {
+    struct store *store;
+    struct blobs *blobs;
+    struct arena *a;
+    const struct store_batch *batch;
+    char holder[24];
+};
+
+static enum err keep(const struct digest *digest, const struct text *bytes, struct engine_bytes *ret)
+{
+    *ret = (struct engine_bytes){.digest = *digest, .bytes = *bytes};
+    return ERR_OK;
+}
+
+/* One output: held for the batch when it is a blob, else to be copied. ERR_MISSING: its bytes are gone. */
+static enum err take_file(struct search *s, uint32_t of_batch, const struct file_ref *file,
+                          struct engine_taken *t, struct engine_bytes *small)
+{
+    struct text bytes;
+    enum err e = blob_hold(s->blobs, &file->sha256, s->holder);
+    if (e != ERR_MISSING)
+        return e;
+    TRY(store_small_get(s->store, s->a, of_batch, &file->sha256, &bytes));
+    return keep(&file->sha256, &bytes, &small[t->small_count++]);
+}
+
+static enum err take_answer(struct search *s, const struct store_unit *u, struct engine_taken *t)
+{
+    struct text manifest;
+    struct file_ref *files;
+    uint32_t count, batch = wu_id_batch(u->wu.id);
+    t->source = u->wu.id;
+    t->answer = u->wu.attempts[u->wu.canonical].answer;
+    TRY(store_small_get(s->store, s->a, batch, &t->answer, &manifest));
+    TRY(answer_parse(manifest.data, manifest.len, s->a, &files, &count));
+    struct engine_bytes *small = arena_array(s->a, count + 1u, sizeof *small);
+    TRY(small ? ERR_OK : ERR_NOMEM);
+    t->small = small;
+    t->small_count = 1;
+    TRY(keep(&t->answer, &manifest, &small[0]));
+    for (uint32_t i = 0; i < count; i++)
+        TRY(take_file(s, batch, &files[i], t, small));
+    return ERR_OK;
+}
+
+/* *ret_found: an earlier unit has the answer, with all its files. */
+static enum err look(struct search *s, const struct text *spec, struct engine_taken *t, bool *ret_found)
+{
+    struct digest question;
+    struct store_unit u;
+    wu_id id;
+    *ret_found = false;
+    reuse_question(&s->batch->question, spec, &question);
+    TRY(store_answered_find(s->store, &question, &id));
+    if (id == 0)
+        return ERR_OK;
+    enum err e = store_unit_get(s->store, s->a, id, &u);
+    if (e == ERR_MISSING)
+        return ERR_OK;
+    TRY(e);
+    if (u.wu.state != WU_DELIVERED || u.wu.canonical < 0 || u.wu.purged)
+        return ERR_OK;
+    e = take_answer(s, &u, t);
+    *ret_found = e == ERR_OK;
+    return e == ERR_MISSING ? ERR_OK : e;
+}
+
+enum err reuse_find(struct store *store, struct blobs *blobs, struct arena *a, const struct store_batch *b,
+                    const struct text *specs, uint32_t count, struct engine_taken **ret, uint32_t *ret_count)
+{
+    struct search s = {.store = store, .blobs = blobs, .a = a, .batch = b};
+    *ret = NULL;
+    *ret_count = 0;
+    if (digest_is_zero(&b->question) || count == 0)
+        return ERR_OK;
+    struct engine_taken *list = arena_array(a, count, sizeof *list);
+    TRY(list ? ERR_OK : ERR_NOMEM);
+    snprintf(s.holder, sizeof s.holder, "b%" PRIu32, b->id);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        bool found;
+        list[n] = (struct engine_taken){.at = i};
+        if (unit_known(&specs[i]).len > 0)
+            continue;
+        TRY(look(&s, &specs[i], &list[n], &found));
+        n += found;
+    }
+    if (n > 0)
+        TRY(blobs_sync(blobs, s.holder));
+    *ret = list;
+    *ret_count = n;
+    return ERR_OK;
+}
