@@ -55,6 +55,7 @@ static enum err make_report(struct act *a, struct job *j, struct arena *arena, s
                        .signal = x->signal,
                        .message = x->message,
                        .stderr_tail = x->stderr_tail,
+                       .stdout_tail = x->stdout_tail,
                        .cpu_ms = x->cpu_ms,
                        .wall_ms = x->wall_ms,
                        .memory_bytes = x->memory_bytes,
@@ -72,8 +73,9 @@ static enum err make_report(struct act *a, struct job *j, struct arena *arena, s
 
 static size_t report_bytes(const struct report *r)
 {
-    size_t n =
-        512 + (r->message ? strlen(r->message) : 0) + (r->stderr_tail ? 2 * strlen(r->stderr_tail) : 0);
+    size_t n = 512 + (r->message ? strlen(r->message) : 0) +
+               (r->stderr_tail ? 2 * strlen(r->stderr_tail) : 0) +
+               (r->stdout_tail ? 2 * strlen(r->stdout_tail) : 0);
     for (uint32_t i = 0; i < r->output_count; i++)
         n += 200 + strlen(r->outputs[i].file.path) + r->outputs[i].data_len * 3 / 2;
     return n;

@@ -16,6 +16,7 @@ static void keep_outcome(struct job *j, const struct outcome *from)
     x.word = arena_text(&j->arena, from->word);
     x.message = from->message ? arena_text(&j->arena, from->message) : NULL;
     x.stderr_tail = from->stderr_tail ? arena_text(&j->arena, from->stderr_tail) : NULL;
+    x.stdout_tail = from->stdout_tail ? arena_text(&j->arena, from->stdout_tail) : NULL;
     x.outputs = arena_array(&j->arena, from->output_count + 1, sizeof *x.outputs);
     for (uint32_t i = 0; x.outputs && i < from->output_count; i++) {
         x.outputs[i] = from->outputs[i];

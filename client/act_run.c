@@ -118,6 +118,7 @@ static void keep_texts(struct job *j, struct outcome *x)
     x->word = arena_text(&j->arena, x->word);
     x->message = x->message ? arena_text(&j->arena, x->message) : NULL;
     x->stderr_tail = x->stderr_tail ? arena_text(&j->arena, x->stderr_tail) : NULL;
+    x->stdout_tail = x->stdout_tail ? arena_text(&j->arena, x->stdout_tail) : NULL;
 }
 
 /* It did not end by itself: it goes on from what it has kept, at another time, and nothing counts against

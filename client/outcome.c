@@ -43,6 +43,8 @@ void outcome_write(struct json_out *o, const char *key, const struct outcome *x)
         json_out_string(o, "message", x->message);
     if (x->stderr_tail)
         json_out_string(o, "stderr", x->stderr_tail);
+    if (x->stdout_tail)
+        json_out_string(o, "stdout", x->stdout_tail);
     json_out_i64(o, "cpu_ms", x->cpu_ms);
     json_out_i64(o, "wall_ms", x->wall_ms);
     json_out_u64(o, "memory_bytes", x->memory_bytes);
@@ -70,6 +72,7 @@ enum err outcome_read(const struct json *obj, struct arena *a, struct outcome *r
         (e = opt_number(obj, "signal", &x.has_signal, &x.signal)) != ERR_OK ||
         (e = text_read(obj, where, "message", ERR_TEXT_BYTES_MAX, false, a, &x.message)) != ERR_OK ||
         (e = text_read(obj, where, "stderr", STDERR_TAIL_BYTES_MAX, false, a, &x.stderr_tail)) != ERR_OK ||
+        (e = text_read(obj, where, "stdout", STDERR_TAIL_BYTES_MAX, false, a, &x.stdout_tail)) != ERR_OK ||
         (e = json_get_i64(obj, where, "cpu_ms", 0, INT64_MAX, &x.cpu_ms)) != ERR_OK ||
         (e = json_get_i64(obj, where, "wall_ms", 0, INT64_MAX, &x.wall_ms)) != ERR_OK ||
         (e = json_get_i64(obj, where, "memory_bytes", 0, INT64_MAX, &memory)) != ERR_OK)

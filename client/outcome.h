@@ -18,7 +18,7 @@ struct outcome {
     uint32_t output_count;
     bool has_exit_code, has_signal;
     int64_t exit_code, signal;
-    const char *message, *stderr_tail; /* may be NULL; valid UTF-8 within the wire's limits */
+    const char *message, *stderr_tail, *stdout_tail; /* may be NULL; valid UTF-8 within the wire's limits */
     int64_t cpu_ms, wall_ms;
     uint64_t memory_bytes;
     bool has_release;

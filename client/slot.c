@@ -196,6 +196,24 @@ static enum err take_outputs(const char *folder, const struct task *task, const 
     return e == ERR_OK ? file_sync_folder(answer_folder) : e;
 }
 
+/* The end of what an attempt that went wrong wrote to standard output, where that is one of its outputs. */
+static const char *stdout_tail(const char *folder, const struct task *task, struct arena *a)
+{
+    const char *path = task->release.manifest.stdout_path;
+    char text[STDERR_TAIL_BYTES_MAX + 1];
+    uint64_t bytes;
+    int fd;
+    if (!path || run_open_output(folder, path, UINT64_MAX, &fd, &bytes) != ERR_OK)
+        return NULL;
+    uint64_t from = bytes > STDERR_TAIL_BYTES_MAX ? bytes - STDERR_TAIL_BYTES_MAX : 0;
+    ssize_t len = pread(fd, text, STDERR_TAIL_BYTES_MAX, (off_t)from);
+    close(fd);
+    for (ssize_t i = 0; i < len; i++)
+        text[i] = text[i] ? text[i] : ' ';
+    text[len > 0 ? len : 0] = 0;
+    return outcome_text(a, text, STDERR_TAIL_BYTES_MAX, true);
+}
+
 enum err slot_finish(const char *folder, struct run *run, const struct task *task, const char *answer_folder,
                      struct arena *a, struct outcome *ret)
 {
@@ -221,6 +239,8 @@ enum err slot_finish(const char *folder, struct run *run, const struct task *tas
         x.message = outcome_text(a, out->message, ERR_TEXT_BYTES_MAX - 1, false);
     if (strcmp(x.word, "ok") != 0)
         x.stderr_tail = outcome_text(a, out->stderr_tail, STDERR_TAIL_BYTES_MAX, true);
+    if (strcmp(x.word, "ok") != 0)
+        x.stdout_tail = stdout_tail(folder, task, a);
     if (e == ERR_OK)
         *ret = x;
     return e;

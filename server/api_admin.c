@@ -101,7 +101,7 @@ static enum err find_host(struct call *c, struct store_host *ret)
     uint64_t id;
     TRY(call_id(c->params[0], "host", INT64_MAX, &id));
     enum err e = store_host_get(c->store, &c->http->arena, id, ret);
-    return e == ERR_MISSING ? err_set(e, "there is no host %" PRIu64, id) : e;
+    return e == ERR_MISSING ? err_set(e, "there is no host %" PRIu64 ": dugnad host ls lists them", id) : e;
 }
 
 enum err api_host_get(struct call *c)

@@ -63,28 +63,49 @@ static enum err choose_releases(struct call *c, struct making *m)
         return err_set(ERR_MISSING, "there is no app \"%.64s\" here: publish it, or see `dugnad app ls`",
                        m->q.app);
     if (m->release_count == 0 && m->q.version)
-        return err_set(ERR_MISSING, "app %s has no version %u that is in use", m->q.app, m->q.version);
+        return err_set(ERR_MISSING, "app %s has no version %u that is in use: dugnad app show %s lists them",
+                       m->q.app, m->q.version, m->q.app);
     if (m->release_count == 0)
         return err_set(ERR_MISSING, "all versions of app %s are retired: publish a new one", m->q.app);
     m->q.version = version;
     return ERR_OK;
 }
 
-static enum err check_most(const char *name, uint64_t is, uint64_t most)
+static enum err check_most(const char *name, const char *option, uint64_t is, uint64_t most)
 {
-    if (is > most)
-        return err_set(ERR_LIMIT, "limits.%s is %" PRIu64 ", this project allows %" PRIu64, name, is, most);
-    return ERR_OK;
+    char wanted[32], allowed[32];
+    if (is <= most)
+        return ERR_OK;
+    str_from_bytes(is, wanted, sizeof wanted);
+    str_from_bytes(most, allowed, sizeof allowed);
+    return err_set(
+        ERR_LIMIT,
+        "limits.%s is %s, this project allows %s at most: ask for less, or its operator to raise %s", name,
+        wanted, allowed, option);
+}
+
+static enum err check_time(int64_t is_ms, int64_t most_ms)
+{
+    char wanted[32], allowed[32];
+    if (is_ms <= most_ms)
+        return ERR_OK;
+    str_from_duration_ms(is_ms, wanted, sizeof wanted);
+    str_from_duration_ms(most_ms, allowed, sizeof allowed);
+    return err_set(
+        ERR_LIMIT,
+        "limits.wall_ms is %s, this project allows %s at most: ask for less, or its operator to raise "
+        "unit_wall_max",
+        wanted, allowed);
 }
 
 static enum err merge_limits(struct call *c, struct making *m)
 {
     const struct settings *s = &c->server->settings;
     m->limits = limits_merge(&m->manifest.limits, &m->q.limits);
-    TRY(check_most("memory_bytes", m->limits.memory_bytes, s->unit_memory_max));
-    TRY(check_most("disk_bytes", m->limits.disk_bytes, s->unit_disk_max));
-    TRY(check_most("output_bytes", m->limits.output_bytes, s->unit_output_max));
-    return check_most("wall_ms", (uint64_t)m->limits.wall_ms, (uint64_t)s->unit_wall_max_ms);
+    TRY(check_most("memory_bytes", "unit_memory_max", m->limits.memory_bytes, s->unit_memory_max));
+    TRY(check_most("disk_bytes", "unit_disk_max", m->limits.disk_bytes, s->unit_disk_max));
+    TRY(check_most("output_bytes", "unit_output_max", m->limits.output_bytes, s->unit_output_max));
+    return check_time(m->limits.wall_ms, s->unit_wall_max_ms);
 }
 
 static enum err check_inputs(struct call *c, const struct file_ref *inputs, uint32_t count, const char *what)

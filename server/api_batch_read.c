@@ -198,6 +198,8 @@ static enum err failure_write(struct call *c, struct json_out *o, const struct s
         if (notes[i].attempt == g->sample_attempt) {
             json_out_string(o, "message", notes[i].message);
             json_out_string_len(o, "stderr", notes[i].stderr_tail, strlen(notes[i].stderr_tail));
+            if (notes[i].stdout_tail[0])
+                json_out_string_len(o, "stdout", notes[i].stdout_tail, strlen(notes[i].stdout_tail));
             break;
         }
     json_out_close(o);

@@ -19,7 +19,7 @@ static enum err look_at(struct call *c, uint32_t id, uint32_t *ret_graph)
     if (e == ERR_OK)
         e = api_may_see(c, &b);
     if (e == ERR_MISSING)
-        return err_set(e, "stage: there is no batch %u", id);
+        return err_set(e, "stage: there is no batch %u: dugnad ls lists yours", id);
     TRY(e);
     if (b.purged)
         return err_set(ERR_STALE, "stage: the answers of batch %u are gone: it was purged", id);

@@ -180,6 +180,7 @@ static enum err take_report(struct arena *a, const struct report *p, struct engi
                                   .signal = (int32_t)p->signal,
                                   .message = p->message,
                                   .stderr_tail = p->stderr_tail,
+                                  .stdout_tail = p->stdout_tail,
                                   .cpu_ms = (uint32_t)(p->cpu_ms < UINT32_MAX ? p->cpu_ms : UINT32_MAX),
                                   .wall_ms = (uint32_t)(p->wall_ms < UINT32_MAX ? p->wall_ms : UINT32_MAX),
                                   .memory_bytes = p->memory_bytes};

@@ -136,7 +136,7 @@ enum err api_user_patch(struct call *c)
     TRY(call_id(c->params[0], "user", INT64_MAX, &id));
     enum err e = store_user_get(c->store, &c->http->arena, id, &u);
     if (e == ERR_MISSING)
-        return err_set(e, "there is no user %" PRIu64, id);
+        return err_set(e, "there is no user %" PRIu64 ": dugnad user ls lists them", id);
     TRY(e);
     TRY(api_body(c, &doc));
     c->request.kind = ENGINE_USER;
@@ -226,7 +226,7 @@ static enum err token_read(struct call *c, const struct json *root, struct store
     TRY(json_opt_i64(root, "", "expires_ms", 0, TIME_MAX_MS, 0, &ret->expires_ms));
     enum err e = store_user_get(c->store, &c->http->arena, ret->owner_id, &u);
     if (e == ERR_MISSING)
-        return err_set(e, "there is no user %" PRIu64, ret->owner_id);
+        return err_set(e, "there is no user %" PRIu64 ": dugnad user ls lists them", ret->owner_id);
     ret->role = u.role;
     return e;
 }
@@ -264,7 +264,7 @@ static enum err find_token(struct call *c, struct store_token *ret)
     enum err e = store_token_get(c->store, &c->http->arena, id, ret);
     bool mine = e == ERR_OK && ret->role >= ROLE_VIEWER && ret->owner_id == c->who.id;
     if (e == ERR_MISSING || (e == ERR_OK && !mine && c->who.role != ROLE_OPERATOR))
-        return err_set(ERR_MISSING, "there is no token %" PRIu64, id);
+        return err_set(ERR_MISSING, "there is no token %" PRIu64 ": dugnad token ls lists them", id);
     return e;
 }
 

@@ -102,7 +102,7 @@ static enum err find(struct call *c, struct store_schedule *ret)
     TRY(call_id(c->params[0], "schedule", INT64_MAX, &id));
     enum err e = store_schedule_get(c->store, &c->http->arena, id, ret);
     if (e == ERR_MISSING || (e == ERR_OK && c->who.role == ROLE_SCIENTIST && ret->user_id != c->who.id))
-        return err_set(ERR_MISSING, "there is no schedule %" PRIu64, id);
+        return err_set(ERR_MISSING, "there is no schedule %" PRIu64 ": dugnad schedule ls lists yours", id);
     return e;
 }
 

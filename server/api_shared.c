@@ -68,7 +68,7 @@ void api_page_end(struct json_out *o, uint64_t next)
 enum err api_may_see(const struct call *c, const struct store_batch *b)
 {
     if (c->who.role == ROLE_SCIENTIST && b->user_id != c->who.id)
-        return err_set(ERR_MISSING, "you have no batch %u", b->id);
+        return err_set(ERR_MISSING, "you have no batch %u: dugnad ls lists yours", b->id);
     return ERR_OK;
 }
 
@@ -78,7 +78,7 @@ enum err api_find_batch(struct call *c, struct store_batch *ret)
     TRY(call_id(c->params[0], "batch", UINT32_MAX, &id));
     enum err e = store_batch_get(c->store, &c->http->arena, (uint32_t)id, ret);
     if (e == ERR_MISSING)
-        return err_set(e, "there is no batch %" PRIu64, id);
+        return err_set(e, "there is no batch %" PRIu64 ": dugnad ls lists yours", id);
     TRY(e);
     return api_may_see(c, ret);
 }

@@ -16,6 +16,20 @@ struct seen {
     uint32_t note_count;
 };
 
+static enum err no_unit(struct call *c, wu_id id)
+{
+    struct store_batch b;
+    uint32_t batch = wu_id_batch(id);
+    if (store_batch_get(c->store, &c->http->arena, batch, &b) != ERR_OK || api_may_see(c, &b) != ERR_OK)
+        return err_set(ERR_MISSING, "there is no work unit %.60s: dugnad ls lists your batches",
+                       c->params[0]);
+    if (b.counts.units == 0)
+        return err_set(ERR_MISSING, "there is no work unit %.60s: batch %u has no units yet", c->params[0],
+                       batch);
+    return err_set(ERR_MISSING, "there is no work unit %.60s: batch %u has the units %u.0 to %u.%" PRId64,
+                   c->params[0], batch, batch, batch, b.counts.units - 1);
+}
+
 static enum err find_unit(struct call *c, struct seen *ret)
 {
     wu_id id;
@@ -24,7 +38,7 @@ static enum err find_unit(struct call *c, struct seen *ret)
         return err_set(ERR_MISSING, "\"%.60s\" is no work unit: they are called BATCH.INDEX", c->params[0]);
     enum err e = store_unit_get(c->store, a, id, &ret->unit);
     if (e == ERR_MISSING)
-        return err_set(e, "there is no work unit %.60s", c->params[0]);
+        return no_unit(c, id);
     TRY(e);
     TRY(store_batch_get(c->store, a, wu_id_batch(id), &ret->batch));
     if (api_may_see(c, &ret->batch) != ERR_OK)
@@ -39,6 +53,8 @@ static void note_write(struct json_out *o, const struct store_note *n)
         json_out_i64(o, "signal", n->signal);
     json_out_string_len(o, "message", n->message, strlen(n->message));
     json_out_string_len(o, "stderr", n->stderr_tail, strlen(n->stderr_tail));
+    if (n->stdout_tail[0])
+        json_out_string_len(o, "stdout", n->stdout_tail, strlen(n->stdout_tail));
 }
 
 static void attempt_write(struct json_out *o, const struct seen *s, uint32_t i)
@@ -149,7 +165,7 @@ static void fate_write(const struct seen *s, struct json_out *o)
     json_out_string(o, "taken", id);
 }
 
-static enum err unit_write(struct call *c, const struct seen *s, struct json_out *o)
+static enum err unit_write(struct call *c, const struct seen *s, bool data, struct json_out *o)
 {
     const struct wu *wu = &s->unit.wu;
     char id[ID_TEXT_BYTES];
@@ -164,7 +180,7 @@ static enum err unit_write(struct call *c, const struct seen *s, struct json_out
     json_out_value(o, "inputs", json_field(json_root(spec), "inputs"));
     if (wu->canonical >= 0) {
         json_out_i64(o, "canonical", wu->canonical);
-        TRY(api_outputs_write(c, o, wu_id_batch(wu->id), &wu->attempts[wu->canonical].answer, false));
+        TRY(api_outputs_write(c, o, wu_id_batch(wu->id), &wu->attempts[wu->canonical].answer, data));
     } else {
         json_out_null(o, "canonical");
         json_out_null(o, "outputs");
@@ -192,7 +208,8 @@ enum err api_unit_get(struct call *c)
     BUF_AUTO struct buf body = {0};
     TRY(find_unit(c, &s));
     json_out_init(&o, &body);
-    TRY(unit_write(c, &s, &o));
+    const char *data = http_query(c->http, "data");
+    TRY(unit_write(c, &s, data && str_eq(data, "true"), &o));
     TRY(json_out_end(&o));
     return call_reply(c, 200, &body);
 }
@@ -201,7 +218,7 @@ enum err api_unit_write(struct call *c, const struct store_batch *b, wu_id id, s
 {
     struct seen s = {.batch = *b};
     TRY(store_unit_get(c->store, &c->http->arena, id, &s.unit));
-    return unit_write(c, &s, o);
+    return unit_write(c, &s, false, o);
 }
 
 /* --- explaining --- */

@@ -52,7 +52,7 @@ struct engine_report {
         *outputs; /* what the app does not declare ends the attempt as ATTEMPT_ERROR_OUTPUT */
     /* An error. */
     int32_t exit_code, signal;
-    const char *message, *stderr_tail; /* NULL or text; cut at STDERR_TAIL_BYTES_MAX */
+    const char *message, *stderr_tail, *stdout_tail; /* NULL or text */
     /* Both. */
     uint32_t cpu_ms, wall_ms;
     uint64_t memory_bytes;

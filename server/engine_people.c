@@ -206,7 +206,8 @@ enum err on_host(struct engine *e, struct engine_request *r)
     struct host_mem *h;
     TRY(host_find(e, q->host_id, &h));
     if (!h) {
-        engine_fail(r, err_set(ERR_MISSING, "there is no host %" PRIu64, q->host_id));
+        engine_fail(
+            r, err_set(ERR_MISSING, "there is no host %" PRIu64 ": dugnad host ls lists them", q->host_id));
         return ERR_OK;
     }
     h->h.banned = q->ban;
@@ -260,7 +261,8 @@ static enum err change_user(struct engine *e, struct engine_request *r, struct e
     TRY(engine_flush(e));
     enum err err = store_user_get(e->store, &e->turn, q->user.id, u);
     if (err == ERR_MISSING) {
-        engine_fail(r, err_set(ERR_MISSING, "there is no user %" PRIu64, q->user.id));
+        engine_fail(
+            r, err_set(ERR_MISSING, "there is no user %" PRIu64 ": dugnad user ls lists them", q->user.id));
         return ERR_OK;
     }
     TRY(err);
@@ -395,7 +397,9 @@ enum err on_invitation(struct engine *e, struct engine_request *r)
         TRY(engine_flush(e));
         enum err err = store_invitation_get(e->store, &e->turn, q->invitation.id, i);
         if (err == ERR_MISSING) {
-            engine_fail(r, err_set(ERR_MISSING, "there is no invitation %" PRIu64, q->invitation.id));
+            engine_fail(r, err_set(ERR_MISSING,
+                                   "there is no invitation %" PRIu64 ": dugnad invitation ls lists them",
+                                   q->invitation.id));
             return ERR_OK;
         }
         TRY(err);

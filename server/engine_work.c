@@ -48,6 +48,7 @@ static enum err keep_note(struct engine *e, const struct engine_report *p, uint6
                               .at_ms = e->now_ms};
     TRY(engine_text(&e->turn, p->message, &note.message));
     TRY(engine_text(&e->turn, p->stderr_tail, &note.stderr_tail));
+    TRY(engine_text(&e->turn, p->stdout_tail, &note.stdout_tail));
     store_set_note(e->set, &note);
     TRY(batch_find(e, wu_id_batch(p->unit), &b));
     return b ? batch_note_failure(e, b, &note) : ERR_OK;

@@ -228,7 +228,7 @@ struct store_note { /* what a host said of an attempt that went wrong */
     uint64_t host_id;
     enum attempt_error error;
     int32_t exit_code, signal; /* 0 when not given */
-    const char *message, *stderr_tail;
+    const char *message, *stderr_tail, *stdout_tail;
     int64_t at_ms;
 };
 

@@ -120,6 +120,7 @@ static const struct step steps[] = {
     {2, DB_ADD_COLUMN, &schema_batch_live, BATCH_LIVE_COUNT_provisional},
     {3, DB_ADD_TABLE, &schema_answered, 0},
     {3, DB_ADD_COLUMN, &schema_batch, BATCH_QUESTION},
+    {3, DB_ADD_COLUMN, &schema_note, NOTE_STDOUT},
     {3, DB_ADD_COLUMN, &schema_batch_live, BATCH_LIVE_COUNT_taken},
 };
 

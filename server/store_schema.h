@@ -162,7 +162,8 @@
     X(SIGNAL, signal, INT)                                                                                   \
     X(MESSAGE, message, TEXT)                                                                                \
     X(STDERR, stderr_tail, TEXT)                                                                             \
-    X(AT, at_ms, INT)
+    X(AT, at_ms, INT)                                                                                        \
+    X(STDOUT, stdout_tail, TEXT)
 #define FAILURE_COLUMNS(X)                                                                                   \
     X(BATCH, batch, INT)                                                                                     \
     X(GROUP, group_hash, INT) /* of what is equal within it */                                               \

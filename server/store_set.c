@@ -177,6 +177,7 @@ void store_set_note(struct store_set *set, const struct store_note *n)
     v[NOTE_MESSAGE] = db_text(n->message);
     v[NOTE_STDERR] = db_text(n->stderr_tail);
     v[NOTE_AT] = db_int(n->at_ms);
+    v[NOTE_STDOUT] = db_text(n->stdout_tail);
 }
 
 void store_set_failure(struct store_set *set, uint32_t batch, uint64_t hash,

@@ -38,7 +38,12 @@ enum err store_stream_find(struct store *s, struct arena *a, const char *name, s
         &schema_named, NAMED_COLUMN_COUNT, {NAMED_COLUMNS(NUMBER_NAMED)}, .index = NAMED_BY_NAME};
     struct db_value key = db_text(name);
     enum err e = collect_one(s, a, &fetch, &key, fill_stream, ret, "stream", 0);
-    return e == ERR_MISSING ? err_set(e, "there is no stream %.64s", name) : e;
+    return e == ERR_MISSING
+               ? err_set(
+                     e,
+                     "there is no stream %.64s: dugnad streams lists yours, and the first record makes one",
+                     name)
+               : e;
 }
 
 enum err store_stream_list(struct store *s, struct arena *a, uint64_t after, uint32_t limit,

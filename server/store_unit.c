@@ -307,6 +307,7 @@ static void fill_note(struct row_in *r, void *item)
         .signal = (int32_t)row_int(r, NOTE_SIGNAL),
         .message = row_text(r, NOTE_MESSAGE),
         .stderr_tail = row_text(r, NOTE_STDERR),
+        .stdout_tail = row_text(r, NOTE_STDOUT),
         .at_ms = row_int(r, NOTE_AT),
     };
 }

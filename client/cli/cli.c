@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/ids.h"
 #include "base/str.h"
 #include "client/cli/api.h"
 
@@ -115,6 +116,51 @@ static const char *option_or_env(const struct args *a, const char *option, const
     return text ? text : env && *env ? env : NULL;
 }
 
+/* The newest batch of this person; in the arena. */
+static enum err find_last(struct cli *c, const char **ret)
+{
+    JSON_AUTO struct json_doc *doc = NULL;
+    const char *batch;
+    if (*ret)
+        return ERR_OK;
+    enum err e = api_get(c, "/v1/batches?limit=1", &doc);
+    const struct json *items = e == ERR_OK ? json_field(json_root(doc), "items") : NULL;
+    if (e == ERR_OK && (!items || json_count(items) == 0))
+        e = err_set(ERR_MISSING, "there is no batch yet that could be the last: dugnad submit makes one");
+    if (e == ERR_OK)
+        e = json_get_string(json_at(items, 0), "items", "batch", ID_TEXT_BYTES, &batch);
+    if (e == ERR_OK && !(*ret = arena_text(&c->arena, batch)))
+        e = ERR_NOMEM;
+    return e;
+}
+
+/* "last" where a batch is meant, "last.12" where a unit is: the newest batch's number. */
+static enum err fill_last(struct cli *c, const char **word, const char **last)
+{
+    BUF_AUTO struct buf text = {0};
+    if (!str_eq(*word, "last") && !str_starts(*word, "last."))
+        return ERR_OK;
+    enum err e = find_last(c, last);
+    if (e == ERR_OK)
+        e = buf_printf(&text, "%s%s", *last, *word + 4);
+    if (e == ERR_OK && !(*word = arena_text(&c->arena, buf_text(&text))))
+        e = ERR_NOMEM;
+    return e;
+}
+
+static enum err fill_lasts(struct cli *c, struct args *a)
+{
+    const char *last = NULL, *usage = a->command->usage ? a->command->usage : "";
+    enum err e = ERR_OK;
+    bool words = strstr(usage, "BATCH") || strstr(usage, "UNIT");
+    for (uint32_t i = 0; words && e == ERR_OK && i < a->word_count; i++)
+        e = fill_last(c, &a->words[i], &last);
+    for (uint32_t i = 0; e == ERR_OK && i < a->value_count; i++)
+        if (a->values[i].option->value && str_eq(a->values[i].option->value, "BATCH"))
+            e = fill_last(c, &a->values[i].text, &last);
+    return e;
+}
+
 static int run(const struct cli_command *command, int argc, char **argv, struct cli *c)
 {
     struct args a;
@@ -130,7 +176,9 @@ static int run(const struct cli_command *command, int argc, char **argv, struct 
     c->profile = args_text(&a, "profile", NULL);
     c->url = option_or_env(&a, "url", "DUGNAD_URL");
     c->token_file = option_or_env(&a, "token-file", "DUGNAD_TOKEN_FILE");
-    e = command->run(c, &a);
+    e = fill_lasts(c, &a);
+    if (e == ERR_OK)
+        e = command->run(c, &a);
     if (e == ERR_OK && fflush(c->out) != 0)
         e = cli_output_error(c);
     if (c->reader_gone) /* as of `| head`: it has what it wanted */

@@ -2,6 +2,7 @@
  * steering it */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/ids.h"
 #include "base/str.h"
 #include "client/cli/api.h"
@@ -94,11 +95,24 @@ static enum err add_query(struct buf *path, const char *name, const char *value)
     return e == ERR_OK ? api_escape(value, path) : e;
 }
 
+static bool is_word_of(const char *list, const char *word)
+{
+    size_t len = strlen(word);
+    for (const char *at = list; *at; at += strcspn(at, " "), at += strspn(at, " "))
+        if (strcspn(at, " ") == len && memcmp(at, word, len) == 0)
+            return true;
+    return false;
+}
+
 static enum err run_cmd_ls(struct cli *c, const struct args *a)
 {
     BUF_AUTO struct buf path = {0};
     int64_t most = 0;
+    const char *state = args_text(a, "state", NULL);
     enum err e;
+    if (state && !is_word_of(ls_options[0].choose, state))
+        return err_set(ERR_INVALID, "'%.40s' is no state of a batch: they are %s", state,
+                       ls_options[0].choose);
     if ((e = args_i64(a, "limit", 0, INT32_MAX, 100, &most)) != ERR_OK ||
         (e = buf_add_text(&path, "/v1/batches")) != ERR_OK ||
         (e = add_query(&path, "state", args_text(a, "state", NULL))) != ERR_OK ||
@@ -148,6 +162,27 @@ static enum err run_cmd_watch(struct cli *c, const struct args *a)
 CLI_COMMAND(cmd_watch, "watch", "BATCH", "show progress until a batch is done",
             "Ends with status 0 when all units are accepted, 1 when some failed or the batch was cancelled.",
             watch_options, 1, 1, false);
+
+/* All of them, one after the other, within one time. */
+static enum err run_cmd_wait(struct cli *c, const struct args *a)
+{
+    int64_t timeout_ms, began_ms = clock_mono_ms();
+    enum err e = args_duration(a, "timeout", 0, &timeout_ms);
+    for (uint32_t i = 0; i < a->word_count && e == ERR_OK; i++)
+        e = check_batch(a->words[i]);
+    for (uint32_t i = 0; i < a->word_count && e == ERR_OK; i++) {
+        int64_t left_ms = timeout_ms ? timeout_ms - (clock_mono_ms() - began_ms) : 0;
+        e = watch_batch(c, a->words[i], timeout_ms && left_ms < 1 ? 1 : left_ms, false);
+    }
+    return e;
+}
+
+CLI_COMMAND(
+    cmd_wait, "wait", "BATCH..", "wait until batches are done",
+    "Ends with status 0 when all units of all of them are accepted, 1 when some failed or a batch was "
+    "cancelled.\n\n"
+    "  dugnad wait last && dugnad results last",
+    watch_options, 1, UINT32_MAX, false);
 
 /* --- cancel, pause, resume, retry --- */
 
@@ -202,7 +237,7 @@ static const struct show_column failure_columns[] = {
 static enum err print_failure(struct cli *c, const struct json *f, size_t number)
 {
     BUF_AUTO struct buf head = {0};
-    const char *said = json_text(json_field(f, "stderr"));
+    const char *said = json_text(json_field(f, "stderr")), *wrote = json_text(json_field(f, "stdout"));
     for (size_t i = 0; i < COUNT(failure_columns); i++) {
         BUF_AUTO struct buf value = {0};
         const char *key = failure_columns[i].key;
@@ -218,6 +253,8 @@ static enum err print_failure(struct cli *c, const struct json *f, size_t number
     fprintf(c->out, "group %zu: %s\n", number, buf_text(&head));
     if (said && *said)
         show_block(c->out, said, strlen(said), "    ");
+    if (wrote && *wrote)
+        show_block(c->out, wrote, strlen(wrote), "    > ");
     return ERR_OK;
 }
 
@@ -291,6 +328,7 @@ static enum err print_attempt(struct cli *c, const struct json *attempt, size_t 
 {
     BUF_AUTO struct buf line = {0};
     const char *said = json_text(json_field(attempt, "stderr")),
+               *wrote = json_text(json_field(attempt, "stdout")),
                *message = json_text(json_field(attempt, "message"));
     enum err e = ERR_OK;
     for (size_t i = 0; i < COUNT(attempt_columns) && e == ERR_OK; i++) {
@@ -309,6 +347,8 @@ static enum err print_attempt(struct cli *c, const struct json *attempt, size_t 
         show_block(c->out, message, strlen(message), "    ");
     if (said && *said)
         show_block(c->out, said, strlen(said), "    | ");
+    if (wrote && *wrote)
+        show_block(c->out, wrote, strlen(wrote), "    > ");
     return ERR_OK;
 }
 
@@ -366,6 +406,8 @@ static enum err run_cmd_show(struct cli *c, const struct args *a)
 const struct cli_command cmd_show = {.words = "show",
                                      .usage = "UNIT",
                                      .summary = "one unit of work: its attempts, what they said, its history",
+                                     .details = "Of an attempt that went wrong the end of its standard error "
+                                                "stands behind |, that of\nits standard output behind >.",
                                      .words_min = 1,
                                      .words_max = 1,
                                      .run = run_cmd_show};

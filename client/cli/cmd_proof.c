@@ -10,6 +10,7 @@
 #include "client/cli/api.h"
 #include "client/cli/commands.h"
 #include "client/cli/proof.h"
+#include "client/cli/provenance.h"
 
 static const struct cli_option save_options[] = {
     {"out", 'o', "FILE", "write it here; else to standard output", NULL, false},
@@ -21,18 +22,6 @@ static const struct cli_option verify_options[] = {
     {"results", 0, "FOLDER", "also check that the downloaded answers are those that were accepted", NULL,
      false},
 };
-
-/* The first line: what is needed to believe the project's signatures, now and later. */
-static enum err add_project(struct cli *c, struct buf *out)
-{
-    JSON_AUTO struct json_doc *doc = NULL;
-    enum err e = api_get(c, "/v1/project", &doc);
-    if (e == ERR_OK)
-        e = buf_add_text(out, "{\"project\":");
-    if (e == ERR_OK)
-        e = json_dump(json_root(doc), out);
-    return e == ERR_OK ? buf_add_text(out, "}\n") : e;
-}
 
 static enum err get_text(struct cli *c, const char *path, struct buf *out)
 {
@@ -55,27 +44,11 @@ static enum err save(struct cli *c, const struct args *a, const struct buf *text
 
 static enum err run_cmd_provenance(struct cli *c, const struct args *a)
 {
-    BUF_AUTO struct buf text = {.bytes_max = PROOF_BYTES_MAX};
-    uint64_t batch, from = 0;
-    bool last = false;
-    enum err e;
-    if ((e = str_to_u64(a->words[0], INT64_MAX, &batch)) != ERR_OK)
-        return err_set(ERR_INVALID, "'%.60s' is no batch: a batch is a number", a->words[0]);
-    e = add_project(c, &text);
-    while (e == ERR_OK && !last) {
-        BUF_AUTO struct buf path = {0}, page = {0};
-        uint32_t count = 0;
-        if ((e = buf_printf(&path, "/v1/batches/%llu/provenance?from=%llu", (unsigned long long)batch,
-                            (unsigned long long)from)) == ERR_OK &&
-            (e = get_text(c, buf_text(&path), &page)) == ERR_OK &&
-            (e = proof_page_peek(buf_text(&page), page.len, &count, &last)) == ERR_OK)
-            e = buf_add(&text, page.data, page.len);
-        from += count;
-        if (e == ERR_OK && count == 0 && !last)
-            e = err_set(ERR_CONFLICT, "batch %llu is not done: its provenance is complete when it is",
-                        (unsigned long long)batch);
-    }
-    return e == ERR_OK ? save(c, a, &text) : e;
+    uint64_t batch;
+    if (str_to_u64(a->words[0], INT32_MAX, &batch) != ERR_OK || batch == 0)
+        return err_set(ERR_INVALID, "'%.60s' is no batch: a batch is a number, dugnad ls lists them",
+                       a->words[0]);
+    return provenance_save(c, batch, args_text(a, "out", NULL));
 }
 
 CLI_COMMAND(
@@ -91,7 +64,8 @@ static enum err run_cmd_receipt(struct cli *c, const struct args *a)
     enum err e = str_to_u64(a->words[0], INT64_MAX, &host);
     if (e != ERR_OK)
         return err_set(ERR_INVALID, "'%.60s' is no host: a host is a number", a->words[0]);
-    if ((e = add_project(c, &text)) == ERR_OK && (e = buf_add_text(&text, "{\"receipt\":")) == ERR_OK &&
+    if ((e = provenance_project(c, &text)) == ERR_OK &&
+        (e = buf_add_text(&text, "{\"receipt\":")) == ERR_OK &&
         (e = buf_printf(&path, "/v1/hosts/%llu/receipt", (unsigned long long)host)) == ERR_OK &&
         (e = get_text(c, buf_text(&path), &text)) == ERR_OK && (e = buf_add_text(&text, "}\n")) == ERR_OK)
         e = save(c, a, &text);

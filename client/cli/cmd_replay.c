@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/str.h"
+#include "client/cli/again.h"
 #include "client/cli/api.h"
 #include "client/cli/commands.h"
 #include "client/cli/replay.h"
@@ -12,6 +13,9 @@
 #include "rules/wu.h"
 
 static const struct cli_option options[] = {
+    {"run", 'r', NULL, "then compute the unit again on this machine, in the sandbox, and compare the answers",
+     NULL, false},
+    {"out", 'o', "DIR", "with --run: keep its outputs here", NULL, false},
     {"file", 0, "FILE",
      "read the unit from a file that dugnad show UNIT --json has printed, without a server", NULL, false},
 };
@@ -62,11 +66,18 @@ static enum err run_cmd_replay(struct cli *c, const struct args *a)
     } else if ((e = buf_printf(&path, "/v1/units/%s", a->words[0])) == ERR_OK) {
         e = api_get(c, buf_text(&path), &doc);
     }
-    return e == ERR_OK ? replay(c, json_root(doc)) : e;
+    if (e == ERR_OK && args_flag(a, "out") && !args_flag(a, "run"))
+        e = err_set(ERR_INVALID, "--out is where --run puts what it computes: give both");
+    if (e == ERR_OK)
+        e = replay(c, json_root(doc));
+    return e == ERR_OK && args_flag(a, "run") ? again_run(c, json_root(doc), args_text(a, "out", NULL)) : e;
 }
 
-CLI_COMMAND(cmd_replay, "replay", "[UNIT]", "run the rules over a unit's history again and compare",
+CLI_COMMAND(cmd_replay, "replay", "[UNIT]",
+            "run a unit's life through the rules again, and with --run its program",
             "Each event is shown with the state it led to and what it asked for. Ends with status 12 when "
             "the history does\n"
-            "not lead to what is stored.",
+            "not lead to what is stored. With --run the same release gets the same inputs and words here; "
+            "status 1 when it\nfails or its answer is not the accepted one.\n\n"
+            "  dugnad replay 7.12 --run --out again",
             options, 0, 1, false);

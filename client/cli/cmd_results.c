@@ -2,14 +2,16 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/str.h"
 #include "client/cli/api.h"
 #include "client/cli/commands.h"
+#include "client/cli/provenance.h"
 #include "client/cli/results.h"
 #include "client/cli/results_table.h"
 #include "client/cli/show.h"
 
-enum { PAGE_ITEMS = 500, FOLLOW_WAIT_S = 25 };
+enum { PAGE_ITEMS = 500, FOLLOW_WAIT_S = 25, PROVED_UNITS_MAX = 100000 };
 
 static const struct cli_option options[] = {
     {"out", 'o', "DIR", "the folder; default: results-BATCH", NULL, false},
@@ -21,6 +23,8 @@ static const struct cli_option options[] = {
     {"merge-path", 0, "PATH", "with --merge: this output of each unit; default: the only one", NULL, false},
     {"header", 0, NULL, "with --merge: each answer begins with a header, which is wanted once", NULL, false},
     {"only", 0, "PATH", "fetch only this output; the others are listed", NULL, true},
+    {"no-provenance", 0, NULL, "leave out the file that proves how the batch came to its answers", NULL,
+     false},
     {"list", 0, NULL, "only print what is there, one JSON object a line, and fetch nothing", NULL, false},
 };
 
@@ -166,6 +170,25 @@ static enum err merge(const struct results *r, const struct args *a)
     return results_table_merge(&m);
 }
 
+/* Beside the answers, once all are there: what dugnad verify needs. Answers without it are answers all the
+ * same. */
+static enum err prove(struct results *r, bool came)
+{
+    char path[4096];
+    uint64_t batch;
+    enum err e = file_join(path, sizeof path, r->folder, RESULTS_PROOF_FILE);
+    if (e != ERR_OK || !r->complete || (!came && file_exists(path)))
+        return e;
+    if ((e = str_to_u64(r->batch, INT32_MAX, &batch)) != ERR_OK)
+        return e;
+    if (r->accepted + r->failed > PROVED_UNITS_MAX)
+        cli_say(r->cli, "its provenance is large: dugnad provenance %s --out FILE fetches it", r->batch);
+    else if (provenance_save(r->cli, batch, path) != ERR_OK)
+        cli_say(r->cli, "the provenance could not be had (%s): dugnad provenance %s --out FILE tries again",
+                err_text(), r->batch);
+    return ERR_OK;
+}
+
 static enum err run_cmd_results(struct cli *c, const struct args *a)
 {
     uint64_t number;
@@ -183,27 +206,33 @@ static enum err run_cmd_results(struct cli *c, const struct args *a)
                         .folder = args_text(a, "out", folder),
                         .pattern =
                             args_text(a, "name", args_flag(a, "flat") ? "{index}-{path}" : "{unit}/{path}")};
+    enum err checked = results_pattern_check(r.pattern);
+    if (checked != ERR_OK)
+        return checked;
     if (!args_flag(a, "merge") && (args_flag(a, "merge-path") || args_flag(a, "header")))
         return err_set(ERR_INVALID,
                        "--merge-path and --header say how --merge FILE puts the answers together");
     enum err e = choose(&r, a);
     if (e == ERR_OK)
         e = results_open(&r);
+    int64_t before = r.after;
     if (e == ERR_OK)
         e = fetch(&r, args_flag(a, "follow"));
     if (e == ERR_OK)
         e = results_table_csv(r.folder);
     if (e == ERR_OK && args_flag(a, "merge"))
         e = merge(&r, a);
+    if (e == ERR_OK && !args_flag(a, "no-provenance"))
+        e = prove(&r, r.after > before);
     return e == ERR_OK ? tell(&r) : e;
 }
 
 CLI_COMMAND(
     cmd_results, "results", "BATCH", "download the answers of a batch",
-    "Each output goes to DIR/UNIT/PATH, and DIR/results.ndjson gets a line for each unit, results.csv a row. "
-    "Called again it "
-    "goes on\n"
-    "where it was. Every file is checked against its digest. Ends with status 1 when units have failed.\n\n"
+    "Each output goes to DIR/UNIT/PATH, and DIR/results.ndjson gets a line for each unit, results.csv a row, "
+    "and when all\n"
+    "are there provenance.ndjson proves them (dugnad verify). Called again it goes on where it was. Every "
+    "file is checked against its digest. Ends with status 1 when units have failed.\n\n"
     "  dugnad results 7 --out hits --name '{}.txt' --follow\n"
     "  dugnad results 7 --merge all.csv --header",
     options, 1, 1, false);

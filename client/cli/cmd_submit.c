@@ -278,6 +278,25 @@ static void tell_price(struct cli *c, const char *batch)
             name, runs);
 }
 
+static bool uses_variables(const struct submit *s)
+{
+    for (uint32_t i = 0; i < s->request.command_count; i++)
+        if (strchr(s->request.command[i], '{'))
+            return true;
+    return s->template_count > 0 || s->units.kind == UNITS_FILES || s->units.csv_folder[0];
+}
+
+/* A slip that costs a whole batch: nothing that a unit is given says which one it is. */
+static void warn_of_equals(const struct submit *s)
+{
+    if (s->units.count > 1 && !uses_variables(s))
+        cli_say(s->cli,
+                "all %llu units are the same: no word after -- has {} or {NAME}, and no --input has; dugnad "
+                "cancel takes "
+                "the batch back",
+                (unsigned long long)s->units.count);
+}
+
 static enum err submit_all(struct submit *s)
 {
     const char *batch = NULL;
@@ -318,6 +337,7 @@ static enum err submit_all(struct submit *s)
     else
         cli_say(c, "batch %s: %llu units; dugnad watch %s, dugnad results %s --out DIR", batch,
                 (unsigned long long)s->units.count, batch, batch);
+    warn_of_equals(s);
     if (s->known_templates && s->known_units == 0)
         cli_say(c, "no unit's answer is known: none of the files that --known names is there");
     else if (s->known_templates)

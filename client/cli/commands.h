@@ -21,7 +21,9 @@
     X(cmd_ls)                                                                                                \
     X(cmd_status)                                                                                            \
     X(cmd_watch)                                                                                             \
+    X(cmd_wait)                                                                                              \
     X(cmd_results)                                                                                           \
+    X(cmd_cat)                                                                                               \
     X(cmd_cancel)                                                                                            \
     X(cmd_pause)                                                                                             \
     X(cmd_resume)                                                                                            \

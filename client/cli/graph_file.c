@@ -261,7 +261,7 @@ enum err graph_submit(struct cli *c, const char *file, const char *key, bool fre
         return err_set(ERR_LIMIT, "a key has %d characters at most", KEY_MAX);
     enum err e = file_read(file, JSON_BODY_BYTES_MAX, &text);
     if (e == ERR_OK)
-        e = json_parse(buf_text(&text), text.len, JSON_BODY_BYTES_MAX, &doc);
+        e = err_prefix(json_parse(buf_text(&text), text.len, JSON_BODY_BYTES_MAX, &doc), "%s", file);
     if (e == ERR_OK)
         e = json_get_array(json_root(doc), file, "stages", STAGES_MAX, &list);
     for (size_t i = 0; e == ERR_OK && i < json_count(list); i++) {

@@ -28,6 +28,9 @@ static void overview(FILE *out)
         print_option(out, &args_common[i]);
     fprintf(
         out,
+        "\nlast is the newest batch of one's own: dugnad watch last, dugnad show last.12, dugnad submit .. "
+        "--after "
+        "last.\n"
         "\nExit status: 0 done, 1 done but work has failed (watch, results, app run), 2 wrong use, 3 not "
         "allowed,\n"
         "4 not there, 5 too late or in conflict, 6 over a limit, 7 server busy or full, 8 not reachable,\n"

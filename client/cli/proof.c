@@ -321,7 +321,7 @@ enum err proof_verify(const char *path, const char *results, struct proof *p)
     k->at = buf_text(&text);
     k->end = k->at + text.len;
     if (e == ERR_OK)
-        e = check_all(k);
+        e = err_prefix(check_all(k), "%s", path);
     if (e == ERR_OK && results && !p->is_receipt)
         e = compare_folder(k, results);
     free(k->wanted);

@@ -118,6 +118,19 @@ static enum err check_name(const char *pattern, const struct buf *name)
     return ERR_OK;
 }
 
+/* As if each name in braces were an x. */
+enum err results_pattern_check(const char *pattern)
+{
+    BUF_AUTO struct buf name = {0};
+    enum err e = ERR_OK;
+    for (const char *at = pattern; *at && e == ERR_OK; at++) {
+        const char *end = *at == '{' && at[1] != '{' ? strchr(at, '}') : NULL;
+        e = buf_add_char(&name, end ? 'x' : *at);
+        at = end ? end : at;
+    }
+    return e == ERR_OK ? check_name(pattern, &name) : e;
+}
+
 enum err results_name(const char *pattern, const struct json *item, const char *path, struct buf *out)
 {
     ARENA_AUTO struct arena arena = {0};

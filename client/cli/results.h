@@ -8,6 +8,7 @@
 
 #define RESULTS_STATE_FILE ".dugnad-results.json"
 #define RESULTS_LIST_FILE  "results.ndjson"
+#define RESULTS_PROOF_FILE "provenance.ndjson"
 
 struct results {
     struct cli *cli;
@@ -30,6 +31,8 @@ enum err results_save(const struct results *r) NODISCARD;
 enum err results_prefetch(struct results *r, const struct json *items) NODISCARD;
 /* Takes one item of the server's reply: files, then its line in results.ndjson. */
 enum err results_take(struct results *r, const struct json *item) NODISCARD;
+/* What is wrong with it for any unit: it leads out of the folder, or a brace is not closed. */
+enum err results_pattern_check(const char *pattern) NODISCARD;
 /* Where an output of a unit goes, below the folder. ERR_INVALID when the pattern leads out of it or names
  * something that the unit has not. */
 enum err results_name(const char *pattern, const struct json *item, const char *path,

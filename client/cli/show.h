@@ -38,6 +38,8 @@ enum err show_get(struct cli *c, const char *path, const struct show_column *col
 const struct json *show_field(const struct json *obj, const char *keys);
 /* How wide the terminal behind out is; 0: it is none. */
 int show_terminal_columns(FILE *out);
+/* So many bytes of it fill at most so many columns. */
+size_t show_bytes_of(const char *text, size_t columns);
 /* Adds the value as text; nothing for a missing one. */
 enum err show_value(const struct json *v, enum show_kind kind, struct buf *out) NODISCARD;
 /* Text without control characters; line feeds and tabs stay when lines is true. Bytes that are no UTF-8

@@ -40,7 +40,7 @@ static size_t columns_of(const char *text)
 }
 
 /* The bytes of the first so many characters. */
-static size_t bytes_of(const char *text, size_t characters)
+size_t show_bytes_of(const char *text, size_t characters)
 {
     size_t at = 0;
     for (; text[at]; at++)
@@ -116,7 +116,7 @@ static void print_cell(const struct table *t, size_t column, const char *text, b
         fprintf(t->cli->out, "%.*s", TIME_SHORT, text + TIME_YEAR);
         have = TIME_SHORT;
     } else if (have > width) {
-        fprintf(t->cli->out, "%.*s\u2026", (int)bytes_of(text, width - 1), text);
+        fprintf(t->cli->out, "%.*s\u2026", (int)show_bytes_of(text, width - 1), text);
         have = width;
     } else {
         fprintf(t->cli->out, "%*s%s", t->numeric[column] ? (int)(width - have) : 0, "", text);

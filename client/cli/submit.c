@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -42,6 +43,11 @@ static enum err know(struct submit *s, const char *path, struct submit_file **re
     struct submit_file *f = arena_alloc(&s->files_arena, sizeof *f);
     if (!f || !(f->path = arena_text(&s->files_arena, path)))
         return ERR_NOMEM;
+    struct stat st;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return err_set(ERR_INVALID,
+                       "%.200s is a folder: name its files one by one, or take it along as a tar archive",
+                       path);
     enum err e = hash_file(path, &f->digest, &f->bytes);
     if (e != ERR_OK)
         return e;
@@ -62,7 +68,7 @@ static void progress(void *ctx, uint64_t done, uint64_t bytes)
 
 enum err submit_file(struct submit *s, const char *path, bool upload, struct file_ref *ret)
 {
-    struct submit_file *f;
+    struct submit_file *f = NULL;
     enum err e = know(s, path, &f);
     if (e != ERR_OK)
         return e;

@@ -46,6 +46,9 @@ struct submit_app {
 /* The app of --bundle, else that of the project, which is fetched once and kept in ~/.cache/dugnad. */
 enum err submit_app_open(struct submit *s, struct submit_app *ret) NODISCARD;
 void submit_app_done(struct submit_app *app);
+/* A release by its digest; its bundle too when it is one for this machine (see ret->release.platform). */
+enum err submit_app_get(struct cli *c, const char *name, const char *digest,
+                        struct submit_app *ret) NODISCARD;
 /* Unit i as a job for the sandbox of this machine; texts live in the arena. */
 enum err submit_job(struct submit *s, const struct submit_app *app, uint64_t i, struct arena *a,
                     struct local_job *ret) NODISCARD;

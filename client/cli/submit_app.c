@@ -63,26 +63,33 @@ static enum err fetch_release(struct cli *c, const char *digest, const char *to)
 
 /* The bundle is named by its digest in the release, and checked against it: neither can be another than what
  * the server hands to volunteers. */
+enum err submit_app_get(struct cli *c, const char *name, const char *digest, struct submit_app *ret)
+{
+    char folder[APP_FILE_PATH_BYTES], release[APP_FILE_PATH_BYTES + 32];
+    bool is_signed;
+    enum err e = cache_folder(name, digest, folder);
+    if (e != ERR_OK)
+        return e;
+    snprintf(release, sizeof release, "%s/release.signed.json", folder);
+    snprintf(ret->bundle, sizeof ret->bundle, "%.4000s/bundle.tar", folder);
+    if (!file_exists(release) && (e = fetch_release(c, digest, release)) != ERR_OK)
+        return e;
+    e = app_file_read(release, &c->arena, &ret->file, &ret->payload, &is_signed, &ret->release);
+    if (e != ERR_OK || !str_eq(ret->release.platform, platform_here()))
+        return e;
+    return blob_get(c, &ret->release.bundle, ret->release.bundle_bytes, ret->bundle);
+}
+
 static enum err fetch(struct submit *s, struct submit_app *app)
 {
     struct wanted w = {.submit = s};
-    char path[NAME_BYTES_MAX + 32], folder[APP_FILE_PATH_BYTES], release[APP_FILE_PATH_BYTES + 32];
-    bool is_signed;
+    char path[NAME_BYTES_MAX + 32];
     snprintf(path, sizeof path, "/v1/apps/%s", s->request.app);
     enum err e = api_pages(s->cli, path, 0, look, &w);
     if (e == ERR_OK && !w.version)
         e = err_set(ERR_MISSING, "%s has no release for %s, this machine: it can be tried only where it runs",
                     s->request.app, platform_here());
-    if (e == ERR_OK)
-        e = cache_folder(s->request.app, w.release, folder);
-    if (e != ERR_OK)
-        return e;
-    snprintf(release, sizeof release, "%s/release.signed.json", folder);
-    snprintf(app->bundle, sizeof app->bundle, "%.4000s/bundle.tar", folder);
-    if (!file_exists(release) && (e = fetch_release(s->cli, w.release, release)) != ERR_OK)
-        return e;
-    e = app_file_read(release, &s->cli->arena, &app->file, &app->payload, &is_signed, &app->release);
-    return e == ERR_OK ? blob_get(s->cli, &app->release.bundle, app->release.bundle_bytes, app->bundle) : e;
+    return e == ERR_OK ? submit_app_get(s->cli, s->request.app, w.release, app) : e;
 }
 
 enum err submit_app_open(struct submit *s, struct submit_app *ret)

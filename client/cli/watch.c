@@ -1,68 +1,227 @@
 /* watch.c - see watch.h */
 #include "client/cli/watch.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/str.h"
 #include "client/cli/api.h"
+#include "client/cli/pace.h"
 #include "client/cli/show.h"
 
-enum { POLL_FAST_MS = 1000, POLL_SLOW_MS = 5000, FAST_FOR_MS = 60000, RATES = 32, RATE_EVERY_MS = 2000 };
-
-struct sample {
-    int64_t at_ms, done;
+enum {
+    POLL_FAST_MS = 1000,
+    POLL_SLOW_MS = 5000,
+    FAST_FOR_MS = 60000,
+    FAILURES_EVERY_MS = 10000,
+    FAILURES_SHOWN = 3,
+    LINE_EVERY_MS = 10000,
+    BAR_MAX = 40
 };
 
-/* How fast units were done in the last minute or so. */
-struct pace {
-    struct sample ring[RATES];
-    uint32_t count;
+struct watch {
+    struct cli *cli;
+    const char *batch;
+    struct pace pace;
+    struct buf failures; /* the last kinds, a line each */
+    int64_t failures_ms, line_ms;
+    uint32_t drawn; /* lines that the next picture is drawn over */
+    bool tty;
 };
-
-static void pace_add(struct pace *p, int64_t now_ms, int64_t done)
-{
-    struct sample *last = p->count ? &p->ring[(p->count - 1) % RATES] : NULL;
-    if (last && now_ms - last->at_ms < RATE_EVERY_MS)
-        return;
-    p->ring[p->count++ % RATES] = (struct sample){now_ms, done};
-}
-
-/* Units a second; 0 when it cannot be told yet. */
-static double pace_rate(const struct pace *p, int64_t now_ms, int64_t done)
-{
-    const struct sample *first = p->count > RATES ? &p->ring[p->count % RATES] : &p->ring[0];
-    if (p->count == 0 || now_ms - first->at_ms < RATE_EVERY_MS || done <= first->done)
-        return 0;
-    return (double)(done - first->done) * 1000 / (double)(now_ms - first->at_ms);
-}
 
 static int64_t number(const struct json *obj, const char *key)
 {
     return json_int(json_field(obj, key), 0);
 }
 
-static void draw(struct show_bar *bar, const struct json *b, double rate, int64_t now_ms)
+/* --- what went wrong last --- */
+
+static enum err add_failure(const struct json *f, struct buf *out)
+{
+    BUF_AUTO struct buf why = {0}, unit = {0}, count = {0};
+    const char *pattern = json_text(json_field(f, "pattern")), *message = json_text(json_field(f, "message"));
+    const char *said = pattern && *pattern ? pattern : message ? message : "";
+    enum err e = show_value(json_field(f, "error"), SHOW_TEXT, &why);
+    if (e == ERR_OK && json_field(f, "exit_code"))
+        e = buf_printf(&why, " %lld", (long long)number(f, "exit_code"));
+    if (e == ERR_OK)
+        e = show_value(json_field(f, "unit"), SHOW_TEXT, &unit);
+    if (e == ERR_OK)
+        e = show_count((uint64_t)number(f, "count"), &count);
+    if (e == ERR_OK)
+        e = buf_printf(out, "%s times %s, as unit %s: ", buf_text(&count), buf_text(&why), buf_text(&unit));
+    if (e == ERR_OK)
+        e = show_safe(said, strlen(said), false, out);
+    return e == ERR_OK ? buf_add_char(out, '\n') : e;
+}
+
+/* Those seen last come first; a list of few, so the newest is looked for again and again. */
+static void look_at_failures(struct watch *w, int64_t now_ms)
+{
+    JSON_AUTO struct json_doc *doc = NULL;
+    char path[96];
+    int64_t before_ms = INT64_MAX;
+    if (w->failures_ms && now_ms - w->failures_ms < FAILURES_EVERY_MS)
+        return;
+    w->failures_ms = now_ms;
+    snprintf(path, sizeof path, "/v1/batches/%s/failures", w->batch);
+    if (api_get(w->cli, path, &doc) != ERR_OK)
+        return;
+    const struct json *items = json_field(json_root(doc), "items");
+    buf_clear(&w->failures);
+    for (int n = 0; n < FAILURES_SHOWN; n++) {
+        const struct json *newest = NULL;
+        for (size_t i = 0; i < json_count(items); i++) {
+            const struct json *f = json_at(items, i);
+            int64_t at_ms = number(f, "last_ms");
+            if (at_ms < before_ms && (!newest || at_ms > number(newest, "last_ms")))
+                newest = f;
+        }
+        if (!newest || add_failure(newest, &w->failures) != ERR_OK)
+            return;
+        before_ms = number(newest, "last_ms");
+    }
+}
+
+/* --- pictures --- */
+
+static enum err add_eta(const struct pace_guess *g, struct buf *out)
+{
+    char eta[32], soonest[32], latest[32] = "no telling";
+    if (g->rate <= 0)
+        return ERR_OK;
+    str_from_duration_ms(g->eta_ms / 1000 * 1000, eta, sizeof eta);
+    enum err e = buf_printf(out, "%.3g/s, about %s to go", g->rate, eta);
+    if (e != ERR_OK || !g->has_bounds)
+        return e;
+    str_from_duration_ms(g->soonest_ms / 1000 * 1000, soonest, sizeof soonest);
+    if (g->latest_ms != INT64_MAX)
+        str_from_duration_ms(g->latest_ms / 1000 * 1000, latest, sizeof latest);
+    return buf_printf(out, " (%s to %s)", soonest, latest);
+}
+
+static enum err add_line(struct buf *out, const char *text, size_t len, int columns)
+{
+    size_t room = show_bytes_of(text, columns > 1 ? (size_t)columns - 1 : 1);
+    enum err e = buf_add(out, text, len < room ? len : room);
+    return e == ERR_OK ? buf_add_text(out, "\033[K\n") : e;
+}
+
+static enum err add_bar(struct buf *out, const char *name, int64_t n, int64_t of, int columns)
+{
+    BUF_AUTO struct buf line = {0}, count = {0};
+    int width = columns / 3 < BAR_MAX ? columns / 3 : BAR_MAX;
+    int full = of > 0 ? (int)((double)n / (double)of * width + 0.5) : 0;
+    if (n > 0 && full == 0)
+        full = 1;
+    enum err e = show_count((uint64_t)(n > 0 ? n : 0), &count);
+    if (e == ERR_OK)
+        e = buf_printf(&line, "%-9s [", name);
+    for (int i = 0; i < width && e == ERR_OK; i++)
+        e = buf_add_char(&line, i < full ? '#' : '.');
+    if (e == ERR_OK)
+        e = buf_printf(&line, "] %s", buf_text(&count));
+    return e == ERR_OK ? add_line(out, line.data, line.len, columns) : e;
+}
+
+static enum err add_bars(struct buf *out, const struct json *b, int columns)
+{
+    static const struct {
+        const char *key, *name;
+    } states[] = {{"accepted", "accepted"}, {"judging", "comparing"}, {"failed", "failed"}};
+    int64_t units = number(b, "units"), open = number(b, "open"), out_now = number(b, "leased");
+    enum err e = ERR_OK;
+    if (number(b, "units_wanted") > units)
+        units = number(b, "units_wanted");
+    for (size_t i = 0; i < sizeof states / sizeof *states && e == ERR_OK; i++)
+        e = add_bar(out, states[i].name, number(b, states[i].key), units, columns);
+    int64_t busy = out_now < open ? out_now : open; /* one unit may be at several hosts */
+    if (e == ERR_OK)
+        e = add_bar(out, "at hosts", busy, units, columns);
+    return e == ERR_OK ? add_bar(out, "waiting", open - busy, units, columns) : e;
+}
+
+static enum err paint(struct watch *w, const struct json *b, const struct pace_guess *g, struct buf *out)
+{
+    BUF_AUTO struct buf head = {0}, eta = {0};
+    int columns = show_terminal_columns(w->cli->err);
+    enum err e = buf_printf(&head, "batch %s ", w->batch);
+    if (e == ERR_OK)
+        e = show_value(json_field(b, "name"), SHOW_TEXT, &head);
+    if (e == ERR_OK)
+        e = buf_printf(&head, ": %s",
+                       json_text(json_field(b, "state")) ? json_text(json_field(b, "state")) : "");
+    if (e == ERR_OK)
+        e = add_line(out, head.data, head.len, columns);
+    if (e == ERR_OK)
+        e = add_bars(out, b, columns);
+    if (e == ERR_OK && (e = add_eta(g, &eta)) == ERR_OK && eta.len)
+        e = add_line(out, eta.data, eta.len, columns);
+    for (const char *at = buf_text(&w->failures); e == ERR_OK && *at; at += strcspn(at, "\n") + 1)
+        e = add_line(out, at, strcspn(at, "\n"), columns);
+    return e;
+}
+
+static void wipe(struct watch *w)
+{
+    if (w->drawn)
+        fprintf(w->cli->err, "\033[%uA\033[J", w->drawn);
+    w->drawn = 0;
+}
+
+static void draw(struct watch *w, const struct json *b, const struct pace_guess *g)
+{
+    BUF_AUTO struct buf picture = {0};
+    if (paint(w, b, g, &picture) != ERR_OK)
+        return;
+    wipe(w);
+    fputs(buf_text(&picture), w->cli->err);
+    fflush(w->cli->err);
+    for (const char *at = buf_text(&picture); *at; at++)
+        w->drawn += *at == '\n';
+}
+
+/* Where there is no terminal: a line now and then, none for what is quick. */
+static void tell_line(struct watch *w, const struct json *b, const struct pace_guess *g, int64_t now_ms)
 {
     BUF_AUTO struct buf text = {0};
-    char eta[32];
     int64_t units = number(b, "units"), accepted = number(b, "accepted"), failed = number(b, "failed");
-    int64_t left = units - accepted - failed;
-    enum err e = show_count((uint64_t)accepted, &text);
+    if (w->cli->quiet || w->cli->json || now_ms - w->line_ms < LINE_EVERY_MS)
+        return;
+    w->line_ms = now_ms;
+    enum err e = buf_printf(&text, "%3d %% ", units ? (int)((accepted + failed) * 100 / units) : 0);
     if (e == ERR_OK)
-        e = buf_add_text(&text, "/");
+        e = show_count((uint64_t)accepted, &text);
+    if (e == ERR_OK)
+        e = buf_add_char(&text, '/');
     if (e == ERR_OK)
         e = show_count((uint64_t)units, &text);
     if (e == ERR_OK)
-        e = buf_printf(&text, " accepted, %lld failed, %lld out", (long long)failed,
-                       (long long)number(b, "leased"));
-    if (e == ERR_OK && rate > 0 && left > 0) {
-        str_from_duration_ms((int64_t)((double)left / rate) * 1000, eta, sizeof eta);
-        e = buf_printf(&text, ", %.3g/s, about %s to go", rate, eta);
-    }
+        e = buf_printf(&text, " accepted, %lld failed, %lld out%s", (long long)failed,
+                       (long long)number(b, "leased"), g->rate > 0 ? ", " : "");
+    if (e == ERR_OK)
+        e = add_eta(g, &text);
     if (e == ERR_OK && str_eq(json_text(json_field(b, "state")), "paused"))
         e = buf_add_text(&text, ", paused");
     if (e == ERR_OK)
-        show_bar_draw(bar, units ? (double)(accepted + failed) / (double)units : 0, buf_text(&text), now_ms);
+        fprintf(w->cli->err, "%s\n", buf_text(&text));
 }
+
+static void show(struct watch *w, const struct json *b, int64_t now_ms)
+{
+    int64_t done = number(b, "accepted") + number(b, "failed");
+    pace_add(&w->pace, now_ms, done);
+    struct pace_guess g = pace_guess(&w->pace, number(b, "units") - done);
+    if (!w->tty) {
+        tell_line(w, b, &g, now_ms);
+        return;
+    }
+    if (number(b, "errors") + number(b, "failed") > 0)
+        look_at_failures(w, now_ms);
+    draw(w, b, &g);
+}
+
+/* --- the end --- */
 
 static bool is_over(const struct json *b)
 {
@@ -92,36 +251,42 @@ static enum err tell_end(struct cli *c, const char *batch, const struct json *b,
     return ERR_OK;
 }
 
-enum err watch_batch(struct cli *c, const char *batch, int64_t timeout_ms, bool aside)
+static enum err follow(struct watch *w, const char *path, int64_t timeout_ms, bool aside)
 {
-    BUF_AUTO struct buf path = {0};
-    struct show_bar bar;
-    struct pace pace = {0};
     int64_t began_ms = clock_mono_ms();
-    enum err e = buf_add_text(&path, "/v1/batches/");
-    if (e == ERR_OK)
-        e = api_escape(batch, &path);
-    show_bar_init(&bar, c);
+    enum err e = ERR_OK;
+    w->line_ms = began_ms;
     while (e == ERR_OK) {
         JSON_AUTO struct json_doc *doc = NULL;
         int64_t now_ms = clock_mono_ms();
-        if ((e = api_get(c, buf_text(&path), &doc)) != ERR_OK)
+        if ((e = api_get(w->cli, path, &doc)) != ERR_OK)
             break;
         const struct json *b = json_root(doc);
-        int64_t done = number(b, "accepted") + number(b, "failed");
-        pace_add(&pace, now_ms, done);
         if (is_over(b)) {
-            show_bar_end(&bar);
-            return tell_end(c, batch, b, aside);
+            wipe(w);
+            return tell_end(w->cli, w->batch, b, aside);
         }
-        draw(&bar, b, pace_rate(&pace, now_ms, done), now_ms);
-        if (timeout_ms && now_ms - began_ms >= timeout_ms) {
-            show_bar_end(&bar);
-            return err_set(ERR_TIMEOUT, "batch %s is not done yet: %lld of %lld units are", batch,
-                           (long long)done, (long long)number(b, "units"));
-        }
-        clock_sleep_ms(now_ms - began_ms < FAST_FOR_MS ? POLL_FAST_MS : POLL_SLOW_MS);
+        show(w, b, now_ms);
+        if (timeout_ms && now_ms - began_ms >= timeout_ms)
+            e = err_set(ERR_TIMEOUT, "batch %s is not done yet: %lld of %lld units are", w->batch,
+                        (long long)(number(b, "accepted") + number(b, "failed")),
+                        (long long)number(b, "units"));
+        else
+            clock_sleep_ms(now_ms - began_ms < FAST_FOR_MS ? POLL_FAST_MS : POLL_SLOW_MS);
     }
-    show_bar_end(&bar);
+    wipe(w);
+    return e;
+}
+
+enum err watch_batch(struct cli *c, const char *batch, int64_t timeout_ms, bool aside)
+{
+    BUF_AUTO struct buf path = {0};
+    struct watch w = {.cli = c, .batch = batch, .tty = cli_bar(c)};
+    enum err e = buf_add_text(&path, "/v1/batches/");
+    if (e == ERR_OK)
+        e = api_escape(batch, &path);
+    if (e == ERR_OK)
+        e = follow(&w, buf_text(&path), timeout_ms, aside);
+    buf_done(&w.failures);
     return e;
 }

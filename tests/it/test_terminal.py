@@ -59,3 +59,36 @@ def test_a_full_disk_is_an_error(grid):
     with open("/dev/full", "w") as full:
         done = subprocess.run([BIN / "dugnad", "ls"], env=grid.env, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode not in (0, 1, 141) and "No space left" in done.stderr
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_a_batch_is_watched_with_a_bar_for_each_state_and_what_failed_last(grid, columns):
+    batch = grid.dugnad("submit", "say", "--quiet", "--policy", "once", "--max-errors", "0", "--priority", "9", "--name", "watched " * 9,
+                        "--array", "1..60", "--", "{}").strip()
+    host = grid.host(f"watched{columns}")
+    came = {a: u for a, u in host.take_all(50).items()}
+    names = list(came)
+    host.report(*(host.error(a, "exit", exit_code=3, stderr=f"cannot open /tmp/{n}\n") for n, a in enumerate(names[:4])),
+                *(host.answer(a, "x") for a in names[4:30]))
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    watch = subprocess.Popen([BIN / "dugnad", "watch", batch, "--timeout", "60s"], env={**grid.env, "TERM": "xterm"}, stdin=follower, stdout=follower, stderr=follower)
+    os.close(follower)
+    said = b""
+    try:
+        while chunk := os.read(leader, 65536):
+            said += chunk
+            if b"times exit" in said and b"cancel" not in said and grid.status(batch)["state"] == "running":
+                grid.dugnad("cancel", batch)
+    except OSError:
+        pass
+    os.close(leader)
+    assert watch.wait(20) == 1, said
+    pictures = said.decode().replace("\r\n", "\n").split("\033[J")
+    lines = [x for x in pictures[0].replace("\033[K", "").split("\n") if "\033" not in x]
+    assert max(len(x) for x in lines) < columns, lines
+    bars = {x.split("[")[0].strip(): x for x in lines if "[" in x}
+    assert set(bars) == {"accepted", "comparing", "failed", "at hosts", "waiting"}
+    assert bars["accepted"].endswith(" 26") and bars["failed"].endswith(" 4") and bars["at hosts"].endswith(" 20")
+    assert sum(x.startswith("4 times exit 3") for x in lines) == 1, lines
+    assert said.decode().rstrip().endswith(f"again: dugnad retry {batch}"), "the picture is wiped, how it ended stays"

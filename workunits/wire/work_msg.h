@@ -41,7 +41,7 @@ struct report {
     uint32_t output_count;
     bool has_exit_code, has_signal;
     int64_t exit_code, signal;
-    const char *message, *stderr_tail; /* may be NULL */
+    const char *message, *stderr_tail, *stdout_tail; /* may be NULL */
     int64_t cpu_ms, wall_ms;
     uint64_t memory_bytes;
     bool has_release;

@@ -99,6 +99,8 @@ static enum err report_write(struct json_out *o, const struct report *r)
         json_out_string(o, "message", r->message);
     if (r->stderr_tail)
         json_out_string(o, "stderr", r->stderr_tail);
+    if (r->stdout_tail)
+        json_out_string(o, "stdout", r->stdout_tail);
     json_out_object(o, "usage");
     json_out_i64(o, "cpu_ms", r->cpu_ms);
     json_out_i64(o, "wall_ms", r->wall_ms);
@@ -243,12 +245,12 @@ static enum err report_outputs_read(const struct json *item, const char *where, 
 static enum err report_read(const struct json *item, uint32_t number, struct arena *a, struct report *r)
 {
     static const char *const fields[] = {"attempt", "outcome", "outputs", "exit_code", "signal",
-                                         "message", "stderr",  "usage",   "release"};
+                                         "message", "stderr",  "usage",   "release",   "stdout"};
     char where[WHERE_BYTES];
     const char *id = NULL;
     enum err e;
     snprintf(where, sizeof where, "reports[%u]", number);
-    if ((e = json_only(item, where, fields, 9)) != ERR_OK ||
+    if ((e = json_only(item, where, fields, sizeof fields / sizeof *fields)) != ERR_OK ||
         (e = json_get_string(item, where, "attempt", ID_TEXT_BYTES, &id)) != ERR_OK ||
         (e = attempt_id_parse(id, &r->id.unit, &r->id.attempt)) != ERR_OK ||
         (e = text_read(item, where, "outcome", OUTCOME_BYTES_MAX, true, a, &r->outcome)) != ERR_OK ||
@@ -257,6 +259,8 @@ static enum err report_read(const struct json *item, uint32_t number, struct are
         (e = json_opt_i64(item, where, "signal", 0, 128, 0, &r->signal)) != ERR_OK ||
         (e = text_read(item, where, "message", 1024, false, a, &r->message)) != ERR_OK ||
         (e = text_read(item, where, "stderr", 4 * STDERR_TAIL_BYTES_MAX, false, a, &r->stderr_tail)) !=
+            ERR_OK ||
+        (e = text_read(item, where, "stdout", 4 * STDERR_TAIL_BYTES_MAX, false, a, &r->stdout_tail)) !=
             ERR_OK ||
         (e = usage_read(item, where, r)) != ERR_OK)
         return e;
