@@ -325,6 +325,7 @@ void batch_count_new(struct engine *e, struct batch_mem *b, int64_t units)
     e->project.units += units;
     e->project.unsent += unsent;
     b->windows[0].all = false;
+    e->work_ms = e->now_ms;
     e->units_new = true;
     batch_touch(e, b);
 }

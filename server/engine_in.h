@@ -182,6 +182,7 @@ struct engine {
     uint32_t tail_count;
     int64_t tail_looked_ms, hosts_counted_ms;
     uint32_t hosts_about;
+    int64_t work_ms;    /* when work came in or went out last */
     int64_t cleaned_ms; /* when old idempotency keys were forgotten last */
     struct engine_stats stats;
 };

@@ -330,6 +330,8 @@ static enum err step(struct engine *e, struct batch_mem *b, struct unit_mem *u, 
         d.output_bytes = (int64_t)fact->output_bytes;
     }
     d.attempts = ev->kind == WU_EV_LEASE;
+    if (ev->kind == WU_EV_LEASE)
+        e->work_ms = e->now_ms;
     struct count_of was = count_of(&before), is = count_of(&u->wu);
 #define DIFFERENCE(name) d.name += is.name - was.name
     DIFFERENCE(open);

@@ -239,19 +239,22 @@ static void seen(struct engine *e, struct host_mem *h)
         h->h.seen_ms = e->now_ms;
 }
 
-enum { IDLE_CALLS_PER_S = 20, IDLE_MS_MIN = 5000 };
+enum { IDLE_CALLS_PER_S = 20, IDLE_MS_MIN = 5000, BUSY_MS_MIN = 1000, BUSY_FOR_MS = 120000 };
 
-/* A few hosts ask again within seconds, so that new work starts at once; many share out what the server can
- * well bear of calls for nothing. */
+/* A few hosts ask again within seconds, so that new work starts at once, and all the sooner while somebody is
+ * at work with the project: who has just had an answer often asks the next question. Many share out what the
+ * server can well bear of calls for nothing. */
 static int64_t next_contact_ms(const struct engine *e, enum engine_reason reason)
 {
+    bool busy = e->work_ms != 0 && e->now_ms - e->work_ms < BUSY_FOR_MS;
+    int64_t soon_ms = busy ? BUSY_MS_MIN : IDLE_MS_MIN;
     int64_t idle_ms = (int64_t)e->hosts.count * 1000 / IDLE_CALLS_PER_S;
     if (reason == ENGINE_REASON_NONE)
         return e->config.contact_ms;
     if (reason == ENGINE_REASON_BANNED || reason == ENGINE_REASON_VERSION ||
         idle_ms > e->config.contact_idle_ms)
         return e->config.contact_idle_ms;
-    int64_t least_ms = e->config.contact_idle_ms < IDLE_MS_MIN ? e->config.contact_idle_ms : IDLE_MS_MIN;
+    int64_t least_ms = e->config.contact_idle_ms < soon_ms ? e->config.contact_idle_ms : soon_ms;
     return idle_ms > least_ms ? idle_ms : least_ms;
 }
 

@@ -130,7 +130,7 @@ static enum err check_access(struct call *c)
         return check_rate(c, c->server->address_rate, rate_address(c->http->peer));
     TRY(check_token(c));
     if (route->access == ACCESS_HOST ? c->who.role != ROLE_HOST : c->who.role < least[route->access])
-        return err_set(ERR_DENIED, "%s %.200s needs a %s's token, this is a %s's", route->method,
+        return err_set(ERR_DENIED, "%s %.200s needs a token with the role %s, this one has %s", route->method,
                        c->http->path, role_name(least[route->access]), role_name(c->who.role));
     if (c->who.role >= ROLE_VIEWER && !(c->who.scope & (route->scope ? route->scope : SCOPE_ALL)))
         return err_set(ERR_DENIED, "this token's scope does not reach to %s %.200s: use another token",

@@ -194,7 +194,11 @@ enum err api_open(struct cli *c)
         e = c->url ? from_url(c, api) : from_profile(c, api);
     if (e == ERR_OK && c->token_file)
         e = read_token(c->token_file, &api->profile);
-    return e == ERR_OK ? use_pins(api) : e;
+    if (e == ERR_OK)
+        e = use_pins(api);
+    if (e != ERR_OK) /* the next call shall say the same, and not go on with half of it */
+        api_close(c);
+    return e;
 }
 
 void api_close(struct cli *c)

@@ -107,6 +107,10 @@ static int fail(FILE *err, bool json, FILE *out, enum err e)
             fprintf(out, "%s\n", buf_text(&text));
     }
     fprintf(err, "dugnad: %s\n", *err_text() ? err_text() : err_word(e));
+    if (e == ERR_UNREACHABLE)
+        fprintf(err,
+                "the project is down, or this machine offline: the same command goes on later; dugnad login "
+                "JOIN-LINK sets another address\n");
     return err_exit(e);
 }
 

@@ -5,6 +5,9 @@
     for answer in grid.map("pi", range(100), command=["--samples", "1000000", "--block", "{}"]):
         print(answer.text())
 
+Grid: submit, map, graph, batches, upload, publish, tail, consume. Batch: status, wait, results, save, cancel, pause, resume,
+close, priority, retry, dead, failures, explain, unit, provenance.
+
 What it says to the server is in workunits/wire/PROTOCOL.md. A server is believed by its pins, as `dugnad` has proved them."""
 
 import base64
@@ -243,6 +246,76 @@ class Grid:
                 done = min(there, end)
         return end
 
+    def graph(self, stages, key=None):
+        """Stages that need each other, as in the file of `dugnad graph submit`, but with inputs as uploaded (see upload()): each
+        is a dict with a name and what POST /v1/batches takes, "units" (a list of items), and of earlier stages by their names
+        "after", "each", "lines" or "reduce". A re-run takes what has an answer already. The batches by name."""
+        key, made = key or base64.urlsafe_b64encode(os.urandom(18)).decode(), {}
+        links = ("each", "lines", "reduce")
+        for number, stage in enumerate(stages):
+            how = {k: stage[k] for k in ("file", "fan_in", "failed") if k in stage}
+            how.update({k: made[stage[k]].id for k in links if k in stage})
+            if "after" in stage:
+                how["after"] = [made[name].id for name in stage["after"]]
+            if made:
+                how["graph"] = next(iter(made.values())).id
+            body = {"reuse": "array" not in stage, **stage, "stage": how}
+            for k in (*links, "file", "fan_in", "failed", "after", "units"):
+                body.pop(k, None)
+            batch = Batch(self, self.post("/v1/batches", body, {"Idempotency-Key": f"{key}.{number}"})["batch"])
+            made[stage["name"]] = batch
+            if "units" in stage:
+                self._load(batch, stage["units"])
+        return made
+
+    # --- streams
+
+    def publish(self, stream, records, group=None, key=None):
+        """Texts (or what json.dumps() takes) into a stream; the number of the last one."""
+        lines = [r if isinstance(r, str) else _compact(r).decode() for r in records]
+        if any("\n" in line or not line for line in lines):
+            raise ValueError("a record is one line that is not empty")
+        last, headers = 0, {"Content-Type": "application/x-ndjson"}
+        query = "?" + urllib.parse.urlencode({"group": group}) if group else ""
+        for at in range(0, len(lines), 1000):
+            headers["Idempotency-Key"] = f"{key}.{at}" if key else base64.urlsafe_b64encode(os.urandom(24)).decode()
+            body = "".join(line + "\n" for line in lines[at:at + 1000]).encode()
+            last = json.loads(self.ask("POST", f"/v1/streams/{stream}{query}", body, headers)[2])["last"]
+        return last
+
+    def tail(self, stream, after=0, follow=True):
+        """Records as they come, without taking them from anybody."""
+        while True:
+            page = self.get(f"/v1/streams/{stream}/records?after={after}&limit=500&wait={30 if follow else 0}")
+            yield from page["items"]
+            if not page["items"] and not follow:
+                return
+            after = page["next"]
+
+    def consume(self, stream, cursor, handle, member=None, limit=100, lease_s=60, seconds=None):
+        """Calls handle(record) for each record of a cursor and acknowledges it when that returns; when it raises, the record is
+        given back and the exception goes on. Members of one cursor share it. seconds: so long without a record ends it; None:
+        never. How many were handled."""
+        member = member or f"py-{os.getpid()}-{base64.b16encode(os.urandom(4)).decode()}"
+        path, done, idle_from = f"/v1/streams/{stream}", 0, time.monotonic()
+        query = urllib.parse.urlencode({"cursor": cursor, "member": member, "limit": limit, "lease": lease_s})
+        while True:
+            left = None if seconds is None else seconds - (time.monotonic() - idle_from)
+            if left is not None and left < 0:
+                return done
+            page = self.get(f"{path}/records?{query}&wait={30 if left is None else int(min(30, left))}")
+            for at, record in enumerate(page["items"]):
+                try:
+                    handle(record)
+                except BaseException:
+                    back = [r["seq"] for r in page["items"][at:]]
+                    self.post(f"{path}/cursors/{cursor}/ack", {"member": member, "back": back})
+                    raise
+                self.post(f"{path}/cursors/{cursor}/ack", {"member": member, "seqs": [record["seq"]]})
+                done += 1
+            if page["items"]:
+                idle_from = time.monotonic()
+
     def batch(self, number):
         return Batch(self, str(number))
 
@@ -253,11 +326,16 @@ class Grid:
         """The answers of all items, in their order; raises UnitFailed for the first that has none."""
         batch = self.submit(app, items, command, **more)
         found = {}
-        for result in batch.results(progress=sys.stderr.isatty() if progress is None else progress):
+        for result in batch.results(progress=_watched() if progress is None else progress):
             if result.failure:
                 raise UnitFailed(result)
             found[result.index] = result
         return [found[i] for i in sorted(found)]
+
+
+def _watched():
+    """Is there a person who sees a bar that is drawn over itself: on a terminal or in a notebook?"""
+    return sys.stderr.isatty() or type(sys.stderr).__module__.split(".")[0] == "ipykernel"
 
 
 def _digest(f):
@@ -292,6 +370,51 @@ class Batch:
     def retry(self):
         """All units that failed begin again."""
         return self._do("retry")
+
+    def close(self):
+        """No more units: it is done when those that it has are."""
+        return self._do("close")
+
+    def priority(self, number):
+        return json.loads(self.grid.ask("PATCH", f"/v1/batches/{self.id}", {"priority": number})[2])
+
+    def dead(self):
+        """The units that were given up, each with its attempts and what they said."""
+        after, units = "", []
+        while after is not None:
+            page = self.grid.get(f"/v1/batches/{self.id}/units?state=failed&limit=500" + (f"&after={after}" if after else ""))
+            units += [self.unit(u["unit"].split(".")[1]) for u in page["items"]]
+            after = page["next"] if page["items"] else None
+        return units
+
+    def unit(self, index):
+        """One unit with its attempts and its history."""
+        return self.grid.get(f"/v1/units/{self.id}.{index}")
+
+    def save(self, folder, name="{unit}/{path}"):
+        """The answers there are as files of a folder; what is there already and right is left alone. The paths."""
+        paths = []
+        for result in self.results(follow=False):
+            for path, output in result.outputs.items():
+                to = Path(folder) / name.format(unit=result.unit, index=result.index, path=path)
+                if not to.resolve().is_relative_to(Path(folder).resolve()):
+                    raise ValueError(f"{name!r} leads out of {folder}: {to}")
+                to.parent.mkdir(parents=True, exist_ok=True)
+                output.save(to)
+                paths.append(to)
+        return paths
+
+    def provenance(self, file):
+        """How it came to its answers, for `dugnad verify`; when it is done."""
+        at, units = 0, self.status()["units"]
+        with open(file, "wb") as f:
+            f.write(_compact({"project": self.grid.get("/v1/project")}) + b"\n")
+            while at < units:
+                page = self.grid.ask("GET", f"/v1/batches/{self.id}/provenance?from={at}")[2]
+                if page.count(b"\n") < 2:
+                    raise GridError("conflict", f"batch {self.id} is not done: its provenance is complete when it is")
+                f.write(page)
+                at += page.count(b"\n") - 1
 
     def explain(self):
         return self.grid.get(f"/v1/batches/{self.id}/explain")["text"]
@@ -373,4 +496,10 @@ class Output:
         return self.bytes().decode()
 
     def save(self, path):
-        Path(path).write_bytes(self.bytes())
+        """Whole or not at all; a file that is there and right is left alone."""
+        path = Path(path)
+        if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == self.sha256:
+            return
+        part = path.with_name(path.name + ".part")
+        part.write_bytes(self.bytes())
+        part.replace(path)

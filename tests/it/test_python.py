@@ -84,3 +84,63 @@ def test_another_certificate_is_not_believed(mine):
     stranger = dugnad._Connection(mine.url, "dgu_1_" + "A" * 43, ["A" * 43 + "="])
     with pytest.raises(dugnad.GridError, match="another certificate"):
         stranger.once("GET", "/v1/whoami", None, {})
+
+
+def test_what_was_answered_is_not_computed_again(mine):
+    words = [os.urandom(6).hex() for _ in range(3)]
+    first = mine.submit("say", words, reuse=True)
+    first.wait()
+    again = mine.submit("say", [*words, "new" + words[0]], reuse=True)
+    assert again.wait()["taken"] == 3
+    assert [r.text() for r in sorted(again.results(), key=lambda r: r.index)][:3] == [f"{w}\n" for w in words]
+
+
+def test_a_graph_from_python_is_run_by_the_server_and_a_re_run_takes_all(mine):
+    word = os.urandom(6).hex()
+    stages = [dict(name="one", app="say", command=["{}"], units=[word, word + "x"]),
+              dict(name="two", app="say", command=["{}-again"], each="one")]
+    made = mine.graph(stages)
+    assert made["two"].wait()["accepted"] == 2
+    assert sorted(r.text() for r in made["two"].results()) == [f"{word}-again\n", f"{word}x-again\n"]
+    again = mine.graph(stages)
+    assert again["two"].wait()["taken"] == 2
+
+
+def test_records_are_published_read_and_shared(mine):
+    name = "py-" + os.urandom(4).hex()
+    assert mine.publish(name, ["a", {"n": 1}, "c"]) == 3
+    assert [r["body"] for r in mine.tail(name, follow=False)] == ["a", '{"n":1}', "c"]
+    seen = []
+
+    def handle(record):
+        if record["seq"] == 2 and record["times"] == 1:
+            raise RuntimeError("not now")
+        seen.append(record["seq"])
+
+    with pytest.raises(RuntimeError):
+        mine.consume(name, "me", handle, seconds=1)
+    assert seen == [1]
+    assert mine.consume(name, "me", handle, seconds=1) == 2
+    assert seen == [1, 2, 3], "what was given back comes again"
+    with pytest.raises(ValueError):
+        mine.publish(name, ["two\nlines"])
+
+
+def test_a_batch_is_steered_saved_and_proved(mine, grid, tmp_path):
+    batch = mine.submit("say", ["a", "b"], key="steer" + os.urandom(4).hex())
+    assert batch.priority(7)["priority"] == 7
+    batch.wait()
+    paths = batch.save(tmp_path, "{index}.txt")
+    assert sorted(p.name for p in paths) == ["0.txt", "1.txt"] and (tmp_path / "1.txt").read_text() == "b\n"
+    with pytest.raises(ValueError):
+        batch.save(tmp_path, "../{index}.txt")
+    batch.provenance(tmp_path / "proof")
+    assert "2 accepted" in grid.dugnad("verify", tmp_path / "proof")
+    assert batch.unit(0)["state"] == "delivered" and batch.dead() == []
+
+
+def test_a_bar_is_drawn_on_a_terminal_and_in_a_notebook_and_nowhere_else(monkeypatch, capsys):
+    assert not dugnad._watched()
+    notebook = type("OutStream", (), {"__module__": "ipykernel.iostream", "isatty": lambda self: False})
+    monkeypatch.setattr(sys, "stderr", notebook())
+    assert dugnad._watched()

@@ -254,6 +254,37 @@ static void failing_commits(const char *where)
     world_close(&w);
 }
 
+static int64_t asks_again_in_ms(struct world *w, uint64_t host)
+{
+    struct engine_want want = {.seconds = 1e9, .cores = 4, .units_max = 9};
+    struct engine_request r = {.kind = ENGINE_WORK};
+    r.u.work.host_id = host;
+    r.u.work.want = &want;
+    assert_ok(ask(w, &r));
+    assert_int_equal(r.u.work.given_count, 0);
+    return r.u.work.next_contact_ms;
+}
+
+static void asking_again(const char *where)
+{
+    struct world w;
+    struct engine_given *g;
+    world_open(&w, where);
+    uint64_t one = join(&w), two = join(&w);
+    assert_int_equal(asks_again_in_ms(&w, one), 5000);
+    submit(&w, 1);
+    assert_int_equal(fetch(&w, one, 10, &g), 1);
+    assert_ok(report(&w, one, &g[0], 1));
+    assert_int_equal(fetch(&w, two, 10, &g), 1);
+    assert_ok(report(&w, two, &g[0], 1));
+    assert_int_equal(asks_again_in_ms(&w, one), 1000); /* the next batch may come any moment */
+    w.now_ms += 119000;
+    assert_int_equal(asks_again_in_ms(&w, one), 1000);
+    w.now_ms += 2000;
+    assert_int_equal(asks_again_in_ms(&w, one), 5000);
+    world_close(&w);
+}
+
 #define OVER_EACH(name, test)                                                                                \
     static void name(void **state)                                                                           \
     {                                                                                                        \
@@ -267,6 +298,7 @@ OVER_EACH(what_a_vanished_host_had_goes_to_another_after_its_deadline, vanished)
 OVER_EACH(what_holds_up_a_batch_goes_to_an_idle_host_too_but_once, tail)
 OVER_EACH(a_cancelled_batch_ends_and_can_be_tried_again, cancelled_and_retried)
 OVER_EACH(what_a_lost_reply_gave_is_given_again_and_what_is_not_wanted_is_recalled, lost_replies)
+OVER_EACH(an_idle_host_asks_again_sooner_while_somebody_is_at_work_with_the_project, asking_again)
 OVER_EACH(nothing_is_lost_or_counted_twice_when_any_operation_of_the_database_fails, failing_commits)
 
 int main(void)
@@ -278,6 +310,7 @@ int main(void)
         cmocka_unit_test(what_holds_up_a_batch_goes_to_an_idle_host_too_but_once),
         cmocka_unit_test(a_cancelled_batch_ends_and_can_be_tried_again),
         cmocka_unit_test(what_a_lost_reply_gave_is_given_again_and_what_is_not_wanted_is_recalled),
+        cmocka_unit_test(an_idle_host_asks_again_sooner_while_somebody_is_at_work_with_the_project),
         cmocka_unit_test(nothing_is_lost_or_counted_twice_when_any_operation_of_the_database_fails),
     };
     return DATABASE_RUN(tests);
