@@ -89,55 +89,78 @@ static bool has_words(const char *list, const char *wanted)
 }
 
 /* Hosts that called in the last hour, and what keeps those from the batch's work. */
-static enum err explain_hosts(struct call *c, const struct store_batch *b, struct buf *out)
+struct crowd {
+    uint32_t alive, fit, platform, memory, disk, features, owners;
+    uint64_t seen_owners[8];
+};
+
+static void count_host(const struct store_batch *b, const struct store_host *h, struct crowd *n)
+{
+    bool runs = false, known = false;
+    n->alive++;
+    for (uint32_t r = 0; r < b->release_count; r++)
+        runs |= str_eq(b->releases[r].platform, h->platform);
+    n->platform += !runs;
+    bool small = h->memory_bytes < b->needs_memory_bytes, full = h->disk_bytes < b->needs_disk_bytes;
+    bool lacks = !has_words(h->features, b->needs_features);
+    n->memory += runs && small;
+    n->disk += runs && full;
+    n->features += runs && lacks;
+    if (!runs || small || full || lacks)
+        return;
+    n->fit++;
+    for (uint32_t o = 0; o < n->owners; o++)
+        known |= n->seen_owners[o] == h->volunteer_id;
+    if (!known && n->owners < 8)
+        n->seen_owners[n->owners++] = h->volunteer_id;
+}
+
+static enum err count_hosts(struct call *c, const struct store_batch *b, struct crowd *n)
 {
     struct store_host *list;
     struct arena ARENA_AUTO a = {0};
-    uint32_t count, alive = 0, fit = 0, platform = 0, memory = 0, disk = 0, features = 0, owners = 0;
-    uint64_t after = 0, seen_owners[8];
+    uint32_t count = STORE_PAGE_MAX;
+    uint64_t after = 0;
     int64_t now_ms = clock_wall_ms();
-    for (int pages = 0; pages < 10; pages++) {
+    for (int pages = 0; pages < 10 && count == STORE_PAGE_MAX; pages++) {
         TRY(store_host_list(c->store, &a, after, STORE_PAGE_MAX, &list, &count));
         for (uint32_t i = 0; i < count; i++) {
-            const struct store_host *h = &list[i];
-            bool runs = false, known = false;
-            after = h->id;
-            if (h->left || h->banned || now_ms - h->seen_ms > 3600000)
-                continue;
-            alive++;
-            for (uint32_t r = 0; r < b->release_count; r++)
-                runs |= str_eq(b->releases[r].platform, h->platform);
-            platform += !runs;
-            bool small = h->memory_bytes < b->needs_memory_bytes, full = h->disk_bytes < b->needs_disk_bytes;
-            bool lacks = !has_words(h->features, b->needs_features);
-            memory += runs && small;
-            disk += runs && full;
-            features += runs && lacks;
-            if (!runs || small || full || lacks)
-                continue;
-            fit++;
-            for (uint32_t o = 0; o < owners; o++)
-                known |= seen_owners[o] == h->volunteer_id;
-            if (!known && owners < 8)
-                seen_owners[owners++] = h->volunteer_id;
+            after = list[i].id;
+            if (!list[i].left && !list[i].banned && now_ms - list[i].seen_ms <= 3600000)
+                count_host(b, &list[i], n);
         }
-        if (count < STORE_PAGE_MAX)
-            break;
     }
-    TRY(buf_printf(out, " %u of the %u hosts that called in the last hour match", fit, alive));
-    if (platform)
-        TRY(buf_printf(out, "; for %u there is no build of %s", platform, b->app));
-    if (memory)
-        TRY(buf_printf(out, "; %u offer less memory than the %" PRIu64 " MiB it needs", memory,
+    return ERR_OK;
+}
+
+static enum err explain_hosts(const struct store_batch *b, const struct crowd *n, struct buf *out)
+{
+    TRY(buf_printf(out, " %u of the %u hosts that called in the last hour match", n->fit, n->alive));
+    if (n->platform)
+        TRY(buf_printf(out, "; for %u there is no build of %s", n->platform, b->app));
+    if (n->memory)
+        TRY(buf_printf(out, "; %u offer less memory than the %" PRIu64 " MiB it needs", n->memory,
                        b->needs_memory_bytes >> 20));
-    if (disk)
-        TRY(buf_printf(out, "; %u offer less disk than the %" PRIu64 " MiB it needs", disk,
+    if (n->disk)
+        TRY(buf_printf(out, "; %u offer less disk than the %" PRIu64 " MiB it needs", n->disk,
                        b->needs_disk_bytes >> 20));
-    if (features)
-        TRY(buf_printf(out, "; %u lack a processor feature of %s", features, b->needs_features));
-    if (fit)
-        TRY(explain_owners(b, owners, out));
+    if (n->features)
+        TRY(buf_printf(out, "; %u lack a processor feature of %s", n->features, b->needs_features));
+    if (n->fit)
+        TRY(explain_owners(b, n->owners, out));
     return buf_add_text(out, ".");
+}
+
+static void crowd_write(struct json_out *o, const struct crowd *n)
+{
+    json_out_object(o, "hosts");
+    json_out_u64(o, "active", n->alive);
+    json_out_u64(o, "match", n->fit);
+    json_out_u64(o, "platform", n->platform);
+    json_out_u64(o, "memory", n->memory);
+    json_out_u64(o, "disk", n->disk);
+    json_out_u64(o, "features", n->features);
+    json_out_close(o);
 }
 
 enum err api_batch_explain(struct call *c)
@@ -145,15 +168,21 @@ enum err api_batch_explain(struct call *c)
     struct store_batch b;
     struct json_out o;
     BUF_AUTO struct buf text = {0}, body = {0};
+    struct crowd crowd = {0};
     TRY(api_find_batch(c, &b));
     TRY(explain(&b, &text));
-    if (!api_batch_is_complete(&b) && !b.cancelled && !b.paused && b.counts.unsent > 0)
-        TRY(explain_hosts(c, &b, &text));
+    bool asks = !api_batch_is_complete(&b) && !b.cancelled && !b.paused && b.counts.unsent > 0;
+    if (asks)
+        TRY(count_hosts(c, &b, &crowd));
+    if (asks)
+        TRY(explain_hosts(&b, &crowd, &text));
     json_out_init(&o, &body);
     json_out_object(&o, NULL);
     api_id(&o, "batch", b.id);
     json_out_string(&o, "state", store_batch_state(&b));
     json_out_string(&o, "text", buf_text(&text));
+    if (asks)
+        crowd_write(&o, &crowd);
     json_out_close(&o);
     TRY(json_out_end(&o));
     return call_reply(c, 200, &body);

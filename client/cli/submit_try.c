@@ -42,7 +42,7 @@ struct estimate {
     uint64_t units, copies_least, copies_most, cores_here;
     struct crowd crowd;
     int64_t cpu_ms, wall_ms, here_ms, least_ms, most_ms;
-    uint64_t output_bytes;
+    uint64_t output_bytes, memory_bytes;
 };
 
 /* A quorum computes so often; a trusted host's answer counts alone, a new host's twice. */
@@ -57,6 +57,7 @@ static void reckon(struct submit *s, const struct local_result *r, struct estima
     e->cpu_ms = (int64_t)((double)r->outcome.usage.cpu_ms * (double)e->units);
     e->wall_ms = r->outcome.usage.wall_ms;
     e->output_bytes = r->output_bytes * e->units;
+    e->memory_bytes = r->outcome.usage.memory_bytes_max;
     e->here_ms = takes_ms(e->units, e->cores_here, e->wall_ms);
     ask(s, &e->crowd);
     if (!e->crowd.cores)
@@ -79,6 +80,7 @@ static enum err tell_json(struct cli *c, const struct estimate *e)
     json_out_u64(&o, "units", e->units);
     json_out_i64(&o, "cpu_ms", e->cpu_ms);
     json_out_u64(&o, "output_bytes", e->output_bytes);
+    json_out_u64(&o, "memory_bytes", e->memory_bytes);
     json_out_u64(&o, "cores_here", e->cores_here);
     json_out_i64(&o, "here_ms", e->here_ms);
     if (e->crowd.known) {
@@ -99,14 +101,18 @@ static enum err tell_json(struct cli *c, const struct estimate *e)
 
 static void tell(struct cli *c, const struct estimate *e)
 {
-    char cpu[32], size[32], here[32], least[32], most[32];
+    char cpu[32], size[32], memory[32], here[32], least[32], most[32];
+    str_from_bytes(e->memory_bytes, memory, sizeof memory);
     str_from_duration_ms(e->cpu_ms, cpu, sizeof cpu);
     str_from_bytes(e->output_bytes, size, sizeof size);
     str_from_duration_ms(e->here_ms, here, sizeof here);
     str_from_duration_ms(e->least_ms, least, sizeof least);
     str_from_duration_ms(e->most_ms, most, sizeof most);
-    fprintf(c->out, "All %llu units, if they are like the first: %s of CPU for each copy, %s of answers.\n",
-            (unsigned long long)e->units, cpu, size);
+    fprintf(c->out,
+            "All %llu units, if they are like the first: %s of CPU for each copy, %s of memory while one "
+            "runs, %s of "
+            "answers.\n",
+            (unsigned long long)e->units, cpu, memory, size);
     if (e->crowd.cores)
         fprintf(c->out, "On the %llu hosts of today with %llu cores: %s to %s, in %llu to %llu copies.\n",
                 (unsigned long long)e->crowd.hosts, (unsigned long long)e->crowd.cores, least, most,

@@ -130,3 +130,19 @@ def test_units_that_cannot_differ_are_told_of(grid):
     assert done.returncode == 0 and "are the same" in done.stderr
     done = subprocess.run([BIN / "dugnad", *word, "--", "{}"], env=grid.env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and "are the same" not in done.stderr
+
+
+def test_explain_counts_the_hosts_that_each_need_keeps_away(grid, host):
+    folder = grid.folder / "app-greedy"
+    grid.dugnad("app", "pack", BIN / "dugnad-say", "--quiet", "--name", "greedy", "--out", folder, "--stdout", "out.txt",
+                "--needs-feature", "neon", "--needs-memory", "1G")
+    grid.dugnad("app", "publish", grid.sign(folder), "--quiet")
+    batch = grid.dugnad("submit", "greedy", "--quiet", "--array", "1", "--", "{}").strip()
+    small = grid.host(f"s{os.urandom(4).hex()}")
+    small.work(host=dict(small.FACTS, memory_bytes=64 << 20, features=["neon"]))
+    host.work(host=host.FACTS)
+    said = grid.api.get(f"/v1/batches/{batch}/explain")
+    hosts = said["hosts"]
+    assert hosts["match"] == 0 and hosts["memory"] >= 1 and hosts["features"] >= 1 and hosts["active"] >= 2, said
+    assert f"0 of the {hosts['active']} hosts" in said["text"] and "less memory" in said["text"] and "neon" in said["text"]
+    grid.dugnad("cancel", batch)
