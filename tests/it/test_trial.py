@@ -64,7 +64,7 @@ def run(grid, desk, block):
 def test_from_a_program_and_a_folder_to_validated_answers(grid, desk, block, out, direct):
     seconds = run(grid, desk, blocks()[block])
     print(f"{out}: {seconds:.0f} s from the first command to the last")
-    files = [f for f in (desk / out).iterdir() if f.name not in ("results.ndjson", "results.csv") and not f.name.startswith(".")]
+    files = [f for f in (desk / out).iterdir() if f.name not in ("results.ndjson", "results.csv", "provenance.ndjson") and not f.name.startswith(".")]
     assert len(files) == FILES
     for n in range(1, FILES + 1, 7):
         (answer,) = [f for f in files if re.fullmatch(rf"[ns]{n}", f.stem)]

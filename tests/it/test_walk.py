@@ -25,7 +25,7 @@ def fetch(grid, batch, name, *options, status=0):
     folder = grid.folder / name
     grid.dugnad("results", batch, "--quiet", "--out", folder, *options, status=status)
     return {str(p.relative_to(folder)): p.read_text() for p in sorted(folder.rglob("*"))
-            if p.is_file() and p.name not in ("results.ndjson", "results.csv") and not p.name.startswith(".")}
+            if p.is_file() and p.name not in ("results.ndjson", "results.csv", "provenance.ndjson") and not p.name.startswith(".")}
 
 
 def test_a_wrong_token_is_not_let_in_and_nothing_is_stored(grid, tmp_path):
