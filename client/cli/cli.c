@@ -16,8 +16,8 @@
 /* Other words for the same thing, so that a good guess works. */
 static const char *same(const char *word)
 {
-    static const char *const pairs[][2] = {{"list", "ls"},   {"add", "new"},   {"create", "new"},
-                                           {"remove", "rm"}, {"delete", "rm"}, {"get", "show"}};
+    static const char *const pairs[][2] = {
+        {"add", "new"}, {"create", "new"}, {"remove", "rm"}, {"delete", "rm"}, {"get", "show"}};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
         if (str_eq(word, pairs[i][0]))
             return pairs[i][1];
@@ -79,6 +79,45 @@ enum err cli_find(int argc, char **argv, const struct cli_command **ret, int *re
     enum err e = group(argc, argv);
     if (e != ERR_OK)
         return e;
+    static const struct {
+        const char *said, *meant;
+    } habits[] = {/* what other systems call it */
+
+                  {"jobs", "ls"},
+                  {"batches", "ls"},
+                  {"errors", "failures"},
+                  {"log", "show UNIT"},
+                  {"logs", "show UNIT"},
+                  {"stop", "cancel"},
+                  {"kill", "cancel"},
+                  {"rm", "cancel"},
+                  {"delete", "cancel"},
+                  {"fetch", "results"},
+                  {"download", "results"},
+                  {"get", "results"},
+                  {"follow", "watch"},
+                  {"progress", "watch"},
+                  {"info", "status"},
+                  {"run", "submit"},
+                  {"start", "submit"},
+                  {"map", "submit"},
+                  {"plan", "submit --dry-run"},
+                  {"hosts", "host ls"},
+                  {"nodes", "host ls"},
+                  {"users", "user ls"},
+                  {"apps", "app ls"},
+                  {"queue", "streams"},
+                  {"why", "explain"},
+                  {"rerun", "retry"},
+                  {"print", "cat UNIT"},
+                  {"dag", "graph"},
+                  {"cron", "schedule new"},
+                  {"schedules", "schedule ls"},
+                  {"topics", "streams"}};
+    for (size_t i = 0; i < sizeof habits / sizeof *habits; i++)
+        if (str_eq(argv[0], habits[i].said))
+            return err_set(ERR_INVALID, "there is no command 'dugnad %s': it is 'dugnad %s' here", argv[0],
+                           habits[i].meant);
     const char *near = str_nearest(argv[0], names, count);
     if (near)
         return err_set(ERR_INVALID, "there is no command 'dugnad %s': did you mean 'dugnad %s'?", argv[0],

@@ -267,10 +267,10 @@ static enum err follow(struct watch *w, const char *path, int64_t timeout_ms, bo
             return tell_end(w->cli, w->batch, b, aside);
         }
         show(w, b, now_ms);
+        int64_t over = number(b, "accepted") + number(b, "failed");
         if (timeout_ms && now_ms - began_ms >= timeout_ms)
             e = err_set(ERR_TIMEOUT, "batch %s is not done yet: %lld of %lld units are", w->batch,
-                        (long long)(number(b, "accepted") + number(b, "failed")),
-                        (long long)number(b, "units"));
+                        (long long)over, (long long)number(b, "units"));
         else
             clock_sleep_ms(now_ms - began_ms < FAST_FOR_MS ? POLL_FAST_MS : POLL_SLOW_MS);
     }

@@ -87,3 +87,43 @@ def test_same_lines_leaves_comments_out(tmp_path):
     missing = verdict("x\n", None, *hashes)
     assert missing.returncode == 2 and missing.stdout == "unusable b\n"
     assert run("same-lines", cwd=tmp_path).returncode == 3
+
+
+def parts(folder, *texts):
+    for n, text in enumerate(texts):
+        (folder / "in" / f"{n:03}").mkdir(parents=True)
+        (folder / "in" / f"{n:03}" / "answer.txt").write_text(text)
+
+
+def merged(folder, *words, status=0):
+    done = run("merge", *words, cwd=folder)
+    assert done.returncode == status, done.stderr
+    return done.stderr if status else (folder / "out.txt").read_text()
+
+
+def test_answers_are_put_one_after_the_other_in_their_order(tmp_path):
+    parts(tmp_path, *(f"n\n{n}\n" for n in range(12)))
+    assert merged(tmp_path, "concat") == "".join(f"n\n{n}\n" for n in range(12))
+    assert merged(tmp_path, "concat", "--header") == "n\n" + "".join(f"{n}\n" for n in range(12))
+
+
+def test_answers_are_added_up_number_by_number(tmp_path):
+    parts(tmp_path, "hits\t1,2.5\ntotal -9223372036854775807\n", "hits\t2,0.25\ntotal 5\n", "hits\t3,1e3\ntotal 1\n")
+    assert merged(tmp_path, "sum") == "hits\t6,1002.75\ntotal -9223372036854775801\n"
+    (tmp_path / "again").mkdir()
+    parts(tmp_path / "again", (tmp_path / "out.txt").read_text(), (tmp_path / "out.txt").read_text().replace("-", ""))
+    assert merged(tmp_path / "again", "sum") == "hits\t12,2005.5\ntotal 0\n", "what it writes it reads"
+
+
+def test_what_cannot_be_added_is_an_error_that_says_why(tmp_path):
+    for n, (wrong, says) in enumerate([(("a 1\n", "b 1\n"), "differs"), (("a 1\n", "a\n"), "number of words"), (("1\n", "1\n1\n"), "number"),
+                                       (("9223372036854775807\n", "1\n"), "too large"), (("1\n", "x\n"), "no number"),
+                                       (("1" * 70000 + "\n", "1\n"), "too long")]):
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        parts(folder, *wrong)
+        assert says in merged(folder, "sum", status=1), (n, wrong)
+    assert "Usage" in merged(tmp_path, "multiply", status=2)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "in:" in merged(empty, "sum", status=1)

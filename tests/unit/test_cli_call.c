@@ -49,6 +49,8 @@ static void a_slip_is_answered_with_what_was_probably_meant(void **state)
     expect_error(call("sumbit", NULL), 2, "did you mean 'dugnad submit'");
     expect_error(call("ap", "pack", NULL), 2, "did you mean 'dugnad app'");
     expect_error(call("app", "publich", NULL), 2, "did you mean 'dugnad app publish'");
+    expect_error(call("jobs", NULL), 2, "it is 'dugnad ls' here");
+    expect_error(call("kill", "7", NULL), 2, "it is 'dugnad cancel' here");
     expect_error(call("app", NULL), 2, "needs one of: pack");
     expect_error(call("submit", "x", "--aray", "1..2", NULL), 2, "did you mean --array");
     expect_error(call("status", "7.1", NULL), 2, "its batch is 7");
