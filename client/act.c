@@ -174,6 +174,8 @@ void act_transfer_end(struct act *a, struct transfer *t)
 
 enum err act_start_request(struct act *a, struct transfer *t, struct net_request *request, net_done *done)
 {
+    if (a->plan.offline && a->plan.mode != PLAN_LEAVING)
+        return err_set(ERR_UNREACHABLE, "the network is left alone: %s", a->offline);
     request->url = t->url;
     request->token = a->project->token;
     enum err e = project_use_pins(a->project, a->net);
@@ -460,11 +462,29 @@ void act_leave(struct act *a)
     act_tell(a, (struct plan_event){.kind = PLAN_LEAVE});
 }
 
+/* The plan puts them back where they were; what has come of a file stays. */
+static void cancel_transfers(struct act *a)
+{
+    for (uint32_t i = 0; i < a->plan.used; i++) {
+        struct job *j = a->jobs[i];
+        if (!j || !j->transfer)
+            continue;
+        net_cancel(a->net, j->transfer->net_id);
+        act_transfer_end(a, j->transfer);
+    }
+}
+
 void act_allow(struct act *a, const struct act_allowance *w)
 {
     snprintf(a->why, sizeof a->why, "%s", w->why);
-    if (w->cores != a->plan.cores_now)
-        act_tell(a, (struct plan_event){.kind = PLAN_POLICY, .cores = w->cores});
+    bool offline = *w->offline;
+    if (offline && !a->plan.offline)
+        cancel_transfers(a);
+    snprintf(a->offline, sizeof a->offline, "%s", w->offline);
+    if (w->cores != a->plan.cores_now || offline != a->plan.offline)
+        act_tell(a, (struct plan_event){.kind = PLAN_POLICY, .cores = w->cores, .offline = offline});
+    if (w->memory_short)
+        act_unload_runs(a);
     if (w->cores_given != a->plan.cores_given || w->part < a->plan.part || w->part > a->plan.part ||
         w->memory_bytes != a->plan.memory_given)
         act_tell(a, (struct plan_event){.kind = PLAN_SHARE,

@@ -60,7 +60,9 @@ struct act_allowance {
     uint32_t cores_given;
     double part;
     uint64_t memory_bytes;
-    const char *why; /* of nobody's after the call */
+    const char *why;     /* of nobody's after the call */
+    const char *offline; /* why the network is left alone, as long as why; "": it is not */
+    bool memory_short;   /* what stands still and can go on later leaves memory */
 };
 void act_allow(struct act *a, const struct act_allowance *allowance);
 /* host->settings or host->host are others now. */

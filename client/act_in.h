@@ -45,6 +45,7 @@ struct job {
     struct run *run;
     bool sdk, keeps;               /* its program hears wishes; leaves something to go on from */
     bool asked_to_stop;            /* what comes out is not its fault, unless it is an answer */
+    int64_t stop_ms;               /* asked so, it is killed then; 0: not */
     int64_t checkpoint_ms;         /* ask for a checkpoint then */
     char app[NAME_BYTES_MAX + 16]; /* for people, once it is known */
     uint32_t batch;
@@ -88,7 +89,7 @@ struct act {
     uint32_t refresh_id;
     char refresh_url[URL_BYTES_MAX + 16];
     /* for people */
-    char reason[256], problem[256], why[160];
+    char reason[256], problem[256], why[160], offline[64];
     uint64_t ended_ok, ended_bad, counted_ok, counted_bad;
     struct message messages[ACT_MESSAGES_MAX];
     uint32_t message_count; /* ever */
@@ -121,6 +122,8 @@ void act_fetch(struct act *a, uint32_t place);
 void act_fetch_again(struct act *a); /* jobs that waited for a file which has come or will not */
 void act_run(struct act *a, uint32_t place);
 void act_poll_runs(struct act *a);
+void act_unload_runs(
+    struct act *a);                /* those that stand still and have or can leave something to go on from */
 void act_stop_runs(struct act *a); /* asks those that hear it, kills the others in good order */
 void act_kill_runs(struct act *a); /* in good order: it does not count against the attempt */
 void act_upload(struct act *a, uint32_t place);

@@ -9,6 +9,8 @@
 #include "base/str.h"
 #include "client/act_in.h"
 
+enum { UNLOAD_MS = 5000 }; /* for a last checkpoint */
+
 /* Durable before it runs: what takes the computer down must not do so for ever. */
 static void note_start(struct act *a, struct job *j, uint32_t starts)
 {
@@ -95,6 +97,7 @@ void act_run(struct act *a, uint32_t place)
     j->sdk = task.release.manifest.sdk;
     j->keeps = task.release.manifest.checkpoint_count > 0;
     j->asked_to_stop = false;
+    j->stop_ms = 0;
     j->checkpoint_ms = clock_mono_ms() + a->settings->checkpoint_ms;
     act_log_job(a, place, "started", NULL);
     a->run_poll_ms = 0;
@@ -186,6 +189,8 @@ void act_poll_runs(struct act *a)
         if (!j || !j->run)
             continue;
         run_poll(j->run, now_ms, &over);
+        if (!over && j->stop_ms && now_ms >= j->stop_ms)
+            run_stop(j->run);
         if (!over && j->sdk && now_ms >= j->checkpoint_ms) {
             act_slot_folder(a, &j->ids.id, folder);
             (void)slot_wish(folder, SLOT_CHECKPOINT); /* best effort */
@@ -200,6 +205,26 @@ void act_poll_runs(struct act *a)
         if (a->jobs[i] && a->jobs[i]->run && now_ms + run_poll_ms(a->jobs[i]->run) < next_ms)
             next_ms = now_ms + run_poll_ms(a->jobs[i]->run);
     a->run_poll_ms = next_ms;
+}
+
+void act_unload_runs(struct act *a)
+{
+    char folder[ACT_PATH_BYTES];
+    int64_t now_ms = clock_mono_ms();
+    for (uint32_t i = 0; i < a->plan.used; i++) {
+        struct job *j = a->jobs[i];
+        if (!j || !j->run || !run_is_paused(j->run) || j->asked_to_stop || !(j->sdk || j->keeps))
+            continue;
+        act_slot_folder(a, &j->ids.id, folder);
+        j->asked_to_stop = true;
+        j->stop_ms = now_ms + UNLOAD_MS;
+        act_log_job(a, i, "unloaded", "memory is short");
+        if (j->sdk && slot_wish(folder, SLOT_STOP))
+            run_resume(j->run, now_ms); /* to write down what it has */
+        else
+            run_stop(j->run);
+    }
+    a->run_poll_ms = 0;
 }
 
 void act_stop_runs(struct act *a)

@@ -47,7 +47,10 @@ static void waiting_sentence(const struct act *a, const struct counts *c, int64_
     const struct plan *p = &a->plan;
     const char *name = a->project->trust.root.project;
     char when[64];
-    if (p->contacting || p->refreshing) {
+    if (p->offline) {
+        snprintf(ret, TEXT_ROOM, "Leaves the network alone: %s; %u answers wait to be reported.", a->offline,
+                 c->reporting);
+    } else if (p->contacting || p->refreshing) {
         snprintf(ret, TEXT_ROOM, "Asking %s for work.", name);
     } else if (p->contact_err != ERR_OK) {
         in_text(p->contact_not_before_ms, now_ms, when, sizeof when);

@@ -22,7 +22,8 @@ struct house {
     struct member members[HOUSE_PROJECTS_MAX];
     uint32_t member_count;
     struct tally *tally;
-    int64_t gone_cpu_ms; /* of projects that were left */
+    int64_t gone_cpu_ms;  /* of projects that were left */
+    uint64_t moved_bytes; /* counted in the tally */
     bool halting, trimmed;
     struct sense *sense;
     struct policy_settings policy_settings;

@@ -1,6 +1,7 @@
-/* house_share.c - what the PC and its owner let us do, looked at every second while something runs, and how
+/* house_share.c - what the PC and its owner let us do, looked at twice a second while something runs, and how
  * the projects share it */
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -8,7 +9,7 @@
 #include "client/house_in.h"
 #include "client/schedule.h"
 
-enum { BUSY_MS = 1000, IDLE_MS = 10000 };
+enum { BUSY_MS = 500, IDLE_MS = 10000 }; /* input is to stop work within a second */
 
 enum err house_policy_init(struct house *h)
 {
@@ -20,12 +21,18 @@ enum err house_policy_init(struct house *h)
                                 .grace_ms = s->grace_ms,
                                 .on_battery = s->on_battery,
                                 .memory_free_min = s->memory_free_min,
+                                .disk_free_min = s->disk_free_min,
+                                .pressure_max = s->pressure_max,
+                                .on_metered = s->on_metered,
+                                .moved_day_max = s->network_bytes_day,
+                                .moved_month_max = s->network_bytes_month,
                                 .temperature_max_c = s->temperature_max_c};
     struct sense *sense = NULL;
     enum err e = schedule_parse(s->schedule, p.windows, &p.window_count);
     if (e != ERR_OK)
         return err_prefix(e, "client.conf: schedule");
-    if ((e = sense_new(s->exclusive, &sense)) != ERR_OK)
+    struct sense_settings look = {.exclusive = s->exclusive, .folder = h->folder, .metered = s->metered};
+    if ((e = sense_new(&look, &sense)) != ERR_OK)
         return e;
     sense_free(h->sense);
     h->sense = sense;
@@ -54,18 +61,42 @@ static bool is_idle(const struct house *h)
     return true;
 }
 
+/* Since the day and the month began where this computer is. */
+static void count_moved(struct house *h)
+{
+    int64_t now_ms = clock_wall_ms();
+    time_t now = (time_t)(now_ms / 1000);
+    struct tm tm = {0};
+    uint64_t moved = net_moved_bytes(h->common.net);
+    tally_add_moved(h->tally, now_ms, moved - h->moved_bytes);
+    h->moved_bytes = moved;
+    localtime_r(&now, &tm);
+    tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
+    tm.tm_isdst = -1;
+    h->sample.moved_day = tally_moved_since(h->tally, (int64_t)mktime(&tm) * 1000);
+    tm.tm_mday = 1;
+    tm.tm_isdst = -1;
+    h->sample.moved_month = tally_moved_since(h->tally, (int64_t)mktime(&tm) * 1000);
+}
+
 void house_policy_look(struct house *h)
 {
     int64_t now_ms = clock_mono_ms();
     uint32_t before = h->verdict.cores;
+    enum policy_network network = h->verdict.network;
     char why[160];
-    if (now_ms < h->sense_due_ms)
+    /* What has begun since the last look is looked after as often as anything that runs. */
+    if (now_ms < h->sense_due_ms && (h->sense_due_ms - now_ms <= BUSY_MS || is_idle(h)))
         return;
     sense_take(h->sense, own_cpu_ms(h), &h->sample);
+    count_moved(h);
     policy_step(&h->policy, &h->policy_settings, &h->sample, &h->verdict);
     h->sense_due_ms = now_ms + (is_idle(h) ? IDLE_MS : BUSY_MS);
     if (h->verdict.look_again_ms < h->sense_due_ms)
         h->sense_due_ms = h->verdict.look_again_ms;
+    if (h->verdict.network != network)
+        log_event(LOG_INFO, "network", "why",
+                  h->verdict.network ? policy_network_text(h->verdict.network) : "may be used", NULL);
     if (h->verdict.cores == before)
         return;
     policy_text(&h->policy, &h->verdict, &h->sample, why, sizeof why);
@@ -117,6 +148,8 @@ void house_share(struct house *h)
                                              .cores_given = n == 1 ? h->common.host.cores : cores[i],
                                              .part = h->members[i].weight / weights,
                                              .memory_bytes = others < limit ? limit - others : 1,
-                                             .why = why});
+                                             .why = why,
+                                             .offline = policy_network_text(h->verdict.network),
+                                             .memory_short = h->verdict.memory_short});
     }
 }

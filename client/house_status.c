@@ -76,6 +76,9 @@ static void write_computer(struct house *h, struct json_out *o)
     json_out_u64(o, "cores", h->common.host.cores);
     json_out_u64(o, "cores_now", h->verdict.cores);
     json_out_bool(o, "in_use", h->verdict.in_use);
+    json_out_string(o, "network", policy_network_text(h->verdict.network));
+    json_out_u64(o, "moved_day_bytes", h->sample.moved_day);
+    json_out_u64(o, "moved_month_bytes", h->sample.moved_month);
     json_out_string(o, "stopped_by", policy_reason_word(h->verdict.reason));
     json_out_u64(o, "memory_bytes", h->common.host.memory_bytes);
     json_out_real(o, "speed", h->common.host.speed);

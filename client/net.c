@@ -131,6 +131,11 @@ void net_reply_done(struct net_reply *r)
     buf_done(&r->body);
 }
 
+uint64_t net_moved_bytes(const struct net *n)
+{
+    return n->moved_bytes;
+}
+
 uint32_t net_active(const struct net *n)
 {
     return n->active;

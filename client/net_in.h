@@ -38,6 +38,7 @@ struct net {
     char *proxy;       /* NULL: from the environment */
     bool unverified;
     uint64_t down_bytes_s, up_bytes_s;
+    uint64_t moved_bytes;
     struct transfer *transfers[NET_REQUESTS_MAX];
     uint32_t active, last_id;
     int64_t quiet_since_ms;

@@ -51,6 +51,7 @@ static size_t on_read(char *to, size_t size, size_t count, void *ctx)
         memcpy(to, r->body + t->sent, want);
     }
     t->sent += want;
+    t->net->moved_bytes += want;
     return want;
 }
 
@@ -107,6 +108,7 @@ static size_t on_write(char *bytes, size_t size, size_t count, void *ctx)
         return fail(t, err_set(ERR_LIMIT, "the reply is larger than the %llu bytes it may have",
                                (unsigned long long)most));
     t->reply.received_bytes += len;
+    t->net->moved_bytes += len;
     enum err e = r->has_reply_fd ? write_file(t, bytes, len, status) : buf_add(&t->reply.body, bytes, len);
     return e == ERR_OK ? len : fail(t, e);
 }
@@ -308,8 +310,11 @@ static enum err no_reply(const struct transfer *t, CURLcode code)
 
 enum err transfer_judge(struct transfer *t, CURLcode code)
 {
-    long status = 0;
+    long status = 0, heads[2] = {0};
     curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(t->curl, CURLINFO_HEADER_SIZE, &heads[0]);
+    curl_easy_getinfo(t->curl, CURLINFO_REQUEST_SIZE, &heads[1]);
+    t->net->moved_bytes += (uint64_t)(heads[0] + heads[1]);
     if (t->err != ERR_OK)
         return err_set(t->err, "%s", t->problem);
     if (code != CURLE_OK)

@@ -10,11 +10,16 @@
 
 struct sense;
 
-/* exclusive: names of programs, separated by blanks; "" for none. */
-enum err sense_new(const char *exclusive, struct sense **ret_sense) NODISCARD;
+struct sense_settings {
+    const char *exclusive; /* names of programs, separated by blanks; "" for none */
+    const char *folder;    /* where the data is */
+    const char *metered;   /* yes, no, auto */
+};
+enum err sense_new(const struct sense_settings *settings, struct sense **ret_sense) NODISCARD;
 void sense_free(struct sense *s); /* NULL is fine */
 /* own_cpu_ms: processor time that our work has used since any fixed moment. What changes slowly is looked at
- * every ten seconds only. ret->exclusive lives until the next call. */
+ * every five seconds only. ret->exclusive lives until the next call. */
+/* All but moved_day and moved_month. */
 void sense_take(struct sense *s, int64_t own_cpu_ms, struct policy_sample *ret);
 
 #endif

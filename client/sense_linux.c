@@ -11,13 +11,19 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/str.h"
 #include "client/sense.h"
+#include "client/sense_bus.h"
 
-enum { SLOW_MS = 10000, LINE_ROOM = 8192, NAME_ROOM = 64, PATH_ROOM = 320, LOAD_SPAN_MS = 900 };
+enum { SLOW_MS = 5000, LINE_ROOM = 8192, NAME_ROOM = 64, PATH_ROOM = 320, LOAD_SPAN_MS = 900 };
 
 struct sense {
-    char exclusive[1024];
+    char exclusive[1024], folder[512], metered[8];
+    struct sense_bus *bus;
+    bool is_metered;
+    double pressure;
+    uint64_t disk_free;
     char running[NAME_ROOM]; /* the exclusive program that runs; "": none */
     int64_t slow_due_ms;
     bool on_battery;
@@ -30,19 +36,24 @@ struct sense {
     double load;
 };
 
-enum err sense_new(const char *exclusive, struct sense **ret_sense)
+enum err sense_new(const struct sense_settings *settings, struct sense **ret_sense)
 {
     struct sense *s = calloc(1, sizeof *s);
     if (!s)
         return err_set(ERR_NOMEM, "out of memory");
     s->load = -1;
-    snprintf(s->exclusive, sizeof s->exclusive, "%s", exclusive);
+    s->bus = sense_bus_new();
+    snprintf(s->exclusive, sizeof s->exclusive, "%s", settings->exclusive);
+    snprintf(s->folder, sizeof s->folder, "%s", settings->folder);
+    snprintf(s->metered, sizeof s->metered, "%s", settings->metered);
     *ret_sense = s;
     return ERR_OK;
 }
 
 void sense_free(struct sense *s)
 {
+    if (s)
+        sense_bus_free(s->bus);
     free(s);
 }
 
@@ -114,6 +125,9 @@ static int64_t input_ms_ago(struct sense *s, int64_t now_ms)
     int64_t ago = typed > 0 ? clock_wall_ms() - typed : -1;
     if (ago < 0 && typed > 0)
         ago = 0;
+    int64_t screen = sense_bus_input_ms_ago(s->bus, now_ms);
+    if (screen >= 0 && (ago < 0 || screen < ago))
+        ago = screen;
     if (s->input_ms > 0 && (ago < 0 || now_ms - s->input_ms < ago))
         ago = now_ms - s->input_ms;
     return ago;
@@ -171,6 +185,17 @@ static uint64_t memory_free(void)
     if (f)
         fclose(f);
     return found ? (uint64_t)kib << 10 : UINT64_MAX;
+}
+
+/* The share of the last ten seconds in which something waited for memory: "some avg10=1.23 ...". */
+static double memory_pressure(void)
+{
+    double percent;
+    FILE *f = fopen("/proc/pressure/memory", "re");
+    bool good = f && fscanf(f, "some avg10=%lf", &percent) == 1;
+    if (f)
+        fclose(f);
+    return good ? percent / 100 : -1;
 }
 
 /* --- what it runs on --- */
@@ -246,6 +271,11 @@ void sense_take(struct sense *s, int64_t own_cpu_ms, struct policy_sample *ret)
         s->slow_due_ms = now_ms + SLOW_MS;
         s->on_battery = is_on_battery();
         s->temperature_c = hottest();
+        s->pressure = memory_pressure();
+        s->is_metered =
+            str_eq(s->metered, "yes") || (str_eq(s->metered, "auto") && sense_bus_metered(s->bus, now_ms));
+        if (file_disk_free(s->folder, &s->disk_free) != ERR_OK)
+            s->disk_free = UINT64_MAX;
         find_exclusive(s);
     }
     *ret = (struct policy_sample){
@@ -254,6 +284,9 @@ void sense_take(struct sense *s, int64_t own_cpu_ms, struct policy_sample *ret)
         .input_ms_ago = input_ms_ago(s, now_ms),
         .others_load = others_load(s, now_ms, own_cpu_ms),
         .memory_free = memory_free(),
+        .disk_free = s->disk_free,
+        .pressure = s->pressure,
+        .metered = s->is_metered,
         .temperature_c = s->temperature_c,
         .on_battery = s->on_battery,
         .exclusive = s->running[0] ? s->running : NULL};

@@ -89,6 +89,17 @@ const struct conf_option settings_table[] = {
      FIELD(memory_free_min),
      .fallback = "256M",
      .help = "Stop while less memory than this is free."},
+    {.name = "pressure_max",
+     .type = CONF_REAL,
+     FIELD(pressure_max),
+     .fallback = "0.2",
+     .max = 1,
+     .help = "Stop while programs wait for memory more than this share of the time; 0: do not look."},
+    {.name = "disk_free_min",
+     .type = CONF_BYTES,
+     FIELD(disk_free_min),
+     .fallback = "512M",
+     .help = "Stop while less of the disk than this is free."},
     {.name = "temperature_max",
      .type = CONF_REAL,
      FIELD(temperature_max_c),
@@ -150,6 +161,28 @@ const struct conf_option settings_table[] = {
      FIELD(upload_bytes_s),
      .fallback = "0",
      .help = "Bytes per second to send at most, such as 512K; 0: no limit."},
+    {.name = "metered",
+     .type = CONF_TEXT,
+     FIELD(metered),
+     .text_room = sizeof((struct settings *)0)->metered,
+     .fallback = "auto",
+     .help = "Whether the network of this computer costs by the byte: yes, no, or auto, which is what\n"
+             "NetworkManager says, where there is one."},
+    {.name = "on_metered",
+     .type = CONF_BOOL,
+     FIELD(on_metered),
+     .fallback = "no",
+     .help = "Fetch and report also while the network costs by the byte. Else what is here is worked on."},
+    {.name = "network_bytes_day",
+     .type = CONF_BYTES,
+     FIELD(network_bytes_day),
+     .fallback = "0",
+     .help = "Fetch and report no more than about this much in a day, such as 500M; 0: any."},
+    {.name = "network_bytes_month",
+     .type = CONF_BYTES,
+     FIELD(network_bytes_month),
+     .fallback = "0",
+     .help = "The same in a month."},
     {.name = "proxy",
      .type = CONF_TEXT,
      FIELD(proxy),
@@ -183,6 +216,17 @@ const struct conf_option settings_table[] = {
 };
 const size_t settings_table_count = sizeof settings_table / sizeof *settings_table;
 
+/* What the table cannot say. */
+static enum err check(const struct settings *s)
+{
+    struct policy_window windows[POLICY_WINDOWS_MAX];
+    uint32_t count;
+    enum err e = schedule_parse(s->schedule, windows, &count);
+    if (e == ERR_OK && !str_eq(s->metered, "yes") && !str_eq(s->metered, "no") && !str_eq(s->metered, "auto"))
+        return err_set(ERR_INVALID, "metered is yes, no or auto, not \"%s\"", s->metered);
+    return e == ERR_OK ? ERR_OK : err_prefix(e, "schedule");
+}
+
 static enum err write_defaults(const char *path)
 {
     BUF_AUTO struct buf text = {0};
@@ -195,8 +239,9 @@ static enum err write_defaults(const char *path)
 enum err settings_load(const char *path, struct settings *ret)
 {
     conf_defaults(settings_table, settings_table_count, ret);
-    return file_exists(path) ? conf_load(settings_table, settings_table_count, path, ret)
-                             : write_defaults(path);
+    enum err e =
+        file_exists(path) ? conf_load(settings_table, settings_table_count, path, ret) : write_defaults(path);
+    return e == ERR_OK && (e = check(ret)) != ERR_OK ? err_prefix(e, "%s", path) : e;
 }
 
 /* --- changing */
@@ -252,15 +297,6 @@ enum err settings_edit(const char *text, size_t len, const struct settings_chang
     if (e == ERR_OK)
         e = c->value ? buf_printf(out, "%s = %s", c->name, c->value) : buf_printf(out, "#%s =", c->name);
     return e == ERR_OK ? buf_add(out, text + end, len - end) : e;
-}
-
-/* What the table cannot say. */
-static enum err check(const struct settings *s)
-{
-    struct policy_window windows[POLICY_WINDOWS_MAX];
-    uint32_t count;
-    enum err e = schedule_parse(s->schedule, windows, &count);
-    return e == ERR_OK ? ERR_OK : err_prefix(e, "schedule");
 }
 
 enum err settings_change(const char *path, const struct settings_change *changes, size_t count,

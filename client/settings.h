@@ -24,7 +24,11 @@ struct settings {
     int64_t away_after_ms, grace_ms;
     bool on_battery;
     uint64_t memory_free_min;
-    double temperature_max_c;
+    uint64_t disk_free_min;
+    double pressure_max, temperature_max_c;
+    char metered[8]; /* yes, no, auto */
+    bool on_metered;
+    uint64_t network_bytes_day, network_bytes_month; /* 0: any */
     char schedule[512], exclusive[512];
     char log_level[8];
     bool log_json;

@@ -14,9 +14,10 @@
 #define SAVE_MS        (5 * 60 * 1000)
 #define FILE_BYTES_MAX (256u << 10)
 #define COUNT_MAX      1e15
+#define MOVED_LITTLE   (256u << 10)
 
 struct hour {
-    int64_t at_ms, ok, bad, cpu_ms;
+    int64_t at_ms, ok, bad, cpu_ms, moved;
 };
 
 struct tally {
@@ -25,6 +26,8 @@ struct tally {
     uint32_t count;
     bool dirty;
     int64_t saved_ms;
+    uint64_t moved; /* in no hour yet */
+    int64_t moved_ms;
 };
 
 static enum err add_hour(struct tally *t, const struct hour *h)
@@ -49,7 +52,8 @@ static enum err read_hour(struct tally *t, const struct json *v)
     if ((e = json_get_i64(v, "", "at_ms", 0, INT64_MAX / 2, &h.at_ms)) != ERR_OK ||
         (e = json_get_i64(v, "", "ok", 0, (int64_t)COUNT_MAX, &h.ok)) != ERR_OK ||
         (e = json_get_i64(v, "", "bad", 0, (int64_t)COUNT_MAX, &h.bad)) != ERR_OK ||
-        (e = json_get_i64(v, "", "cpu_ms", 0, (int64_t)COUNT_MAX, &h.cpu_ms)) != ERR_OK)
+        (e = json_get_i64(v, "", "cpu_ms", 0, (int64_t)COUNT_MAX, &h.cpu_ms)) != ERR_OK ||
+        (e = json_opt_i64(v, "", "moved_bytes", 0, (int64_t)COUNT_MAX, 0, &h.moved)) != ERR_OK)
         return e;
     if (t->count > 0 && h.at_ms <= t->hours[t->count - 1].at_ms)
         return err_set(ERR_CORRUPT, "the hours are not in order");
@@ -87,16 +91,49 @@ enum err tally_open(const char *path, struct tally **ret)
     return ERR_OK;
 }
 
-void tally_add(struct tally *t, int64_t wall_ms, uint32_t ok, uint32_t bad, int64_t cpu_ms)
+/* NULL: out of memory. A clock that was set back adds to the newest hour. */
+static struct hour *hour_of(struct tally *t, int64_t wall_ms)
 {
     int64_t at_ms = wall_ms - wall_ms % HOUR_MS;
-    if (ok == 0 && bad == 0 && cpu_ms <= 0)
-        return;
-    /* a clock that was set back adds to the newest hour */
     if ((t->count == 0 || at_ms > t->hours[t->count - 1].at_ms) &&
         add_hour(t, &(struct hour){.at_ms = at_ms}) != ERR_OK)
+        return NULL;
+    return &t->hours[t->count - 1];
+}
+
+static void settle_moved(struct tally *t)
+{
+    struct hour *h = t->moved ? hour_of(t, t->moved_ms) : NULL;
+    if (!h)
         return;
-    struct hour *h = &t->hours[t->count - 1];
+    h->moved += (int64_t)t->moved;
+    t->moved = 0;
+    t->dirty = true;
+}
+
+void tally_add_moved(struct tally *t, int64_t wall_ms, uint64_t bytes)
+{
+    t->moved += bytes;
+    t->moved_ms = wall_ms;
+    if (t->moved > MOVED_LITTLE)
+        settle_moved(t);
+}
+
+uint64_t tally_moved_since(const struct tally *t, int64_t wall_ms)
+{
+    uint64_t sum = t->moved;
+    for (uint32_t i = t->count; i > 0 && t->hours[i - 1].at_ms + HOUR_MS > wall_ms; i--)
+        sum += (uint64_t)t->hours[i - 1].moved;
+    return sum;
+}
+
+void tally_add(struct tally *t, int64_t wall_ms, uint32_t ok, uint32_t bad, int64_t cpu_ms)
+{
+    if (ok == 0 && bad == 0 && cpu_ms <= 0)
+        return;
+    struct hour *h = hour_of(t, wall_ms);
+    if (!h)
+        return;
     h->ok += ok;
     h->bad += bad;
     h->cpu_ms += cpu_ms > 0 ? cpu_ms : 0;
@@ -115,6 +152,7 @@ enum err tally_write(const struct tally *t, struct buf *out)
         json_out_i64(&o, "ok", t->hours[i].ok);
         json_out_i64(&o, "bad", t->hours[i].bad);
         json_out_i64(&o, "cpu_ms", t->hours[i].cpu_ms);
+        json_out_i64(&o, "moved_bytes", t->hours[i].moved);
         json_out_close(&o);
     }
     json_out_close(&o);
@@ -145,6 +183,7 @@ void tally_close(struct tally *t)
 {
     if (!t)
         return;
+    settle_moved(t);
     if (t->dirty)
         save(t);
     free(t->hours);

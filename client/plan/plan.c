@@ -152,6 +152,8 @@ static void on_job(struct plan *p, struct plan_job *j, const struct plan_event *
     case PLAN_FETCH_FAILED:
         if (j->state == PLAN_FETCHING)
             put_off(j, PLAN_QUEUED, ev);
+        if (p->offline && j->failures > 0) /* it was not tried */
+            j->failures--;
         break;
     case PLAN_START_PUT_OFF:
         j->held = false;
@@ -242,6 +244,18 @@ static void refreshed(struct plan *p, const struct plan_event *ev)
     }
 }
 
+/* It is nobody's failure. */
+static void end_transfers(struct plan *p, int64_t now_ms)
+{
+    for (uint32_t i = 0; i < p->used; i++) {
+        struct plan_job *j = &p->jobs[i];
+        if (j->state == PLAN_FETCHING)
+            plan_move(j, PLAN_QUEUED, now_ms);
+        else if (j->state == PLAN_UPLOADING)
+            plan_move(j, PLAN_FINISHED, now_ms);
+    }
+}
+
 static void on_owner(struct plan *p, const struct plan_event *ev)
 {
     if (ev->kind == PLAN_HALT || p->mode == PLAN_HALTING) {
@@ -288,6 +302,9 @@ void plan_step(struct plan *p, const struct plan_event *ev, struct plan_actions 
         break;
     case PLAN_POLICY:
         p->cores_now = ev->cores < p->settings.cores ? ev->cores : p->settings.cores;
+        if (ev->offline && !p->offline)
+            end_transfers(p, ev->now_ms);
+        p->offline = ev->offline;
         break;
     case PLAN_SHARE:
         p->cores_given = ev->cores;

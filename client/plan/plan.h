@@ -70,6 +70,7 @@ struct plan {
     uint32_t cores_given;   /* of them, for this project's runs: share.h */
     double part;            /* of the buffer that is this project's, 0..1 */
     uint64_t memory_given;  /* 0: not bounded here */
+    bool offline;           /* nothing goes over the network but a goodbye: policy.h */
     bool contacting, refreshing;
     bool saying_goodbye, left;     /* the contact under way says leaving; the server knows */
     int64_t contacted_ms;          /* the last contact that worked; 0: none yet */
@@ -101,7 +102,7 @@ enum plan_event_kind {
     PLAN_REFRESHED,
     PLAN_REFRESH_FAILED, /* err, retry_after_ms */
     PLAN_DOUBTED,        /* something signed did not check: maybe by newer keys than we know */
-    PLAN_POLICY,         /* cores: that may work now; 0: none */
+    PLAN_POLICY,         /* cores: that may work now; 0: none. offline: transfers under way are over */
     PLAN_SHARE,          /* cores, part, memory_bytes: of this project, where there are others */
     PLAN_SETTINGS,       /* settings: other ones from now on */
     PLAN_PAUSE,          /* until_ms, 0: until resumed */
@@ -122,7 +123,7 @@ struct plan_event {
     int64_t deadline_ms, next_contact_ms, until_ms, ran_ms;
     double seconds, part;
     uint64_t memory_bytes;
-    bool uploads;
+    bool uploads, offline;
     const struct plan_settings *settings;
 };
 

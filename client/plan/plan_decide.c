@@ -298,18 +298,19 @@ void plan_decide(struct plan *p, int64_t now_ms, struct plan_actions *out)
     hold_runs(p, now_ms, out);
     if (p->mode != PLAN_WORKING)
         wind_down(p, now_ms, out);
+    bool online = !p->offline || p->mode == PLAN_LEAVING;
     if (p->mode == PLAN_WORKING && !p->paused && p->cores_now > 0) {
-        fetch(p, now_ms, out);
+        fetch(p, now_ms, out); /* offline: what is in the house needs no more than a look */
         run(p, now_ms, out);
     }
-    if (p->mode != PLAN_HALTING)
+    if (p->mode != PLAN_HALTING && online)
         upload(p, now_ms, out);
     if (may_exit(p)) {
         if (has_room(out))
             add(out, PLAN_DO_EXIT, 0);
         return;
     }
-    if (p->mode != PLAN_HALTING)
+    if (p->mode != PLAN_HALTING && online)
         contact(p, now_ms, out);
     if (!has_room(out))
         out->wake_ms = now_ms;

@@ -63,6 +63,10 @@ static enum policy_reason look(struct policy *p, const struct policy_settings *s
         return POLICY_TEMPERATURE;
     if (m->memory_free < s->memory_free_min)
         return POLICY_MEMORY;
+    if (s->pressure_max > 0 && m->pressure > s->pressure_max)
+        return POLICY_PRESSURE;
+    if (m->disk_free < s->disk_free_min)
+        return POLICY_DISK;
     if (profile->cores_share <= 0)
         return in_use ? POLICY_IN_USE : POLICY_SCHEDULE;
     return loaded ? POLICY_LOAD : POLICY_NONE;
@@ -77,13 +81,38 @@ static uint32_t cores_of(const struct policy_settings *s, const struct policy_pr
     return cores < 1 ? 1 : cores >= (double)s->cores ? s->cores : (uint32_t)cores;
 }
 
+static enum policy_network look_at_network(const struct policy_settings *s, const struct policy_sample *m)
+{
+    if (m->metered && !s->on_metered)
+        return POLICY_NETWORK_METERED;
+    if (s->moved_day_max && m->moved_day >= s->moved_day_max)
+        return POLICY_NETWORK_DAY;
+    if (s->moved_month_max && m->moved_month >= s->moved_month_max)
+        return POLICY_NETWORK_MONTH;
+    return POLICY_NETWORK_FREE;
+}
+
+const char *policy_network_text(enum policy_network n)
+{
+    static const char *const texts[] = {
+        [POLICY_NETWORK_FREE] = "",
+        [POLICY_NETWORK_METERED] = "this network costs by the byte",
+        [POLICY_NETWORK_DAY] = "today's bytes are used up",
+        [POLICY_NETWORK_MONTH] = "this month's bytes are used up",
+    };
+    return texts[n];
+}
+
 void policy_step(struct policy *p, const struct policy_settings *s, const struct policy_sample *m,
                  struct policy_verdict *ret)
 {
     bool in_use = is_in_use(s, m);
     const struct policy_profile *profile = in_use ? &s->in_use : &s->away;
     enum policy_reason reason = look(p, s, m, profile, in_use);
-    *ret = (struct policy_verdict){.in_use = in_use, .look_again_ms = INT64_MAX};
+    *ret = (struct policy_verdict){.in_use = in_use,
+                                   .look_again_ms = INT64_MAX,
+                                   .memory_short = reason == POLICY_MEMORY || reason == POLICY_PRESSURE,
+                                   .network = look_at_network(s, m)};
     if (!p->began) { /* no grace at the start: nothing was disturbed yet */
         p->began = true;
         p->calm_since_ms = m->now_ms - s->grace_ms;
@@ -115,6 +144,8 @@ static const char *because(const struct policy_sample *m, enum policy_reason r)
         [POLICY_BATTERY] = "on battery",
         [POLICY_TEMPERATURE] = "too warm",
         [POLICY_MEMORY] = "memory is short",
+        [POLICY_PRESSURE] = "other programs wait for memory",
+        [POLICY_DISK] = "the disk is nearly full",
         [POLICY_IN_USE] = "somebody uses the PC",
         [POLICY_LOAD] = "other programs need the processor",
     };

@@ -14,12 +14,18 @@ static const struct policy_settings usual = {.cores = 4,
                                              .away_after_ms = 180000,
                                              .grace_ms = 60000,
                                              .memory_free_min = 100,
+                                             .disk_free_min = 50,
+                                             .pressure_max = 0.2,
                                              .temperature_max_c = 90};
 
 static struct policy_sample calm(int64_t now_ms)
 {
-    return (struct policy_sample){
-        .now_ms = now_ms, .input_ms_ago = -1, .others_load = 0.1, .memory_free = 1000, .temperature_c = 50};
+    return (struct policy_sample){.now_ms = now_ms,
+                                  .input_ms_ago = -1,
+                                  .others_load = 0.1,
+                                  .memory_free = 1000,
+                                  .disk_free = 1000,
+                                  .temperature_c = 50};
 }
 
 static struct policy_verdict step(struct policy *p, const struct policy_settings *s, struct policy_sample m)
@@ -79,6 +85,8 @@ static void each_disturbance_stops_work_at_once_and_names_itself(void **state)
         {POLICY_TEMPERATURE, {.temperature_c = 91, .memory_free = 1000, .input_ms_ago = -1}},
         {POLICY_MEMORY, {.memory_free = 99, .input_ms_ago = -1}},
         {POLICY_EXCLUSIVE, {.exclusive = "game", .memory_free = 1000, .input_ms_ago = -1}},
+        {POLICY_PRESSURE, {.pressure = 0.21, .memory_free = 1000, .disk_free = 1000, .input_ms_ago = -1}},
+        {POLICY_DISK, {.disk_free = 49, .memory_free = 1000, .input_ms_ago = -1}},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -90,6 +98,7 @@ static void each_disturbance_stops_work_at_once_and_names_itself(void **state)
         struct policy_verdict v = step(&p, &usual, m);
         assert_int_equal(v.cores, 0);
         assert_int_equal(v.reason, cases[i].reason);
+        assert_int_equal(v.memory_short, v.reason == POLICY_MEMORY || v.reason == POLICY_PRESSURE);
         policy_text(&p, &v, &m, text, sizeof text);
         assert_true(strlen(text) > 5);
     }
@@ -203,6 +212,34 @@ static void schedules_are_read_and_wrong_ones_named(void **state)
             fail_msg("'%s' was taken", wrong[i]);
 }
 
+/* --- the network --- */
+
+static void a_network_that_costs_or_is_used_up_is_left_alone_and_work_goes_on(void **state)
+{
+    struct policy p = {0};
+    struct policy_settings s = usual;
+    struct policy_sample m = calm(1000);
+    (void)state;
+    s.moved_day_max = 100;
+    s.moved_month_max = 1000;
+    assert_int_equal(step(&p, &s, m).network, POLICY_NETWORK_FREE);
+    m.moved_day = 99;
+    m.moved_month = 999;
+    assert_int_equal(step(&p, &s, m).network, POLICY_NETWORK_FREE);
+    m.moved_month = 1000;
+    assert_int_equal(step(&p, &s, m).network, POLICY_NETWORK_MONTH);
+    m.moved_day = 100;
+    assert_int_equal(step(&p, &s, m).network, POLICY_NETWORK_DAY);
+    m.metered = true;
+    struct policy_verdict v = step(&p, &s, m);
+    assert_int_equal(v.network, POLICY_NETWORK_METERED);
+    assert_int_equal(v.cores, 4);
+    assert_true(strlen(policy_network_text(v.network)) > 10);
+    s.on_metered = true;
+    s.moved_day_max = s.moved_month_max = 0;
+    assert_int_equal(step(&p, &s, m).network, POLICY_NETWORK_FREE);
+}
+
 /* --- what the plan makes of it --- */
 
 static void tell(struct plan *p, struct plan_event ev, struct plan_actions *out)
@@ -276,6 +313,39 @@ static void the_owner_s_pause_and_the_policy_both_must_end(void **state)
     assert_int_equal(count(&out, PLAN_DO_CONTINUE), 2);
 }
 
+static void offline_nothing_goes_out_but_a_goodbye_and_nothing_counts_as_a_failure(void **state)
+{
+    static struct plan p;
+    struct plan_actions out;
+    (void)state;
+    two_running(&p, &out);
+    tell(&p, (struct plan_event){.kind = PLAN_LEASED, .now_ms = 1500, .job = 3, .deadline_ms = 1000000},
+         &out);
+    assert_int_equal(p.jobs[3].state, PLAN_FETCHING);
+    tell(&p, (struct plan_event){.kind = PLAN_ENDED, .now_ms = 1600, .job = 0, .ran_ms = 10, .uploads = true},
+         &out);
+    assert_int_equal(p.jobs[0].state, PLAN_UPLOADING);
+    tell(&p, (struct plan_event){.kind = PLAN_POLICY, .now_ms = 60000, .cores = 2, .offline = true}, &out);
+    tell(&p, (struct plan_event){.kind = PLAN_CONTACT_FAILED, .now_ms = 60000, .err = ERR_TIMEOUT}, &out);
+    assert_int_equal(p.jobs[0].state, PLAN_FINISHED);
+    for (int i = 0; i < 20; i++) { /* what cannot be fetched is not given up */
+        tell(&p,
+             (struct plan_event){
+                 .kind = PLAN_FETCH_FAILED, .now_ms = 60001 + i * 100000, .job = 3, .err = ERR_UNREACHABLE},
+             &out);
+        tell(&p, (struct plan_event){.kind = PLAN_TICK, .now_ms = 60001 + i * 100000 + 90000}, &out);
+        assert_int_equal(
+            count(&out, PLAN_DO_CONTACT) + count(&out, PLAN_DO_UPLOAD) + count(&out, PLAN_DO_GIVE_UP), 0);
+        assert_int_equal(p.jobs[3].state, PLAN_FETCHING);
+    }
+    tell(&p, (struct plan_event){.kind = PLAN_POLICY, .now_ms = 3000000, .cores = 2}, &out);
+    assert_int_equal(count(&out, PLAN_DO_UPLOAD), 1);
+    assert_int_equal(count(&out, PLAN_DO_CONTACT), 1);
+    tell(&p, (struct plan_event){.kind = PLAN_POLICY, .now_ms = 3000200, .cores = 2, .offline = true}, &out);
+    tell(&p, (struct plan_event){.kind = PLAN_LEAVE, .now_ms = 3000300}, &out);
+    assert_int_equal(count(&out, PLAN_DO_UPLOAD), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +362,8 @@ int main(void)
         cmocka_unit_test(fewer_cores_hold_the_later_runs_and_more_let_them_go_on),
         cmocka_unit_test(no_cores_start_nothing_and_ask_for_nothing),
         cmocka_unit_test(the_owner_s_pause_and_the_policy_both_must_end),
+        cmocka_unit_test(a_network_that_costs_or_is_used_up_is_left_alone_and_work_goes_on),
+        cmocka_unit_test(offline_nothing_goes_out_but_a_goodbye_and_nothing_counts_as_a_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
