@@ -165,6 +165,7 @@ static void start_file(struct act *a, uint32_t place, const struct digest *d, ui
         struct net_request request = {.method = "GET",
                                       .reply_fd = t->fd,
                                       .has_reply_fd = true,
+                                      .follow = true,
                                       .range_from = t->offset,
                                       .reply_bytes_max = bytes};
         e = act_start_request(a, t, &request, on_file);

@@ -69,7 +69,7 @@ static void on_piece(void *ctx, enum err e, struct net_reply *reply)
     int64_t at = reply->upload_offset;
     if (e == ERR_OK && reply->status != 204) {
         output_done(a, t);
-    } else if ((e == ERR_OK || e == ERR_CONFLICT) && at >= 0 && (uint64_t)at < t->bytes &&
+    } else if ((e == ERR_OK || e == ERR_CONFLICT) && at >= 0 && (uint64_t)at <= t->bytes &&
                (uint64_t)at != t->offset) {
         t->offset = (uint64_t)at;
         send_piece(a, t);
@@ -91,7 +91,8 @@ static void on_head(void *ctx, enum err e, struct net_reply *reply)
         output_done(a, t);
     } else if (reply->status == 404) {
         int64_t at = reply->upload_offset;
-        t->offset = at > 0 && (uint64_t)at < t->bytes ? (uint64_t)at : 0;
+        /* all of it: sent before, but a crash or the store behind the server kept it from being complete */
+        t->offset = at > 0 && (uint64_t)at <= t->bytes ? (uint64_t)at : 0;
         send_piece(a, t);
     } else {
         act_transfer_end(a, t);

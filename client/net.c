@@ -189,16 +189,23 @@ void net_cancel(struct net *n, uint32_t id)
     }
 }
 
-static void finish(struct net *n, struct transfer *t, CURLcode code)
+/* False when it goes on elsewhere. */
+static bool finish(struct net *n, struct transfer *t, CURLcode code)
 {
     struct net_reply reply;
     net_done *done = t->done;
     void *ctx = t->ctx;
+    curl_multi_remove_handle(n->multi, t->curl);
+    if (transfer_again(t, code) && curl_multi_add_handle(n->multi, t->curl) == CURLM_OK) {
+        share_rate(n);
+        return false;
+    }
     enum err e = transfer_judge(t, code);
     reply = t->reply;
     take_out(n, t);
     transfer_free(t);
     done(ctx, e, &reply);
+    return true;
 }
 
 /* Returns how many have ended. */
@@ -214,8 +221,7 @@ static uint32_t move(struct net *n)
             continue;
         CURLcode code = message->data.result;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t);
-        finish(n, t, code);
-        ended++;
+        ended += finish(n, t, code);
     }
     return ended;
 }

@@ -2,7 +2,8 @@
  * loop) and the command line (one at a time).
  *
  * Trust: a server is believed if the system's certificate authorities vouch for it, or if the SHA-256 of its
- * certificate's SubjectPublicKeyInfo is one of the pins (RFC 7469). Redirects are not followed. Proxies are
+ * certificate's SubjectPublicKeyInfo is one of the pins (RFC 7469). Redirects are not followed, but for files
+ * (see follow). Proxies are
  * taken from https_proxy and no_proxy unless net_set_proxy() says otherwise. */
 #ifndef CLIENT_NET_H
 #define CLIENT_NET_H
@@ -52,7 +53,11 @@ struct net_request {
     bool has_reply_fd;
     uint64_t range_from; /* not 0: sends Range: bytes=range_from-; a server that answers 200 makes the file
                             start anew */
-    uint32_t timeout_s;  /* of the whole; 0: none but 60 s without a byte moving */
+    /* Of a file that has a digest: the server may send us to where it keeps it, once. Nothing of ours goes
+     * along, no token; the place is believed if the authorities vouch for it, not by the pins; when it cannot
+     * be reached the server is asked for the file itself. The caller checks the digest. */
+    bool follow;
+    uint32_t timeout_s; /* of the whole; 0: none but 60 s without a byte moving */
 };
 
 struct net_reply {

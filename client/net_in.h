@@ -9,8 +9,12 @@
 
 enum {
     NET_PIN_TEXT_MAX = 64, /* "sha256//" and base64 of 32 bytes */
-    NET_PROBLEM_BYTES = 512
+    NET_PROBLEM_BYTES = 512,
+    NET_LINK_BYTES = 2048
 };
+
+/* Whom a request that may be sent elsewhere asks. */
+enum net_way { NET_ASKED, NET_FOLLOWS, NET_FALLEN_BACK };
 
 struct transfer {
     struct net *net;
@@ -22,6 +26,8 @@ struct transfer {
     CURL *curl;
     struct curl_slist *headers;
     char detail[CURL_ERROR_SIZE];
+    enum net_way way;
+    char link[NET_LINK_BYTES]; /* where the server sends us; "": nowhere */
     uint64_t sent;
     bool started_file; /* where the file's content goes is settled */
     uint64_t file_at;  /* next byte's place in it */
@@ -48,6 +54,8 @@ struct net {
 enum err transfer_new(struct net *n, const struct net_request *request, struct transfer **ret) NODISCARD;
 /* The reply is not freed. */
 void transfer_free(struct transfer *t);
+/* Its reply sends it elsewhere, or from there back: it is set up for that. The caller starts it. */
+bool transfer_again(struct transfer *t, CURLcode code);
 /* What became of a transfer that curl has ended with code, as net_do() tells it. Sets the reply's status. */
 enum err transfer_judge(struct transfer *t, CURLcode code) NODISCARD;
 

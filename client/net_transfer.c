@@ -134,6 +134,23 @@ static void take_number(const char *line, size_t len, const char *name, uint64_t
         *ret = (int64_t)(value < max ? value : max) * unit;
 }
 
+/* The address in "Location: ..."; too long a one is none. */
+static void take_link(struct transfer *t, const char *line, size_t len)
+{
+    static const char name[] = "location:";
+    size_t at = sizeof name - 1;
+    if (!t->request.follow || t->way != NET_ASKED || len < at || strncasecmp(line, name, at) != 0)
+        return;
+    while (at < len && (line[at] == ' ' || line[at] == '\t'))
+        at++;
+    while (len > at && strchr("\r\n \t", line[len - 1]))
+        len--;
+    if (len - at >= sizeof t->link)
+        return;
+    memcpy(t->link, line + at, len - at);
+    t->link[len - at] = 0;
+}
+
 static size_t on_header(char *line, size_t size, size_t count, void *ctx)
 {
     struct transfer *t = ctx;
@@ -143,6 +160,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
     take_number(line, len, "retry-after:", RETRY_AFTER_S_MAX, 1000, &t->reply.retry_after_ms);
     take_number(line, len, "upload-offset:", INT64_MAX, 1, &t->reply.upload_offset);
     take_number(line, len, "content-length:", INT64_MAX, 1, &t->reply.content_length);
+    take_link(t, line, len);
     return len;
 }
 
@@ -167,6 +185,10 @@ static enum err set_headers(struct transfer *t)
     enum err e = add_header(t, "%s", "Expect:");
     if (e == ERR_OK && (r->body_bytes || r->has_body_fd))
         e = add_header(t, "Content-Type: %s", r->content_type ? r->content_type : "application/json");
+    if (t->way == NET_FOLLOWS) /* it is another's: nothing else of ours goes along */
+        return e;
+    if (e == ERR_OK && r->follow && t->way == NET_ASKED)
+        e = add_header(t, "%s", "Prefer: redirect");
     if (e == ERR_OK && r->token && !t->net->unverified)
         e = add_header(t, "Authorization: Bearer %s", r->token);
     if (e == ERR_OK && r->idempotency_key)
@@ -185,7 +207,8 @@ static enum err set_headers(struct transfer *t)
 static void set_trust(struct transfer *t)
 {
     const struct net *n = t->net;
-    bool ask_authorities = !n->unverified && !*n->pins;
+    bool elsewhere = t->way == NET_FOLLOWS;
+    bool ask_authorities = elsewhere || (!n->unverified && !*n->pins);
     curl_easy_setopt(t->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(t->curl, CURLOPT_SSL_VERIFYPEER, ask_authorities ? 1L : 0L);
     curl_easy_setopt(t->curl, CURLOPT_SSL_VERIFYHOST, ask_authorities ? 2L : 0L);
@@ -198,7 +221,7 @@ static void set_trust(struct transfer *t)
     }
     if (n->authorities)
         curl_easy_setopt(t->curl, CURLOPT_PROXY_CAINFO, n->authorities);
-    if (!n->unverified && *n->pins)
+    if (!elsewhere && !n->unverified && *n->pins)
         curl_easy_setopt(t->curl, CURLOPT_PINNEDPUBLICKEY, n->pins);
 }
 
@@ -232,8 +255,8 @@ static void set_options(struct transfer *t)
 {
     const struct net *n = t->net;
     CURL *c = t->curl;
-    curl_easy_setopt(c, CURLOPT_URL, t->request.url);
-    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https");
+    curl_easy_setopt(c, CURLOPT_URL, t->way == NET_FOLLOWS ? t->link : t->request.url);
+    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, t->way == NET_FOLLOWS ? "http,https" : "https");
     curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
@@ -286,7 +309,7 @@ static int origin_len(const char *url)
 
 static enum err no_reply(const struct transfer *t, CURLcode code)
 {
-    const char *url = t->request.url;
+    const char *url = t->way == NET_FOLLOWS ? t->link : t->request.url;
     int len = origin_len(url);
     const char *detail = *t->detail ? t->detail : curl_easy_strerror(code);
     switch (code) {
@@ -308,6 +331,52 @@ static enum err no_reply(const struct transfer *t, CURLcode code)
     }
 }
 
+static bool is_this_machine(const char *url, const char *scheme)
+{
+    static const char *const hosts[] = {"127.0.0.1", "localhost", "[::1]"};
+    if (!str_starts(url, scheme))
+        return false;
+    url += strlen(scheme);
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++)
+        if (str_starts(url, hosts[i]) && strchr(":/", url[strlen(hosts[i])]))
+            return true;
+    return false;
+}
+
+/* Without TLS only from this machine to itself. */
+static bool may_follow(const struct transfer *t)
+{
+    return str_starts(t->link, "https://") ||
+           (is_this_machine(t->link, "http://") && is_this_machine(t->request.url, "https://"));
+}
+
+static bool set_up(struct transfer *t, enum net_way way)
+{
+    t->way = way;
+    t->sent = 0;
+    curl_slist_free_all(t->headers);
+    t->headers = NULL;
+    buf_done(&t->reply.body);
+    t->reply = (struct net_reply){.retry_after_ms = -1, .upload_offset = -1, .content_length = -1};
+    curl_easy_reset(t->curl);
+    if (set_headers(t) != ERR_OK)
+        return false;
+    set_options(t);
+    return true;
+}
+
+bool transfer_again(struct transfer *t, CURLcode code)
+{
+    long status = 0;
+    curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (!t->request.follow || t->net->unverified || t->err != ERR_OK)
+        return false;
+    if (t->way == NET_ASKED && code == CURLE_OK && status == 307 && may_follow(t))
+        return set_up(t, NET_FOLLOWS);
+    bool good = code == CURLE_OK && status >= 200 && status <= 299;
+    return t->way == NET_FOLLOWS && !good && !t->started_file && set_up(t, NET_FALLEN_BACK);
+}
+
 enum err transfer_judge(struct transfer *t, CURLcode code)
 {
     long status = 0, heads[2] = {0};
@@ -319,6 +388,9 @@ enum err transfer_judge(struct transfer *t, CURLcode code)
         return err_set(t->err, "%s", t->problem);
     if (code != CURLE_OK)
         return no_reply(t, code);
+    if (t->way == NET_FOLLOWS && (status < 200 || status > 299))
+        return err_set(ERR_UNREACHABLE, "%.*s answers %ld to the server's link", origin_len(t->link), t->link,
+                       status);
     t->reply.status = status;
     if (status >= 200 && status <= 299) {
         /* a whole of no bytes still empties what a range had begun */

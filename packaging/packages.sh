@@ -10,11 +10,13 @@ packages_of() {
         echo gcc libc6-dev binutils cmake ninja-build pkg-config \
             libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libssl-dev libjansson-dev \
             libsqlite3-dev libpq-dev libseccomp-dev libncurses-dev ;;
-    test) # what ctest runs: cmocka, pytest, lints, a second database, a second compiler, a mail server, a browser, a proxy, a real app
+    test) # what ctest runs: cmocka, pytest, lints, a second database, a second compiler, a mail server, a browser, a proxy, a real app, an S3 server
+        local npm=npm # for axe-core; node.js from elsewhere brings one of its own
+        command -v npm >/dev/null && npm=
         echo libcmocka-dev python3 python3-pytest python3-jsonschema pkg-config clang clang-format clang-tidy shellcheck sqlite3 openssl curl git procps util-linux \
             postgresql python3-aiosmtpd chromium chromium-driver fonts-dejavu-core python3-selenium nginx-light bubblewrap hmmer hmmer-examples tar xz-utils strace \
-            dpkg-dev systemd man-db
-        command -v npm >/dev/null || echo npm ;; # for axe-core; node.js from elsewhere brings one of its own
+            dpkg-dev systemd man-db swift-proxy swift-account swift-container swift-object \
+            "$npm" ;;
     demo) # what the examples of the quickstart need besides the programs
         echo python3 curl hmmer hmmer-examples ;;
     pack) # packaging/deb.sh: the libraries' packages of a program, man pages

@@ -68,14 +68,43 @@ static enum err reply_file(struct call *c, int fd, uint64_t bytes)
     return ERR_OK;
 }
 
-enum err api_blob_get(struct call *c)
+/* Who says that it can is sent to the object store itself for what is large. What comes from there is checked
+ * against its digest like anything. */
+static enum err reply_link(struct call *c, const struct digest *digest, bool *ret_replied)
+{
+    char url[BLOB_LINK_BYTES_MAX];
+    const char *prefer = http_header(c->http, "Prefer");
+    struct http_reply p = {.status = 307};
+    *ret_replied = false;
+    if (!prefer || !str_eq(prefer, "redirect"))
+        return ERR_OK;
+    enum err e = blob_link(c->server->blobs, digest, url);
+    if (e != ERR_OK)
+        return e == ERR_UNSUPPORTED ? ERR_OK : e;
+    http_reply_header(&p, "Location", url);
+    http_reply_header(&p, "Cache-Control", "no-store");
+    http_reply(c->http, &p);
+    *ret_replied = true;
+    return ERR_OK;
+}
+
+static enum err get_file(struct call *c)
 {
     struct digest digest;
     int fd;
     uint64_t bytes;
+    bool replied;
     TRY(digest_parse(c->params[0], &digest));
+    TRY(reply_link(c, &digest, &replied));
+    if (replied)
+        return ERR_OK;
     TRY(blob_open(c->server->blobs, &digest, &fd, &bytes));
     return reply_file(c, fd, bytes);
+}
+
+enum err api_blob_get(struct call *c)
+{
+    return blobs_block(c->server->blobs) ? call_on_worker(c, get_file) : get_file(c);
 }
 
 /* Uploads are kept apart by who sends them, so that nobody can spoil another's. */
@@ -86,7 +115,16 @@ static void upload_holder(const struct call *c, char ret[BLOB_HOLDER_BYTES_MAX +
         ret[0] = 'u';
 }
 
-enum err api_blob_head(struct call *c)
+/* The length alone: no file is fetched for it. */
+static enum err reply_length(struct call *c, uint64_t bytes)
+{
+    struct http_reply p = {.status = 200, .content_type = "application/octet-stream", .head_bytes = bytes};
+    http_reply_header(&p, "Accept-Ranges", "bytes");
+    http_reply(c->http, &p);
+    return ERR_OK;
+}
+
+static enum err head_file(struct call *c)
 {
     struct digest digest;
     char holder[BLOB_HOLDER_BYTES_MAX + 1], offset[24];
@@ -94,6 +132,8 @@ enum err api_blob_head(struct call *c)
     int fd;
     TRY(digest_parse(c->params[0], &digest));
     enum err e = blob_find(c->server->blobs, &digest, &bytes);
+    if (e == ERR_OK && blobs_block(c->server->blobs))
+        return reply_length(c, bytes);
     if (e == ERR_OK) {
         TRY(blob_open(c->server->blobs, &digest, &fd, &bytes));
         return reply_file(c, fd, bytes);
@@ -106,6 +146,11 @@ enum err api_blob_head(struct call *c)
     http_reply_header(&p, "Upload-Offset", offset);
     http_reply(c->http, &p);
     return ERR_OK;
+}
+
+enum err api_blob_head(struct call *c)
+{
+    return blobs_block(c->server->blobs) ? call_on_worker(c, head_file) : head_file(c);
 }
 
 /* --- up --- */

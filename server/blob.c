@@ -1,9 +1,7 @@
 #include "server/blob.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,17 +11,9 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/str.h"
-#include "server/try.h"
+#include "server/blob_in.h"
 
-enum { UPLOADS_MAX = 1024, PATH_ROOM = 4096, FOLDER_ROOM = 3800 };
-
-struct blobs {
-    char folder[FOLDER_ROOM];
-    uint64_t disk_free_min;
-    pthread_mutex_t lock; /* of holds coming and going, and of the list of uploads */
-    struct blob_upload *uploads;
-    uint32_t upload_count;
-};
+enum { UPLOADS_MAX = 1024, PATH_ROOM = BLOB_PATH_ROOM, READ_BYTES = 65536 };
 
 struct blob_upload {
     struct blobs *blobs;
@@ -37,24 +27,11 @@ struct blob_upload {
 
 /* --- where things are --- */
 
-static void main_path(const struct blobs *b, const struct digest *blob, char ret[PATH_ROOM])
+void blob_main_path(const struct blobs *b, const struct digest *blob, char ret[PATH_ROOM])
 {
     char hex[DIGEST_TEXT_BYTES];
     digest_text(blob, hex);
     snprintf(ret, PATH_ROOM, "%s/%.2s/%s", b->folder, hex, hex);
-}
-
-static void hold_folder(const struct blobs *b, const char *holder, char ret[PATH_ROOM])
-{
-    snprintf(ret, PATH_ROOM, "%s/holds/%s", b->folder, holder);
-}
-
-static void hold_path(const struct blobs *b, const struct digest *blob, const char *holder,
-                      char ret[PATH_ROOM])
-{
-    char hex[DIGEST_TEXT_BYTES];
-    digest_text(blob, hex);
-    snprintf(ret, PATH_ROOM, "%s/holds/%s/%s", b->folder, holder, hex);
 }
 
 static void part_path(const struct blobs *b, const struct digest *blob, const char *holder,
@@ -89,9 +66,10 @@ static enum err make_folders(struct blobs *b)
     return file_sync_folder(b->folder);
 }
 
-enum err blobs_open(const char *folder, uint64_t disk_free_min, struct blobs **ret_blobs)
+enum err blobs_make(const char *folder, uint64_t disk_free_min, const struct blob_keeper *keeper,
+                    struct blobs **ret_blobs)
 {
-    if (strlen(folder) >= FOLDER_ROOM)
+    if (strlen(folder) >= BLOB_FOLDER_ROOM)
         return err_set(ERR_LIMIT, "the path of the blobs' folder is too long: %.100s...", folder);
     TRY(file_make_folders(folder, 0700));
     struct blobs *b = calloc(1, sizeof *b);
@@ -99,6 +77,7 @@ enum err blobs_open(const char *folder, uint64_t disk_free_min, struct blobs **r
         return err_set(ERR_NOMEM, "no memory for the blobs");
     snprintf(b->folder, sizeof b->folder, "%s", folder);
     b->disk_free_min = disk_free_min;
+    b->keeper = keeper;
     pthread_mutex_init(&b->lock, NULL);
     enum err e = make_folders(b);
     if (e != ERR_OK) {
@@ -109,12 +88,18 @@ enum err blobs_open(const char *folder, uint64_t disk_free_min, struct blobs **r
     return ERR_OK;
 }
 
+enum err blobs_open(const char *folder, uint64_t disk_free_min, struct blobs **ret_blobs)
+{
+    return blobs_make(folder, disk_free_min, &blob_keeper_local, ret_blobs);
+}
+
 void blobs_close(struct blobs *b)
 {
     if (!b)
         return;
     while (b->uploads)
         blob_upload_drop(b->uploads);
+    b->keeper->close(b);
     pthread_mutex_destroy(&b->lock);
     free(b);
 }
@@ -134,16 +119,21 @@ enum err blobs_room(const struct blobs *b, uint64_t bytes)
 
 /* --- reading --- */
 
-enum err blob_open(const struct blobs *b, const struct digest *blob, int *ret_fd, uint64_t *ret_bytes)
+enum err blob_missing(const struct digest *blob)
 {
-    char path[PATH_ROOM], hex[DIGEST_TEXT_BYTES];
+    char hex[DIGEST_TEXT_BYTES];
+    digest_text(blob, hex);
+    return err_set(ERR_MISSING, "there is no complete blob %s", hex);
+}
+
+enum err blob_open_local(const struct blobs *b, const struct digest *blob, int *ret_fd, uint64_t *ret_bytes)
+{
+    char path[PATH_ROOM];
     struct stat st;
-    main_path(b, blob, path);
+    blob_main_path(b, blob, path);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0 && errno == ENOENT) {
-        digest_text(blob, hex);
-        return err_set(ERR_MISSING, "there is no complete blob %s", hex);
-    }
+    if (fd < 0 && errno == ENOENT)
+        return blob_missing(blob);
     if (fd < 0)
         return err_set_errno(ERR_IO, "cannot open %s", path);
     if (fstat(fd, &st) != 0) {
@@ -155,127 +145,72 @@ enum err blob_open(const struct blobs *b, const struct digest *blob, int *ret_fd
     return ERR_OK;
 }
 
+enum err blob_open(const struct blobs *b, const struct digest *blob, int *ret_fd, uint64_t *ret_bytes)
+{
+    return b->keeper->open(b, blob, ret_fd, ret_bytes);
+}
+
+bool blobs_block(const struct blobs *b)
+{
+    return b->far != NULL;
+}
+
 enum err blob_find(const struct blobs *b, const struct digest *blob, uint64_t *ret_bytes)
 {
-    char path[PATH_ROOM], hex[DIGEST_TEXT_BYTES];
-    struct stat st;
-    main_path(b, blob, path);
-    if (lstat(path, &st) == 0) {
-        *ret_bytes = (uint64_t)st.st_size;
-        return ERR_OK;
+    return b->keeper->find(b, blob, ret_bytes);
+}
+
+static enum err read_all(int fd, struct buf *out)
+{
+    char bytes[READ_BYTES];
+    ssize_t n;
+    while ((n = read(fd, bytes, sizeof bytes)) != 0) {
+        if (n < 0 && errno != EINTR)
+            return err_set_errno(ERR_IO, "cannot read a blob");
+        if (n > 0)
+            TRY(buf_add(out, bytes, (size_t)n));
     }
-    if (errno != ENOENT)
-        return err_set_errno(ERR_IO, "cannot look at %s", path);
-    digest_text(blob, hex);
-    return err_set(ERR_MISSING, "there is no complete blob %s", hex);
+    return ERR_OK;
 }
 
 enum err blob_read(const struct blobs *b, const struct digest *blob, size_t bytes_max, struct buf *out)
 {
-    char path[PATH_ROOM];
-    main_path(b, blob, path);
-    return file_read(path, bytes_max, out);
+    uint64_t bytes;
+    int fd;
+    TRY(blob_open(b, blob, &fd, &bytes));
+    enum err e =
+        bytes <= bytes_max
+            ? read_all(fd, out)
+            : err_set(ERR_LIMIT, "a blob of %llu bytes is larger than the %zu bytes it may have here",
+                      (unsigned long long)bytes, bytes_max);
+    close(fd);
+    return e;
 }
 
 /* --- holding --- */
-
-/* Under the lock. The folder of a holder appears with its first blob. */
-static enum err link_hold(struct blobs *b, const struct digest *blob, const char *holder, bool *ret_new)
-{
-    char path[PATH_ROOM], hold[PATH_ROOM], folder[PATH_ROOM], hex[DIGEST_TEXT_BYTES];
-    main_path(b, blob, path);
-    hold_path(b, blob, holder, hold);
-    hold_folder(b, holder, folder);
-    for (int tries = 0;; tries++) {
-        if (link(path, hold) == 0) {
-            *ret_new = true;
-            return ERR_OK;
-        }
-        if (errno == EEXIST) {
-            *ret_new = false;
-            return ERR_OK;
-        }
-        if (errno != ENOENT)
-            return err_set_errno(ERR_IO, "cannot link %s", hold);
-        if (tries > 0 || !file_exists(path)) {
-            digest_text(blob, hex);
-            return err_set(ERR_MISSING, "there is no complete blob %s", hex);
-        }
-        TRY(file_make_folders(folder, 0700));
-    }
-}
 
 enum err blob_hold(struct blobs *b, const struct digest *blob, const char *holder)
 {
     bool is_new;
     TRY(check_holder(holder));
-    pthread_mutex_lock(&b->lock);
-    enum err e = link_hold(b, blob, holder, &is_new);
-    pthread_mutex_unlock(&b->lock);
-    return e;
+    return b->keeper->hold(b, blob, holder, &is_new);
 }
 
 enum err blobs_sync(struct blobs *b, const char *holder)
 {
-    char folder[PATH_ROOM];
-    hold_folder(b, holder, folder);
-    return file_exists(folder) ? file_sync_folder(folder) : ERR_OK;
-}
-
-/* Under the lock. */
-static enum err unlink_hold(struct blobs *b, const struct digest *blob, const char *holder)
-{
-    char path[PATH_ROOM], hold[PATH_ROOM], hex[DIGEST_TEXT_BYTES];
-    struct stat st;
-    hold_path(b, blob, holder, hold);
-    main_path(b, blob, path);
-    if (unlink(hold) != 0) {
-        if (errno != ENOENT)
-            return err_set_errno(ERR_IO, "cannot remove %s", hold);
-        digest_text(blob, hex);
-        return err_set(ERR_MISSING, "%s does not hold the blob %s", holder, hex);
-    }
-    if (lstat(path, &st) == 0 && st.st_nlink <= 1 && unlink(path) != 0 && errno != ENOENT)
-        return err_set_errno(ERR_IO, "cannot remove %s", path);
-    return ERR_OK;
+    return b->keeper->sync(b, holder);
 }
 
 enum err blob_drop(struct blobs *b, const struct digest *blob, const char *holder)
 {
     TRY(check_holder(holder));
-    pthread_mutex_lock(&b->lock);
-    enum err e = unlink_hold(b, blob, holder);
-    pthread_mutex_unlock(&b->lock);
-    return e;
+    return b->keeper->drop(b, blob, holder);
 }
 
 enum err blobs_drop(struct blobs *b, const char *holder, uint32_t limit, bool *ret_more)
 {
-    char folder[PATH_ROOM];
-    struct digest blob;
-    enum err e = ERR_OK;
     TRY(check_holder(holder));
-    hold_folder(b, holder, folder);
-    DIR *dir = opendir(folder);
-    *ret_more = false;
-    if (!dir)
-        return errno == ENOENT ? ERR_OK : err_set_errno(ERR_IO, "cannot read %s", folder);
-    uint32_t dropped = 0;
-    for (struct dirent *d; e == ERR_OK && (d = readdir(dir));) {
-        if (digest_parse(d->d_name, &blob) != ERR_OK)
-            continue;
-        if (dropped++ == limit) {
-            *ret_more = true;
-            break;
-        }
-        e = blob_drop(b, &blob, holder);
-        if (e == ERR_MISSING)
-            e = ERR_OK;
-    }
-    closedir(dir);
-    if (e == ERR_OK && !*ret_more && rmdir(folder) != 0 && errno != ENOTEMPTY && errno != ENOENT)
-        e = err_set_errno(ERR_IO, "cannot remove %s", folder);
-    return e;
+    return b->keeper->drop_some(b, holder, limit, ret_more);
 }
 
 static enum err add_bytes(void *ctx, const struct file_entry *entry)
@@ -285,17 +220,19 @@ static enum err add_bytes(void *ctx, const struct file_entry *entry)
     return ERR_OK;
 }
 
+enum err blob_count_folder(const struct blobs *b, const char *name, const char *holder, uint64_t *bytes)
+{
+    char folder[PATH_ROOM];
+    snprintf(folder, sizeof folder, "%s/%s/%s", b->folder, name, holder);
+    return file_exists(folder) ? file_walk(folder, add_bytes, bytes) : ERR_OK;
+}
+
 enum err blobs_held(const struct blobs *b, const char *holder, uint64_t *ret_bytes)
 {
-    static const char *const folders[] = {"holds", "uploads"};
-    char folder[PATH_ROOM];
     uint64_t bytes = 0;
     TRY(check_holder(holder));
-    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-        snprintf(folder, sizeof folder, "%s/%s/%s", b->folder, folders[i], holder);
-        if (file_exists(folder))
-            TRY(file_walk(folder, add_bytes, &bytes));
-    }
+    TRY(b->keeper->held(b, holder, &bytes));
+    TRY(blob_count_folder(b, "uploads", holder, &bytes));
     *ret_bytes = bytes;
     return ERR_OK;
 }
@@ -442,29 +379,6 @@ static enum err check_digest(struct blob_upload *u, const char *part)
                    want);
 }
 
-/* The part becomes the blob. */
-static enum err complete(struct blob_upload *u, const char *part, bool *ret_new)
-{
-    struct blobs *b = u->blobs;
-    char path[PATH_ROOM], shard[PATH_ROOM];
-    main_path(b, &u->blob, path);
-    snprintf(shard, sizeof shard, "%.*s", (int)(strrchr(path, '/') - path), path);
-    pthread_mutex_lock(&b->lock);
-    enum err e = ERR_OK;
-    if (file_exists(path)) {
-        if (unlink(part) != 0)
-            e = err_set_errno(ERR_IO, "cannot remove %s", part);
-    } else if (rename(part, path) != 0) {
-        e = err_set_errno(ERR_IO, "cannot rename %s", part);
-    }
-    if (e == ERR_OK)
-        e = link_hold(b, &u->blob, u->holder, ret_new);
-    pthread_mutex_unlock(&b->lock);
-    TRY(e);
-    TRY(blobs_sync(b, u->holder));
-    return file_sync_folder(shard);
-}
-
 static enum err upload_finish(struct blob_upload *u, bool *ret_complete, bool *ret_new, uint64_t *ret_offset)
 {
     char part[PATH_ROOM];
@@ -476,7 +390,7 @@ static enum err upload_finish(struct blob_upload *u, bool *ret_complete, bool *r
     if (u->offset < u->total)
         return ERR_OK;
     TRY(check_digest(u, part));
-    TRY(complete(u, part, ret_new));
+    TRY(u->blobs->keeper->settle(u->blobs, &u->blob, part, u->total, u->holder, ret_new));
     *ret_complete = true;
     return ERR_OK;
 }
@@ -514,27 +428,11 @@ static enum err sweep_one(void *ctx, const struct file_entry *entry)
     return ERR_OK;
 }
 
-/* holds/h3/DIGEST: a link has its blob's time. */
-static enum err sweep_hold(void *ctx, const struct file_entry *entry)
-{
-    struct sweep *s = ctx;
-    struct digest blob;
-    char holder[BLOB_HOLDER_BYTES_MAX + 1];
-    const char *slash = strchr(entry->path, '/');
-    if (entry->path[0] != 'h' || !slash || slash - entry->path > BLOB_HOLDER_BYTES_MAX ||
-        entry->modified_ms >= s->before_ms || digest_parse(slash + 1, &blob) != ERR_OK)
-        return ERR_OK;
-    snprintf(holder, sizeof holder, "%.*s", (int)(slash - entry->path), entry->path);
-    enum err e = blob_drop(s->blobs, &blob, holder);
-    return e == ERR_MISSING ? ERR_OK : e;
-}
-
 enum err blobs_sweep(struct blobs *b, int64_t before_ms)
 {
     char folder[PATH_ROOM];
     struct sweep s = {.blobs = b, .before_ms = before_ms};
     snprintf(folder, sizeof folder, "%s/uploads", b->folder);
     TRY(file_walk(folder, sweep_one, &s));
-    snprintf(folder, sizeof folder, "%s/holds", b->folder);
-    return file_walk(folder, sweep_hold, &s);
+    return b->keeper->sweep(b, before_ms);
 }

@@ -1,8 +1,10 @@
 /* blob.h - files by their SHA-256: inputs, bundles, answers. Complete ones never change.
  *
  * A blob is kept for as long as somebody holds it: a user who uploaded it ("u3"), a batch whose answer it is
- * ("b7"), a release ("releases"). Holds are hard links, so that they survive whatever happens to the
- * database. Any thread may call; calls that write block until the bytes are durable. */
+ * ("b7"), a release ("releases"). Blobs are in a folder, where holds are hard links, so that they survive
+ * whatever happens to the database; or in an object store (blob_far.h). Any thread may call; calls that write
+ * block until the bytes are durable, and those of an object store until it has answered: ERR_BUSY when it
+ * does not. */
 #ifndef SERVER_BLOB_H
 #define SERVER_BLOB_H
 
@@ -14,6 +16,7 @@
 #include "base/hash.h"
 
 #define BLOB_HOLDER_BYTES_MAX 32
+#define BLOB_LINK_BYTES_MAX   2048
 
 struct blobs;
 struct blob_upload;
@@ -24,10 +27,18 @@ void blobs_close(struct blobs *b);
 /* Room for so many more bytes above the floor? ERR_FULL with a sentence if not. */
 enum err blobs_room(const struct blobs *b, uint64_t bytes) NODISCARD;
 
+/* ERR_UNREACHABLE with a sentence while an object store does not answer. */
+enum err blobs_well(const struct blobs *b) NODISCARD;
+/* Do calls wait for others than this machine's disk? Then not on a thread that answers requests. */
+bool blobs_block(const struct blobs *b);
 /* ERR_MISSING when there is no complete one. */
 enum err blob_find(const struct blobs *b, const struct digest *blob, uint64_t *ret_bytes) NODISCARD;
 enum err blob_open(const struct blobs *b, const struct digest *blob, int *ret_fd,
                    uint64_t *ret_bytes) NODISCARD;
+/* Where whoever has this link may fetch it from the object store for the next quarter of an hour, without
+ * asking us; ERR_UNSUPPORTED where it is small or in a folder: then blob_open(). */
+enum err blob_link(const struct blobs *b, const struct digest *blob,
+                   char ret_url[BLOB_LINK_BYTES_MAX]) NODISCARD;
 /* The whole of a small one. */
 enum err blob_read(const struct blobs *b, const struct digest *blob, size_t bytes_max,
                    struct buf *out) NODISCARD;
@@ -59,7 +70,8 @@ enum err blob_upload_end(struct blob_upload *u, bool *ret_complete, bool *ret_ne
 /* The connection broke: keeps what came for a later try. Frees u; NULL is fine. */
 void blob_upload_drop(struct blob_upload *u);
 /* Removes uploads that nobody went on with since then, and what hosts ("h3") uploaded before then and never
- * reported. */
+ * reported; from an object store also what no row of the database names, when it was put there before then.
+ */
 enum err blobs_sweep(struct blobs *b, int64_t before_ms) NODISCARD;
 
 #endif

@@ -41,6 +41,7 @@ void doctor_run(const char *data, struct findings *found)
     if (d.settings) {
         doctor_look_identity(&d);
         doctor_look_database(&d);
+        doctor_look_blobs(&d);
         doctor_look_port(&d);
     }
     doctor_look_machine(&d);

@@ -29,6 +29,7 @@ void doctor_look_machine(struct doctor *d); /* sandbox, limits, versions */
 void doctor_look_identity(
     struct doctor *d); /* doctor_project.c: certificate, key, chain of root statements */
 void doctor_look_database(struct doctor *d);
-void doctor_look_port(struct doctor *d); /* doctor_port.c */
+void doctor_look_port(struct doctor *d);  /* doctor_port.c */
+void doctor_look_blobs(struct doctor *d); /* doctor_blobs.c */
 
 #endif

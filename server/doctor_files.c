@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "server/blob_place.h"
 #include "server/doctor.h"
 
 enum { PATH_ROOM = 4096 };
@@ -91,6 +92,8 @@ void doctor_look_files(struct doctor *d)
     good &= look_secret(d, d->settings ? d->settings->key : "tls/key.pem", MUST_BE_THERE);
     good &= look_secret(d, "operator.token", MAY_BE_THERE);
     good &= look_secret(d, d->settings ? d->settings->mail_password_file : "", MUST_BE_THERE);
+    if (d->settings && blob_place_is_far(d->settings))
+        good &= look_secret(d, d->settings->s3_secret_file, MUST_BE_THERE);
     good &= look_secret(d, database, MAY_BE_THERE);
     if (good)
         findings_add(d->found, FINDING_OK, "keys", "", "secrets are readable by their owner alone");

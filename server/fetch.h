@@ -26,7 +26,9 @@ struct fetch_request {
                     same */
     bool into_file;
     uint64_t reply_bytes_max; /* 0: FETCH_REPLY_BYTES_MAX */
-    int64_t timeout_ms;       /* of the whole; 0: 30 s. A transfer slower than 1 KiB/s for 30 s ends too. */
+    int64_t timeout_ms;       /* of the whole; 0: 30 s. */
+    uint32_t stall_s;         /* slower than 1 KiB/s for so long: it ends too; 0: 30 s */
+    int64_t connect_ms;       /* until a connection stands; 0: 10 s */
     const char *ca_file;
     const char *sigv4; /* "aws:amz:REGION:s3" signs with user as the key's id and password as its secret */
     const char *user, *password;

@@ -100,10 +100,19 @@ void http_reply_header(struct http_reply *p, const char *name, const char *value
     p->headers[p->header_count++].value = value;
 }
 
+/* Of a reply to HEAD nothing is read but its length. */
+static ssize_t no_bytes(void *ctx, uint64_t at, char *to, size_t room)
+{
+    (void)ctx, (void)at, (void)to, (void)room;
+    return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
 static struct MHD_Response *make_response(struct http_reply *p)
 {
     if (p->has_fd)
         return MHD_create_response_from_fd_at_offset64(p->fd_bytes, p->fd, p->fd_offset);
+    if (p->head_bytes > 0)
+        return MHD_create_response_from_callback(p->head_bytes, 1, no_bytes, NULL, NULL);
     if (p->body && p->body->len > 0) {
         size_t len = p->body->len;
         char *bytes = buf_take(p->body);

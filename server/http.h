@@ -75,6 +75,7 @@ struct http_reply {
     bool has_fd;
     int fd;
     uint64_t fd_offset, fd_bytes;
+    uint64_t head_bytes; /* instead of a body, of a reply to HEAD: how long it would be */
     uint32_t header_count;
     struct {
         const char *name, *value; /* copied by http_reply() */

@@ -185,6 +185,8 @@ static void check(struct pulse *p, struct state *s)
         add_reason(s, err_text(), false);
     if (blobs_room(p->config.blobs, 0) != ERR_OK)
         add_reason(s, err_text(), false);
+    if (blobs_well(p->config.blobs) != ERR_OK)
+        add_reason(s, err_text(), true);
     engine_thread_load(p->config.engine, &waiting, &oldest_ms);
     if (oldest_ms > ENGINE_LATE_MS)
         add_reason(s, "requests wait for more than ten seconds: the server has too much to do", false);

@@ -4,14 +4,23 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/rand.h"
 #include "base/str.h"
 #include "server/fetch.h"
 #include "server/s3_inner.h"
 
-enum { BACKOFF_FIRST_MS = 200, REQUEST_TIMEOUT_MS = 300000 };
+enum {
+    BACKOFF_FIRST_MS = 200,
+    REQUEST_TIMEOUT_MS = 300000,
+    CONNECT_TIMEOUT_MS = 3000,
+    STALL_S = 10,
+    JOIN_STALL_S = 120,
+    HASHED_EACH = 65536
+};
 
 void s3_object_url(const struct s3 *s, const struct digest *blob, const char *query,
                    char ret[S3_URL_BYTES_MAX])
@@ -28,30 +37,77 @@ static bool passing(int status)
     return status == 500 || status == 502 || status == 503 || status == 504 || status == 429;
 }
 
+/* A store that is away would hold up every thread that asks it, one after the other. While it is, one at a
+ * time finds out whether it is back. */
+static enum err check_down(const struct s3 *s)
+{
+    int64_t now_ms = clock_mono_ms();
+    long long until_ms = s->down_until_ms ? atomic_load(s->down_until_ms) : 0;
+    if (until_ms == 0 || (now_ms >= until_ms && atomic_compare_exchange_strong(s->down_until_ms, &until_ms,
+                                                                               now_ms + STALL_S * 1000)))
+        return ERR_OK;
+    return err_set(ERR_UNREACHABLE, "%s did not answer a moment ago: try again in a few seconds",
+                   s->endpoint);
+}
+
+static void note_health(const struct s3 *s, enum err e)
+{
+    bool away = e == ERR_UNREACHABLE || e == ERR_TIMEOUT;
+    if (s->down_until_ms && (away || e == ERR_OK))
+        atomic_store(s->down_until_ms, away ? clock_mono_ms() + S3_DOWN_MS : 0);
+}
+
+static enum err try_once(struct fetch_request *r, const struct s3 *s, struct fetch_reply *ret_reply)
+{
+    enum err e = fetch_http(r, ret_reply);
+    if (e != ERR_OK || !passing(ret_reply->status))
+        return e;
+    e = err_set(ERR_UNREACHABLE, "%s answers %d", s->endpoint, ret_reply->status);
+    fetch_reply_done(ret_reply);
+    return e;
+}
+
+/* Every request says what its body hashes to; of a file its caller has. */
+static void add_body_digest(struct fetch_request *r, char room[96])
+{
+    char hex[DIGEST_TEXT_BYTES];
+    size_t n = 0;
+    while (n + 1 < FETCH_HEADERS_MAX && r->headers[n])
+        n++;
+    if (r->body_bytes > 0 && !r->body)
+        return;
+    struct digest d = hash_bytes(r->body ? r->body : "", (size_t)r->body_bytes);
+    digest_text(&d, hex);
+    snprintf(room, 96, "x-amz-content-sha256: %s", hex);
+    r->headers[n] = room;
+}
+
 enum err s3_request(const struct s3 *s, struct fetch_request *r, struct fetch_reply *ret_reply)
 {
-    char sigv4[64];
-    enum err e = ERR_OK;
+    char sigv4[64], body_digest[96];
+    add_body_digest(r, body_digest);
     snprintf(sigv4, sizeof sigv4, "aws:amz:%s:s3", s->region);
     r->sigv4 = sigv4;
     r->user = s->key_id;
     r->password = s->secret;
     r->ca_file = s->ca_file;
     r->timeout_ms = REQUEST_TIMEOUT_MS;
+    r->connect_ms = CONNECT_TIMEOUT_MS;
+    r->stall_s = r->stall_s ? r->stall_s : STALL_S;
+    enum err e = check_down(s);
+    if (e != ERR_OK)
+        return err_prefix(e, "object store");
     for (uint32_t n = 0; n < S3_TRIES_MAX; n++) {
         if (n > 0)
             clock_sleep_ms((int64_t)(rand_u64() % ((uint64_t)BACKOFF_FIRST_MS << n)));
-        e = fetch_http(r, ret_reply);
-        if (e == ERR_OK && !passing(ret_reply->status))
-            return ERR_OK;
-        if (e == ERR_OK) {
-            e = err_set(ERR_UNREACHABLE, "%s answers %d", s->endpoint, ret_reply->status);
-            fetch_reply_done(ret_reply);
-        }
-        if (!err_retry(e) || r->into_file)
-            break; /* what is half written into a file must not be written again behind it */
+        e = try_once(r, s, ret_reply);
+        /* Who waited once has waited enough; and what is half written into a file must not be written again
+         * behind it. */
+        if (e == ERR_OK || e == ERR_TIMEOUT || !err_retry(e) || r->into_file)
+            break;
     }
-    return err_prefix(e, "object store");
+    note_health(s, e);
+    return e == ERR_OK ? e : err_prefix(e, "object store");
 }
 
 /* The reply's status as an error; the store's own words are kept short. */
@@ -101,17 +157,41 @@ enum err s3_delete(const struct s3 *s, const struct digest *blob)
     return e;
 }
 
-static enum err put_piece(const struct s3 *s, const char *url, int fd, uint64_t from, uint64_t bytes,
-                          char etag[128])
+static enum err hash_piece(int fd, uint64_t from, uint64_t bytes, struct digest *ret)
 {
+    char chunk[HASHED_EACH];
+    struct hash *h = hash_new();
+    if (!h)
+        return err_set(ERR_NOMEM, "no memory to hash a part");
+    for (uint64_t at = 0; at < bytes;) {
+        size_t want = bytes - at < sizeof chunk ? (size_t)(bytes - at) : sizeof chunk;
+        ssize_t n = pread(fd, chunk, want, (off_t)(from + at));
+        if (n <= 0) {
+            hash_free(h);
+            return err_set_errno(ERR_IO, "cannot read the file to send");
+        }
+        hash_add(h, chunk, (size_t)n);
+        at += (uint64_t)n;
+    }
+    *ret = hash_end(h);
+    hash_free(h);
+    return ERR_OK;
+}
+
+static enum err put_piece(const struct s3 *s, const char *url, int fd, uint64_t from, uint64_t bytes,
+                          const struct digest *digest, char etag[128])
+{
+    char hex[DIGEST_TEXT_BYTES], checked[96];
     struct fetch_request r = {.method = "PUT",
                               .url = url,
                               .body = bytes ? NULL : "",
                               .body_fd = fd,
                               .body_offset = from,
                               .body_bytes = bytes,
-                              .headers = {"x-amz-content-sha256: UNSIGNED-PAYLOAD"}};
+                              .headers = {bytes ? checked : NULL}};
     struct fetch_reply reply;
+    digest_text(digest, hex);
+    snprintf(checked, sizeof checked, "x-amz-content-sha256: %s", hex);
     enum err e = s3_request(s, &r, &reply);
     if (e != ERR_OK)
         return e;
@@ -144,6 +224,7 @@ static enum err finish_parts(const struct s3 *s, const char *url, const struct b
                               .url = url,
                               .body = list->data,
                               .body_bytes = list->len,
+                              .stall_s = JOIN_STALL_S, /* of a large one it takes long */
                               .headers = {"Content-Type: application/xml"}};
     struct fetch_reply reply;
     enum err e = s3_request(s, &r, &reply);
@@ -162,17 +243,36 @@ static enum err put_parts(const struct s3 *s, const struct digest *blob, const c
 {
     char query[400], url[S3_URL_BYTES_MAX], etag[128];
     enum err e = buf_add_text(list, "<CompleteMultipartUpload>");
+    struct digest digest;
     uint32_t number = 1;
     for (uint64_t at = 0; e == ERR_OK && at < bytes; at += S3_PART_BYTES, number++) {
         uint64_t piece = bytes - at < S3_PART_BYTES ? bytes - at : S3_PART_BYTES;
         snprintf(query, sizeof query, "partNumber=%" PRIu32 "&uploadId=%s", number, upload_id);
         s3_object_url(s, blob, query, url);
-        e = put_piece(s, url, fd, at, piece, etag);
+        e = hash_piece(fd, at, piece, &digest);
+        if (e == ERR_OK)
+            e = put_piece(s, url, fd, at, piece, &digest, etag);
         if (e == ERR_OK)
             e = buf_printf(list, "<Part><PartNumber>%" PRIu32 "</PartNumber><ETag>%s</ETag></Part>", number,
                            etag);
     }
     return e == ERR_OK ? buf_add_text(list, "</CompleteMultipartUpload>") : e;
+}
+
+/* A lost reply makes the end of an upload look like a failure when it is asked for again. */
+static enum err check_size(const struct s3 *s, const struct digest *blob, uint64_t bytes, enum err ended)
+{
+    char text[ERR_TEXT_BYTES_MAX];
+    uint64_t there;
+    snprintf(text, sizeof text, "%s", err_text());
+    enum err e = s3_head(s, blob, &there);
+    if (e == ERR_OK && there == bytes)
+        return ERR_OK;
+    if (ended != ERR_OK)
+        return err_set(ended, "%s", text);
+    return e != ERR_OK ? e
+                       : err_set(ERR_CORRUPT, "object store %s made %llu bytes of the %llu that it was sent",
+                                 s->endpoint, (unsigned long long)there, (unsigned long long)bytes);
 }
 
 static enum err put_large(const struct s3 *s, const struct digest *blob, int fd, uint64_t bytes)
@@ -187,7 +287,7 @@ static enum err put_large(const struct s3 *s, const struct digest *blob, int fd,
     s3_object_url(s, blob, query, url);
     e = put_parts(s, blob, upload_id, fd, bytes, &list);
     if (e == ERR_OK)
-        return finish_parts(s, url, &list);
+        return check_size(s, blob, bytes, finish_parts(s, url, &list));
     if (plain(s, "DELETE", url, &reply) == ERR_OK) /* parts that are never put together would cost for ever */
         fetch_reply_done(&reply);
     return e;
@@ -199,7 +299,7 @@ enum err s3_put(const struct s3 *s, const struct digest *blob, int fd, uint64_t 
     if (bytes > S3_PART_BYTES)
         return put_large(s, blob, fd, bytes);
     s3_object_url(s, blob, "", url);
-    return put_piece(s, url, fd, 0, bytes, NULL);
+    return put_piece(s, url, fd, 0, bytes, blob, NULL);
 }
 
 enum err s3_get(const struct s3 *s, const struct digest *blob, uint64_t from, uint64_t bytes, int into_fd)

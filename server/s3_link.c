@@ -37,21 +37,23 @@ static struct digest signing_key(const struct s3 *s, const char *day)
     return hmac(k.bytes, DIGEST_BYTES, "aws4_request");
 }
 
-/* Key ids hold no characters that need escaping but '/', which the scope below writes as %2F itself. */
-static void link_query(const struct s3 *s, const char *when, uint32_t valid_s, char *ret, size_t room)
+static enum err link_query(const struct s3 *s, const char *when, uint32_t valid_s, struct buf *out)
 {
-    snprintf(ret, room,
-             "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=%s%%2F%.8s%%2F%s%%2Fs3%%2Faws4_request&X-Amz-"
-             "Date=%s"
-             "&X-Amz-Expires=%u&X-Amz-SignedHeaders=host",
-             s->key_id, when, s->region, when, (unsigned)valid_s);
+    enum err e = buf_add_text(out, "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=");
+    if (e == ERR_OK)
+        e = s3_escape(s->key_id, out);
+    return e != ERR_OK
+               ? e
+               : buf_printf(out,
+                            "%%2F%.8s%%2F%s%%2Fs3%%2Faws4_request&X-Amz-Date=%s&X-Amz-Expires=%u&X-Amz-"
+                            "SignedHeaders=host",
+                            when, s->region, when, (unsigned)valid_s);
 }
 
 enum err s3_presign(const struct s3 *s, const struct digest *blob, int64_t now_ms, uint32_t valid_s,
                     char ret_url[S3_URL_BYTES_MAX])
 {
-    char when[24], day[16], name[DIGEST_TEXT_BYTES], query[512], canonical[1024], hash[DIGEST_TEXT_BYTES],
-        to_sign[512];
+    char when[24], day[16], name[DIGEST_TEXT_BYTES], canonical[1024], hash[DIGEST_TEXT_BYTES], to_sign[512];
     time_t now = (time_t)(now_ms / 1000);
     struct tm t;
     const char *host = strstr(s->endpoint, "://");
@@ -61,7 +63,11 @@ enum err s3_presign(const struct s3 *s, const struct digest *blob, int64_t now_m
     strftime(when, sizeof when, "%Y%m%dT%H%M%SZ", &t);
     strftime(day, sizeof day, "%Y%m%d", &t);
     digest_text(blob, name);
-    link_query(s, when, valid_s, query, sizeof query);
+    BUF_AUTO struct buf text = {0};
+    enum err e = link_query(s, when, valid_s, &text);
+    if (e != ERR_OK)
+        return e;
+    const char *query = buf_text(&text);
     int n = snprintf(canonical, sizeof canonical, "GET\n/%s/%s%s\n%s\nhost:%s\n\nhost\nUNSIGNED-PAYLOAD",
                      s->bucket, s->prefix, name, query, host + 3);
     if (n < 0 || (size_t)n >= sizeof canonical)

@@ -39,7 +39,7 @@ bool s3_xml_text(const char *xml, const char *name, char *ret, size_t room)
     return true;
 }
 
-static enum err escape(const char *text, struct buf *out)
+enum err s3_escape(const char *text, struct buf *out)
 {
     static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
     enum err e = ERR_OK;
@@ -86,43 +86,44 @@ static enum err visit_page(const struct lister *l, char *xml)
     return e;
 }
 
-static enum err page_url(const struct s3 *s, const char *token, char ret[S3_URL_BYTES_MAX])
+static enum err page_url(const struct s3 *s, const struct digest *after, uint32_t limit,
+                         char ret[S3_URL_BYTES_MAX])
 {
     BUF_AUTO struct buf query = {0};
-    enum err e = buf_add_text(&query, *token ? "continuation-token=" : "");
+    char name[DIGEST_TEXT_BYTES];
+    enum err e = buf_printf(&query, "list-type=2&max-keys=%u&prefix=", limit); /* signed in this order */
     if (e == ERR_OK)
-        e = escape(token, &query);
-    if (e == ERR_OK)
-        e = buf_printf(&query, "%slist-type=2&max-keys=1000&prefix=", *token ? "&" : "");
-    if (e == ERR_OK)
-        e = escape(s->prefix, &query);
+        e = s3_escape(s->prefix, &query);
+    if (e == ERR_OK && after) {
+        digest_text(after, name);
+        e = buf_add_text(&query, "&start-after=");
+        if (e == ERR_OK)
+            e = s3_escape(s->prefix, &query);
+        if (e == ERR_OK)
+            e = buf_add_text(&query, name);
+    }
     if (e == ERR_OK)
         s3_object_url(s, NULL, buf_text(&query), ret);
     return e;
 }
 
-enum err s3_list(const struct s3 *s,
+enum err s3_list(const struct s3 *s, const struct digest *after, uint32_t limit,
                  enum err (*visit)(void *ctx, const struct digest *blob, uint64_t bytes, int64_t modified_ms),
-                 void *ctx)
+                 void *ctx, bool *ret_more)
 {
     struct lister l = {.s = s, .visit = visit, .ctx = ctx};
-    char url[S3_URL_BYTES_MAX], token[1024] = "";
-    enum err e = ERR_OK;
-    do {
-        struct fetch_reply reply;
-        e = page_url(s, token, url);
-        if (e != ERR_OK)
-            return e;
-        struct fetch_request r = {.method = "GET", .url = url};
+    char url[S3_URL_BYTES_MAX], word[16];
+    struct fetch_request r = {.method = "GET", .url = url};
+    struct fetch_reply reply;
+    enum err e = page_url(s, after, limit, url);
+    if (e == ERR_OK)
         e = s3_request(s, &r, &reply);
-        if (e != ERR_OK)
-            return e;
-        e = s3_status(s, &reply, "listing the bucket");
-        if (e == ERR_OK && reply.body.data)
-            e = visit_page(&l, reply.body.data);
-        if (!s3_xml_text(buf_text(&reply.body), "NextContinuationToken", token, sizeof token))
-            token[0] = 0;
-        fetch_reply_done(&reply);
-    } while (e == ERR_OK && *token);
+    if (e != ERR_OK)
+        return e;
+    e = s3_status(s, &reply, "listing the bucket");
+    if (e == ERR_OK && reply.body.data)
+        e = visit_page(&l, reply.body.data);
+    *ret_more = s3_xml_text(buf_text(&reply.body), "IsTruncated", word, sizeof word) && str_eq(word, "true");
+    fetch_reply_done(&reply);
     return e;
 }

@@ -16,6 +16,7 @@
 #include "base/notify.h"
 #include "base/str.h"
 #include "server/api_stream.h"
+#include "server/blob_place.h"
 #include "server/route.h"
 #include "server/tls_cert.h"
 #include "server/try.h"
@@ -87,8 +88,7 @@ static enum err start_storage(struct server *s)
     TRY(store_reader_open(s->store, &s->timetable_store));
     TRY(store_reader_open(s->store, &s->alerts_store));
     TRY(store_reader_open(s->store, &s->upload_store));
-    TRY(file_join(path, sizeof path, s->data, "blobs"));
-    return blobs_open(path, s->settings.disk_free_min, &s->blobs);
+    return blob_place_open(s->data, &s->settings, path, &s->blobs);
 }
 
 static enum err start_engine(struct server *s)

@@ -27,11 +27,34 @@ const struct conf_option settings_options[] = {
      "sqlite:PATH (relative to this folder), or postgres://USER@HOST/NAME for several servers on one "
      "database.",
      "Storage"},
+    {"blobs", TEXT(blobs), "blobs", 0, 0,
+     "Where files are: a folder (relative to this one), or s3://BUCKET/PREFIX in an S3-compatible object "
+     "store.\n"
+     "`dugnad-server migrate --blobs` moves them from one to the other and changes this.",
+     NULL},
+    {"s3_endpoint", TEXT(s3_endpoint), NULL, 0, 0,
+     "The object store's address, https://HOST; its region; the key's id, and a file (mode 600) that holds "
+     "its secret.",
+     NULL},
+    {"s3_region", TEXT(s3_region), "us-east-1", 0, 0, "", NULL},
+    {"s3_key_id", TEXT(s3_key_id), NULL, 0, 0, "", NULL},
+    {"s3_secret_file", TEXT(s3_secret_file), "s3.secret", 0, 0, "", NULL},
+    {"s3_ca", TEXT(s3_ca), NULL, 0, 0,
+     "Certificates (PEM) to check the object store against, instead of the system's.", NULL},
+    {"s3_link_endpoint", TEXT(s3_link_endpoint), NULL, 0, 0,
+     "The address by which PCs and scientists reach the object store, when it is another than the server's.",
+     NULL},
+    {"blob_links", CONF_BYTES, VALUE(blob_links), "1M", 0, 0,
+     "Files from this size on are fetched from the object store itself, by a link that is good for 15 "
+     "minutes; 0: none.",
+     NULL},
+    {"blob_cache", CONF_BYTES, VALUE(blob_cache), "10G", 0, 0,
+     "So much of the object store's files is kept on this machine too.", NULL},
     {"disk_free_min", CONF_BYTES, VALUE(disk_free_min), "1G", 0, 0,
      "No upload is taken that would leave less room than this on the disk.", NULL},
     {"disk_free_batch", CONF_BYTES, VALUE(disk_free_batch), "10G", 0, 0,
      "No new batch is taken when less than this, and less than a tenth of the disk, is free.", NULL},
-    {"upload_kept", CONF_DURATION_MS, VALUE(upload_kept_ms), "7d", 60e3, 1e11,
+    {"upload_kept", CONF_DURATION_MS, VALUE(upload_kept_ms), "7d", 1e3, 1e11,
      "An upload that was broken off can be gone on with for so long.", NULL},
     {"token_rate", CONF_REAL, VALUE(token_rate), "200", 0, 1e6,
      "Requests per second of one token, in bursts of ten seconds' worth; 0: no limit.", "Limits"},
@@ -149,6 +172,19 @@ static bool is_web(const char *url)
     return !url[0] || str_starts(url, "https://") || str_starts(url, "http://");
 }
 
+static enum err check_blobs(const struct settings *s)
+{
+    if (!str_starts(s->blobs, "s3://"))
+        return ERR_OK;
+    if (!s->s3_endpoint[0] || !is_web(s->s3_endpoint))
+        return err_set(ERR_INVALID, "blobs = %s: s3_endpoint must be https://HOST", s->blobs);
+    if (!is_web(s->s3_link_endpoint))
+        return err_set(ERR_INVALID, "s3_link_endpoint = %s must be https://HOST", s->s3_link_endpoint);
+    if (!s->s3_key_id[0] || !s->s3_secret_file[0])
+        return err_set(ERR_INVALID, "blobs = %s: s3_key_id and s3_secret_file are needed", s->blobs);
+    return ERR_OK;
+}
+
 enum err settings_check(const struct settings *s)
 {
     if (s->mail_server[0] && !str_starts(s->mail_server, "smtp://") &&
@@ -163,5 +199,5 @@ enum err settings_check(const struct settings *s)
         return err_set(ERR_INVALID, "alert_webhook = %s must be https://...", s->alert_webhook);
     if (!is_web(s->heartbeat_url))
         return err_set(ERR_INVALID, "heartbeat_url = %s must be https://...", s->heartbeat_url);
-    return ERR_OK;
+    return check_blobs(s);
 }

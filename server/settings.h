@@ -12,6 +12,9 @@ struct settings {
     /* Names and addresses. */
     char name[65], summary[257], listen[64], url[256];
     char database[512], certificate[512], key[512];
+    char blobs[256], s3_endpoint[256], s3_region[32], s3_key_id[128], s3_secret_file[512], s3_ca[256],
+        s3_link_endpoint[256];
+    uint64_t blob_cache, blob_links;
     bool invitation_needed;
     /* How much at once. */
     int64_t threads, workers, connections, connections_per_address, idle_ms;

@@ -256,6 +256,17 @@
     X(SUBJECT, subject, TEXT)                                                                                \
     X(DETAIL, detail, TEXT)                                                                                  \
     X(CHAIN, chain, BLOB)
+/* Files in an object store, and who holds them; see server/store_blob.h. */
+#define FAR_COLUMNS(X)                                                                                       \
+    X(DIGEST, digest, BLOB)                                                                                  \
+    X(BYTES, bytes, INT)                                                                                     \
+    X(STATE, state, INT)  /* enum store_blob_state */                                                        \
+    X(LOOK, look_ms, INT) /* nobody may hold it: to be looked at from then on; NULL: somebody does */
+#define HOLD_COLUMNS(X)                                                                                      \
+    X(HOLDER, holder, TEXT)                                                                                  \
+    X(DIGEST, digest, BLOB)                                                                                  \
+    X(BYTES, bytes, INT)                                                                                     \
+    X(SINCE, since_ms, INT) /* of what a host holds: since when; else NULL */
 #define SETTING_COLUMNS(X) X(NAME, name, TEXT) X(VALUE, value, TEXT)
 #define NUMBER_COLUMNS(X)  X(NAME, name, TEXT) X(VALUE, value, INT) /* the last id given of each kind */
 /* Sums of the whole project in the order of PROJECT_COUNT_LIST after these; one row for each server. */
@@ -267,7 +278,7 @@
     X(UNIT) X(CHUNK) X(LEASE) X(BATCH) X(HOST) X(HOST_STAT) X(VOLUNTEER) X(ACCOUNT) X(TOKEN) X(INVITATION)   \
     X(RELEASE) X(NOTE) X(FAILURE) X(DELIVERY) X(STREAM) X(SMALL) X(OUTBOX) X(REPLAY) X(AUDIT) X(SETTING)     \
     X(NUMBER) X(NAMED) X(RECORD) X(CURSOR) X(ROUTE) X(TRUST) X(ESCROW)                       \
-    X(STAGE) X(SCHEDULE) X(ANSWERED)
+    X(STAGE) X(SCHEDULE) X(ANSWERED) X(FAR) X(HOLD)
 /* clang-format on */
 
 #define SCHEMA_COLUMN_UNIT(N, n, k)       UNIT_##N,
@@ -302,6 +313,8 @@
 #define SCHEMA_COLUMN_STAGE(N, n, k)      STAGE_##N,
 #define SCHEMA_COLUMN_SCHEDULE(N, n, k)   SCHEDULE_##N,
 #define SCHEMA_COLUMN_ANSWERED(N, n, k)   ANSWERED_##N,
+#define SCHEMA_COLUMN_FAR(N, n, k)        FAR_##N,
+#define SCHEMA_COLUMN_HOLD(N, n, k)       HOLD_##N,
 
 #define X(T) enum { T##_COLUMNS(SCHEMA_COLUMN_##T) T##_COLUMN_COUNT };
 SCHEMA_TABLES(X)
@@ -337,12 +350,14 @@ enum { NAMED_BY_NAME };
 enum { CURSOR_BY_BATCH };
 enum { STAGE_BY_ACTIVE, STAGE_BY_GRAPH };
 enum { SCHEDULE_BY_DUE };
+enum { FAR_BY_LOOK };
+enum { HOLD_BY_DIGEST, HOLD_BY_SINCE };
 
 extern const struct db_table schema_unit, schema_chunk, schema_lease, schema_batch, schema_batch_live,
     schema_host, schema_host_stat, schema_volunteer, schema_account, schema_token, schema_invitation,
     schema_release, schema_note, schema_failure, schema_delivery, schema_stream, schema_small, schema_outbox,
     schema_replay, schema_audit, schema_setting, schema_number, schema_project, schema_named, schema_record,
-    schema_cursor, schema_route, schema_trust, schema_escrow, schema_stage, schema_schedule, schema_answered;
+    schema_cursor, schema_route, schema_trust, schema_escrow, schema_stage, schema_schedule, schema_answered, schema_far, schema_hold;
 
 /* The tables that this program's version has, in the order in which they came; NULL past the last. */
 const struct db_table *schema_table(uint32_t i);

@@ -25,6 +25,8 @@ static void sweep(void *ctx)
     int64_t now_ms = clock_wall_ms();
     if (blobs_sweep(s->config.blobs, now_ms - s->config.upload_kept_ms) != ERR_OK)
         log_event(LOG_ERROR, "sweep-failed", "err", err_text(), NULL);
+    else
+        log_event(LOG_DEBUG, "swept", "what", "files", NULL);
     if (blobs_room(s->config.blobs, 0) != ERR_OK)
         log_event(LOG_ERROR, "disk-full", "err", err_text(), NULL);
     warn_of_end("certificate", s->config.certificate_ends_ms, now_ms);

@@ -119,6 +119,7 @@ static enum err fetch(struct cli *c, const char *url, const char *part, uint64_t
                                       .url = url,
                                       .reply_fd = fd,
                                       .has_reply_fd = true,
+                                      .follow = true,
                                       .reply_bytes_max = bytes ? bytes : 1,
                                       .range_from = have};
         if (ftruncate(fd, (off_t)have) != 0)

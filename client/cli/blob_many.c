@@ -59,6 +59,7 @@ static void begin(struct cli *c, struct slot *s, const struct blob_want *want)
                                   .token = *c->api->profile.token ? c->api->profile.token : NULL,
                                   .reply_fd = s->fd,
                                   .has_reply_fd = true,
+                                  .follow = true,
                                   .reply_bytes_max = want->bytes ? want->bytes : 1,
                                   .range_from = have < want->bytes ? have : 0};
     s->busy = net_start(c->api->net, &request, done, s, &s->id) == ERR_OK;

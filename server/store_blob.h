@@ -1,0 +1,58 @@
+/* store_blob.h - rows of the files in an object store and of who holds them. The bucket alone cannot say
+ * whether a file may go; these rows can, for all servers at once. Each call is a transaction of its own,
+ * durable when it returns, on a store that is used for nothing else meanwhile (not the engine's).
+ *
+ * A file is `coming` while it is being put into the bucket, then `present`, and `going` while it is being
+ * taken out. Whoever moves it writes its row first and so waits for others that do: no file goes that
+ * somebody has come to hold, and nobody comes to hold one that goes. */
+#ifndef SERVER_STORE_BLOB_H
+#define SERVER_STORE_BLOB_H
+
+#include "base/hash.h"
+#include "server/store.h"
+
+#define STORE_BLOB_COMING_MS (86400 * 1000ll) /* a put that has not ended by then never will */
+
+enum store_blob_state { STORE_BLOB_COMING, STORE_BLOB_PRESENT, STORE_BLOB_GOING };
+
+/* The size of a present one; ERR_MISSING. */
+enum err store_blob_find(struct store *s, const struct digest *blob, uint64_t *ret_bytes) NODISCARD;
+/* Before it is put. *ret_present: it is there, nothing is to be put. ERR_BUSY while it is going. */
+enum err store_blob_begin(struct store *s, const struct digest *blob, uint64_t bytes, int64_t now_ms,
+                          bool *ret_present) NODISCARD;
+/* It has been put, and is held. ERR_BUSY when somebody took it for left over meanwhile: begin again. */
+enum err store_blob_end(struct store *s, const struct digest *blob, const char *holder, int64_t now_ms,
+                        bool *ret_new) NODISCARD;
+/* Holds a present one; ERR_MISSING. since_ms is kept for hosts' holds ("h3"), see store_blob_unreported(). */
+enum err store_blob_hold(struct store *s, const struct digest *blob, const char *holder, int64_t now_ms,
+                         bool *ret_new) NODISCARD;
+enum err store_blob_drop(struct store *s, const struct digest *blob, const char *holder,
+                         int64_t now_ms) NODISCARD; /* ERR_MISSING: the holder does not hold it */
+/* At most limit of a holder's; *ret_more: there are others. */
+enum err store_blob_drop_some(struct store *s, const char *holder, int64_t now_ms, uint32_t limit,
+                              bool *ret_more) NODISCARD;
+enum err store_blob_held(struct store *s, const char *holder, uint64_t *ret_bytes) NODISCARD;
+
+struct store_blob_hold {
+    const char *holder;
+    struct digest blob;
+};
+/* What hosts hold since before then. */
+enum err store_blob_unreported(struct store *s, struct arena *a, int64_t before_ms, uint32_t limit,
+                               struct store_blob_hold **ret, uint32_t *ret_count) NODISCARD;
+
+/* --- taking out: those that nobody may hold, then for each doom, remove from the bucket, gone --- */
+enum err store_blob_loose(struct store *s, struct arena *a, int64_t now_ms, uint32_t limit,
+                          struct digest **ret, uint32_t *ret_count) NODISCARD;
+/* *ret_doomed: nobody holds it and nobody will: take it out of the bucket. */
+enum err store_blob_doom(struct store *s, const struct digest *blob, int64_t now_ms,
+                         bool *ret_doomed) NODISCARD;
+/* The same for what is in the bucket without a row: *ret_doomed is false when it has one. */
+enum err store_blob_doom_stranger(struct store *s, const struct digest *blob, uint64_t bytes, int64_t now_ms,
+                                  bool *ret_doomed) NODISCARD;
+enum err store_blob_gone(struct store *s, const struct digest *blob) NODISCARD;
+/* Which of the blobs have a row, in any state: ret_known[i] for blobs[i]. */
+enum err store_blob_known(struct store *s, const struct digest *blobs, uint32_t count,
+                          bool *ret_known) NODISCARD;
+
+#endif
