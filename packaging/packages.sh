@@ -9,7 +9,7 @@ packages_of() {
     build) # what the three programs are built from
         echo gcc libc6-dev binutils cmake ninja-build pkg-config \
             libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libssl-dev libjansson-dev \
-            libsqlite3-dev libpq-dev libseccomp-dev libncurses-dev ;;
+            libsqlite3-dev zlib1g-dev libpq-dev libseccomp-dev libncurses-dev ;;
     test) # what ctest runs: cmocka, pytest, lints, a second database, a second compiler, a mail server, a browser, a proxy, a real app, an S3 server
         local npm=npm # for axe-core; node.js from elsewhere brings one of its own
         command -v npm >/dev/null && npm=

@@ -123,6 +123,12 @@ enum err api_cursor_delete(struct call *c);
 /* --- what several of them share --- */
 
 /* The batch of params[0], if the caller may see it: scientists see their own, viewers and operators all. */
+/* ERR_STALE with where they are, when the batch's units have left the database. */
+enum err api_not_archived(const struct store_batch *b) NODISCARD;
+/* A unit as `show` has it, with small outputs in full and what hosts said: a line of an archive. */
+enum err api_unit_write_all(struct call *c, const struct store_batch *b, const struct store_unit *u,
+                            struct json_out *o) NODISCARD;
+enum err api_batch_archive(struct call *c);
 enum err api_find_batch(struct call *c, struct store_batch *ret) NODISCARD;
 enum err api_may_see(const struct call *c, const struct store_batch *b) NODISCARD;
 /* Query: limit (1..1000, 100) and after. */

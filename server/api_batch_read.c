@@ -152,6 +152,7 @@ enum err api_batch_units(struct call *c)
     struct json_out o;
     BUF_AUTO struct buf body = {0};
     TRY(api_find_batch(c, &b));
+    TRY(api_not_archived(&b));
     TRY(call_number(c, "limit", 100, STORE_PAGE_MAX, &limit));
     TRY(parse_state(http_query(c->http, "state"), &filter));
     if (after && *after)
@@ -297,6 +298,7 @@ static enum err look(struct call *c)
     uint32_t count;
     r->seen = waiters_count(s->waiters);
     TRY(api_find_batch(c, &b));
+    TRY(api_not_archived(&b));
     TRY(store_delivery_list(c->store, &c->http->arena, b.id, r->after, (uint32_t)r->limit, &list, &count));
     if (count == 0 && !api_batch_is_complete(&b) && clock_mono_ms() < r->until_ms &&
         !atomic_load(&s->stopping) && waiters_add(s->waiters, &c->job, b.id, r->seen, r->until_ms) == ERR_OK)

@@ -21,6 +21,7 @@ static enum err look_at(struct call *c, uint32_t id, uint32_t *ret_graph)
     if (e == ERR_MISSING)
         return err_set(e, "stage: there is no batch %u: dugnad ls lists yours", id);
     TRY(e);
+    TRY(api_not_archived(&b));
     if (b.purged)
         return err_set(ERR_STALE, "stage: the answers of batch %u are gone: it was purged", id);
     e = store_stage_get(c->store, &c->http->arena, id, &st);

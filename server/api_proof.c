@@ -66,6 +66,7 @@ enum err api_batch_provenance(struct call *c)
     uint64_t from;
     uint32_t count = 0;
     TRY(api_find_batch(c, &b));
+    TRY(api_not_archived(&b));
     TRY(call_number(c, "from", 0, BATCH_UNITS_MAX, &from));
     while (from + count < (uint64_t)b.counts.units && count < PAGE_UNITS && lines.len < PAGE_BYTES_MAX)
         TRY(add_line(c, &b, (uint32_t)from + count++, &lines));

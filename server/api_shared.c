@@ -83,6 +83,15 @@ enum err api_find_batch(struct call *c, struct store_batch *ret)
     return api_may_see(c, ret);
 }
 
+enum err api_not_archived(const struct store_batch *b)
+{
+    return !b->archived
+               ? ERR_OK
+               : err_set(ERR_STALE,
+                         "the units of batch %u are in its archive: `dugnad archive get %u` fetches it",
+                         b->id, b->id);
+}
+
 static void count_write(struct json_out *o, const struct batch_counts *n)
 {
 #define X(name) json_out_i64(o, #name, n->name);
@@ -122,6 +131,7 @@ void api_batch_write(struct call *c, struct json_out *o, const struct store_batc
     if (b->array)
         json_out_i64(o, "units_wanted", b->array_count);
     json_out_bool(o, "purged_files", b->purged);
+    json_out_bool(o, "archived", b->archived);
     json_out_i64(o, "created_ms", b->created_ms);
     if (b->finished_ms)
         json_out_i64(o, "finished_ms", b->finished_ms);

@@ -37,6 +37,8 @@ static enum err find_unit(struct call *c, struct seen *ret)
     if (wu_id_parse(c->params[0], &id) != ERR_OK)
         return err_set(ERR_MISSING, "\"%.60s\" is no work unit: they are called BATCH.INDEX", c->params[0]);
     enum err e = store_unit_get(c->store, a, id, &ret->unit);
+    if (e == ERR_MISSING && store_batch_get(c->store, a, wu_id_batch(id), &ret->batch) == ERR_OK)
+        TRY(api_not_archived(&ret->batch));
     if (e == ERR_MISSING)
         return no_unit(c, id);
     TRY(e);
@@ -219,6 +221,14 @@ enum err api_unit_write(struct call *c, const struct store_batch *b, wu_id id, s
     struct seen s = {.batch = *b};
     TRY(store_unit_get(c->store, &c->http->arena, id, &s.unit));
     return unit_write(c, &s, false, o);
+}
+
+enum err api_unit_write_all(struct call *c, const struct store_batch *b, const struct store_unit *u,
+                            struct json_out *o)
+{
+    struct seen s = {.batch = *b, .unit = *u};
+    TRY(store_note_list(c->store, &c->http->arena, u->wu.id, &s.notes, &s.note_count));
+    return unit_write(c, &s, true, o);
 }
 
 /* --- explaining --- */

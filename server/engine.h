@@ -259,9 +259,11 @@ enum engine_batch_verb {
     ENGINE_BATCH_CANCEL,
     ENGINE_BATCH_PAUSE,
     ENGINE_BATCH_RESUME,
-    ENGINE_BATCH_RETRY,  /* all units that failed, those cancelled included */
-    ENGINE_BATCH_CHANGE, /* priority, name, labels */
-    ENGINE_BATCH_PURGE,  /* its answers' files go; its units and their history stay */
+    ENGINE_BATCH_RETRY,   /* all units that failed, those cancelled included */
+    ENGINE_BATCH_CHANGE,  /* priority, name, labels */
+    ENGINE_BATCH_PURGE,   /* its answers' files go; its units and their history stay */
+    ENGINE_BATCH_FREEZE,  /* nothing of it changes from now on, until it is archived */
+    ENGINE_BATCH_ARCHIVE, /* its archive is there: the rows of its units go */
     ENGINE_BATCH_VERBS
 };
 
@@ -271,6 +273,7 @@ struct engine_batch_do {
     const int32_t *priority; /* CHANGE: NULL leaves it */
     const char *name;
     const struct text *labels;
+    const struct store_archive *archive; /* ARCHIVE */
 };
 
 struct engine_unit_do {

@@ -241,7 +241,7 @@ static enum err make(struct engine *e, struct engine_request *r, struct engine_b
     b->loading = !b->array;
     b->paused =
         q->stage && q->stage->kind == STAGE_OWN && q->stage->active; /* until what it needs is there */
-    b->cancelled = b->purged = false;
+    b->cancelled = b->purged = b->frozen = b->archived = false;
     b->job = b->array ? BATCH_JOB_ARRAY : BATCH_JOB_NONE;
     b->job_next = 0;
     b->finished_ms = 0;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "server/engine_in.h"
+#include "server/store_archive.h"
 
 /* --- long jobs --- */
 
@@ -38,6 +39,8 @@ static enum wu_event_kind event_of(enum batch_job job)
 {
     return job == BATCH_JOB_CANCEL ? WU_EV_CANCEL : job == BATCH_JOB_RETRY ? WU_EV_RETRY : WU_EV_PURGE;
 }
+
+static enum err archive_slice(struct engine *e, struct batch_mem *b, uint32_t slice);
 
 static int by_id(const void *x, const void *y)
 {
@@ -97,7 +100,9 @@ enum err batch_jobs(struct engine *e, bool *ret_more)
         struct batch_mem *b = e->active[i];
         if (b->b.job == BATCH_JOB_NONE)
             continue;
-        TRY(b->b.job == BATCH_JOB_ARRAY ? array_slice(e, b, slice) : units_slice(e, b, slice));
+        TRY(b->b.job == BATCH_JOB_ARRAY     ? array_slice(e, b, slice)
+            : b->b.job == BATCH_JOB_ARCHIVE ? archive_slice(e, b, slice / 4 + 1) /* each has several rows */
+                                            : units_slice(e, b, slice));
         *ret_more = true; /* one slice of one batch in a turn: hosts wait behind it */
         return ERR_OK;
     }
@@ -134,6 +139,8 @@ static enum err retry(struct engine *e, struct batch_mem *b)
 {
     if (b->b.purged || b->b.job == BATCH_JOB_PURGE)
         return err_set(ERR_STALE, "batch %u is purged: submit it again", b->b.id);
+    if (b->b.frozen)
+        return err_set(ERR_STALE, "batch %u is archived: submit what failed anew", b->b.id);
     if (b->b.counts.failed == 0)
         return err_set(ERR_STALE, "nothing of batch %u has failed", b->b.id);
     TRY(start_job(e, b, BATCH_JOB_RETRY));
@@ -149,6 +156,72 @@ static enum err purge(struct engine *e, struct batch_mem *b)
     if (!b->b.finished_ms)
         return err_set(ERR_CONFLICT, "batch %u is not finished: cancel it first", b->b.id);
     return start_job(e, b, BATCH_JOB_PURGE);
+}
+
+/* --- archives: server/archive.c writes the file between these two --- */
+
+static enum err freeze(struct engine *e, struct batch_mem *b)
+{
+    const struct batch_counts *c = &b->b.counts;
+    if (b->b.purged || b->b.archived)
+        return err_set(ERR_STALE, "batch %u is %s already", b->b.id, b->b.purged ? "purged" : "archived");
+    if (!b->b.finished_ms || b->b.job != BATCH_JOB_NONE || c->leased > 0 || c->delivered < c->units)
+        return err_set(ERR_CONFLICT, "batch %u is not over yet", b->b.id);
+    if (!b->b.frozen) {
+        b->b.frozen = true;
+        batch_live_changed(e, b);
+    }
+    return ERR_OK;
+}
+
+static enum err archive(struct engine *e, struct batch_mem *b, const struct store_archive *a)
+{
+    if (!b->b.frozen || b->b.archived || b->b.purged || b->b.job != BATCH_JOB_NONE)
+        return err_set(ERR_CONFLICT, "batch %u is not about to be archived", b->b.id);
+    b->b.archived = true;
+    store_set_archive(e->set, a);
+    b->b.job = BATCH_JOB_ARCHIVE;
+    b->b.job_next = 0;
+    batch_live_changed(e, b);
+    return ERR_OK;
+}
+
+struct leaving {
+    struct engine *e;
+    struct batch_mem *b;
+    uint32_t count;
+};
+
+static enum err leave(void *ctx, const struct store_unit_row *row)
+{
+    struct leaving *l = ctx;
+    struct unit_mem *u;
+    TRY(unit_keep(l->e, row, &u));
+    for (uint32_t i = 0; i < u->wu.attempt_count; i++)
+        if (u->wu.attempts[i].state == ATTEMPT_ERRORED)
+            store_set_note_end(l->e->set, row->id, i);
+    store_set_unit_end(l->e->set, row->id);
+    l->b->b.job_next = wu_id_index(row->id) + 1;
+    l->count++;
+    return ERR_OK;
+}
+
+/* Units first, then the small files they named. Counters stay as they are. */
+static enum err archive_slice(struct engine *e, struct batch_mem *b, uint32_t slice)
+{
+    struct leaving l = {.e = e, .b = b};
+    wu_id after = b->b.job_next ? wu_id_make(b->b.id, b->b.job_next - 1) : 0;
+    struct digest *small;
+    uint32_t count;
+    TRY(engine_flush(e));
+    TRY(store_range_scan(e->store, b->b.id, false, after, slice, (struct store_unit_rows){leave, &l}));
+    TRY(store_small_list(e->store, &e->turn, b->b.id, l.count ? 0 : slice, &small, &count));
+    for (uint32_t i = 0; i < count; i++)
+        store_set_small_end(e->set, b->b.id, &small[i]);
+    if (l.count == 0 && count == 0)
+        return job_done(e, b);
+    batch_live_changed(e, b);
+    return ERR_OK;
 }
 
 static enum err pause(struct engine *e, struct batch_mem *b, bool on)
@@ -204,6 +277,10 @@ static enum err do_verb(struct engine *e, struct batch_mem *b, const struct engi
         return change(e, b, q);
     case ENGINE_BATCH_PURGE:
         return purge(e, b);
+    case ENGINE_BATCH_FREEZE:
+        return freeze(e, b);
+    case ENGINE_BATCH_ARCHIVE:
+        return archive(e, b, q->archive);
     case ENGINE_BATCH_VERBS:
         break;
     }
@@ -220,7 +297,7 @@ enum err on_batch_do(struct engine *e, struct engine_request *r)
 {
     static const char *const names[ENGINE_BATCH_VERBS] = {"batch.close",  "batch.cancel", "batch.pause",
                                                           "batch.resume", "batch.retry",  "batch.change",
-                                                          "batch.purge"};
+                                                          "batch.purge",  "batch.freeze", "batch.archive"};
     struct engine_batch_do *q = &r->u.batch_do;
     struct batch_mem *b;
     TRY(batch_find(e, q->batch, &b));

@@ -105,6 +105,12 @@ enum err unit_find(struct engine *e, wu_id id, struct unit_mem **ret)
         e->stats.unit_hits++;
     }
     *ret = (struct unit_mem *)(void *)known;
+    if (*ret && (*ret)->wu.state == WU_DELIVERED) { /* of a frozen batch nobody knows a unit any more */
+        struct batch_mem *b;
+        TRY(batch_find(e, wu_id_batch(id), &b));
+        if (b && b->b.frozen)
+            *ret = NULL;
+    }
     return ERR_OK;
 }
 

@@ -43,6 +43,8 @@ const struct route routes[] = {
      NULL},
     {"GET", "/v1/batches/*/provenance", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT, 0, false,
      api_batch_provenance, NULL},
+    {"GET", "/v1/batches/*/archive", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT, 0, false, api_batch_archive,
+     NULL},
     {"GET", "/v1/batches/*/order", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT, 0, false, api_batch_order, NULL},
     {"GET", "/v1/batches/*/graph", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT, 0, false, api_batch_graph, NULL},
     {"GET", "/v1/batches/*/results", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT, 0, false, api_batch_results,

@@ -86,6 +86,7 @@ static enum err start_storage(struct server *s)
     TRY(store_reader_open(s->store, &s->feed_store));
     TRY(store_reader_open(s->store, &s->graph_store));
     TRY(store_reader_open(s->store, &s->timetable_store));
+    TRY(store_reader_open(s->store, &s->archive_store));
     TRY(store_reader_open(s->store, &s->alerts_store));
     TRY(store_reader_open(s->store, &s->upload_store));
     return blob_place_open(s->data, &s->settings, path, &s->blobs);
@@ -142,6 +143,7 @@ static enum err start_threads(struct server *s)
     struct graph_config graph = {.store = s->graph_store, .engine = s->thread, .blobs = s->blobs};
     TRY(graph_start(&graph, &s->graph));
     TRY(timetable_start(s, s->timetable_store, &s->timetable));
+    TRY(archiver_start(s, s->archive_store, &s->archiver));
     return deliver_start(&deliver, &s->deliver);
 }
 
@@ -212,6 +214,7 @@ static void stop_outbox(struct server *s)
     feed_stop(feed);
     graph_stop(graph);
     timetable_stop(s->timetable);
+    archiver_stop(s->archiver);
 }
 
 static void stop(struct server *s, struct pem *pem)
@@ -245,6 +248,7 @@ static void stop(struct server *s, struct pem *pem)
     store_close(s->feed_store);
     store_close(s->graph_store);
     store_close(s->timetable_store);
+    store_close(s->archive_store);
     store_close(s->alerts_store);
     store_close(s->judge_store);
     store_close(s->deliver_store);

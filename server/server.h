@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "server/alerts.h"
+#include "server/archive.h"
 #include "server/auth.h"
 #include "server/blob.h"
 #include "server/deliver.h"
@@ -31,7 +32,7 @@ struct server {
     char data[2048]; /* the data folder */
     int lock_fd;
     struct store *store, *judge_store, *deliver_store, *pulse_store, *tail_store, *feed_store, *graph_store,
-        *timetable_store, *alerts_store;
+        *timetable_store, *alerts_store, *archive_store;
     struct store *upload_store; /* under upload_lock */
     pthread_mutex_t upload_lock;
     struct engine *engine;
@@ -47,6 +48,7 @@ struct server {
     struct feed *feed;
     struct graph *graph;
     struct timetable *timetable;
+    struct archiver *archiver;
     pthread_mutex_t hook_lock; /* the engine's hooks against the end of judge, deliver, feed and graph */
     struct sweep *sweep;
     struct pulse *pulse;

@@ -56,6 +56,10 @@ const struct conf_option settings_options[] = {
      "No new batch is taken when less than this, and less than a tenth of the disk, is free.", NULL},
     {"upload_kept", CONF_DURATION_MS, VALUE(upload_kept_ms), "7d", 1e3, 1e11,
      "An upload that was broken off can be gone on with for so long.", NULL},
+    {"archive_after", CONF_DURATION_MS, VALUE(archive_after_ms), "0s", 0, 1e12,
+     "Batches that ended so long ago leave the database for a compressed file each (dugnad archive get "
+     "BATCH);\n0: never.",
+     NULL},
     {"token_rate", CONF_REAL, VALUE(token_rate), "200", 0, 1e6,
      "Requests per second of one token, in bursts of ten seconds' worth; 0: no limit.", "Limits"},
     {"owner_joins", CONF_REAL, VALUE(owner_joins), "5", 0, 1e6,

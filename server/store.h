@@ -128,14 +128,22 @@ struct store_release {
 
 /* --- work --- */
 
-enum { STORE_BATCH_LOADING = 1, STORE_BATCH_PAUSED = 2, STORE_BATCH_CANCELLED = 4, STORE_BATCH_PURGED = 8 };
+enum {
+    STORE_BATCH_LOADING = 1,
+    STORE_BATCH_PAUSED = 2,
+    STORE_BATCH_CANCELLED = 4,
+    STORE_BATCH_PURGED = 8,
+    STORE_BATCH_FROZEN = 16,
+    STORE_BATCH_ARCHIVED = 32
+};
 enum batch_job {
     BATCH_JOB_NONE,
     BATCH_JOB_ARRAY,
     BATCH_JOB_CANCEL,
     BATCH_JOB_RETRY,
     BATCH_JOB_PURGE,
-    BATCH_JOB_SETTLE, /* all that is left waits in escrow: end it */
+    BATCH_JOB_SETTLE,  /* all that is left waits in escrow: end it */
+    BATCH_JOB_ARCHIVE, /* its units are in an archive: their rows go */
     BATCH_JOBS
 };
 
@@ -202,6 +210,8 @@ struct store_batch {
     /* What changes. */
     uint32_t rev;
     bool loading, paused, cancelled, purged;
+    bool frozen;         /* nothing of it changes any more: it is being archived, or has been */
+    bool archived;       /* its archive is there and its units' rows are gone, or going */
     enum batch_job job;  /* work in slices that goes on after a restart */
     uint32_t job_next;   /* next index of the job */
     int64_t finished_ms; /* 0: not yet */
@@ -347,6 +357,15 @@ enum err store_batch_get(struct store *s, struct arena *a, uint32_t id, struct s
 /* Newest first: after is the last id seen, 0 from the newest. user_id 0: everybody's. */
 enum err store_batch_list(struct store *s, struct arena *a, uint64_t user_id, uint32_t after, uint32_t limit,
                           struct store_batch **ret, uint32_t *ret_count) NODISCARD;
+/* Where a batch's units are when it is archived: a file of gzipped lines, a blob that the batch holds. */
+struct store_archive {
+    uint32_t batch;
+    struct digest file;
+    uint64_t bytes, units;
+    int64_t made_ms;
+};
+enum err store_archive_get(struct store *s, struct arena *a, uint32_t batch,
+                           struct store_archive *ret) NODISCARD;
 enum err store_order_get(struct store *s, struct arena *a, const struct digest *digest,
                          struct text *ret_order) NODISCARD;
 enum err store_unit_get(struct store *s, struct arena *a, wu_id id, struct store_unit *ret) NODISCARD;

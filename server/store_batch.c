@@ -201,6 +201,8 @@ void store_fill_batch_live(struct row_in *r, struct store_batch *b)
     b->paused = flags & STORE_BATCH_PAUSED;
     b->cancelled = flags & STORE_BATCH_CANCELLED;
     b->purged = flags & STORE_BATCH_PURGED;
+    b->frozen = flags & STORE_BATCH_FROZEN;
+    b->archived = flags & STORE_BATCH_ARCHIVED;
     b->job = job < BATCH_JOBS ? (enum batch_job)job : BATCH_JOB_NONE;
     b->job_next = row_u32(r, BATCH_LIVE_JOB_NEXT);
     b->finished_ms = row_int(r, BATCH_LIVE_FINISHED);

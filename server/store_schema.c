@@ -72,6 +72,7 @@ TABLE(far, "far_blob", 1, FAR_COLUMNS,
       {.name = "far_blob_look", .count = 1, .columns = {FAR_LOOK}, .partial = true}, NO_MORE)
 TABLE(hold, "blob_hold", 2, HOLD_COLUMNS, {.name = "blob_hold_digest", .count = 1, .columns = {HOLD_DIGEST}},
       {.name = "blob_hold_since", .count = 1, .columns = {HOLD_SINCE}, .partial = true}, NO_MORE)
+TABLE(archive, "archive", 1, ARCHIVE_COLUMNS, NO_MORE)
 #define BATCH_LIVE_ALL(X) BATCH_LIVE_COLUMNS(X) BATCH_COUNT_LIST(COUNT)
 #define PROJECT_ALL(X)    PROJECT_COLUMNS(X) PROJECT_COUNT_LIST(COUNT)
 TABLE(batch_live, "batch_live", 1, BATCH_LIVE_ALL,
@@ -128,6 +129,7 @@ static const struct step steps[] = {
     {3, DB_ADD_COLUMN, &schema_batch_live, BATCH_LIVE_COUNT_taken},
     {3, DB_ADD_TABLE, &schema_far, 0},
     {3, DB_ADD_TABLE, &schema_hold, 0},
+    {3, DB_ADD_TABLE, &schema_archive, 0},
 };
 
 static bool is_dropped(size_t added)

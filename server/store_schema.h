@@ -267,6 +267,8 @@
     X(DIGEST, digest, BLOB)                                                                                  \
     X(BYTES, bytes, INT)                                                                                     \
     X(SINCE, since_ms, INT) /* of what a host holds: since when; else NULL */
+#define ARCHIVE_COLUMNS(X)                                                                                   \
+    X(BATCH, batch, INT) X(FILE, file, BLOB) X(BYTES, bytes, INT) X(UNITS, units, INT) X(MADE, made_ms, INT)
 #define SETTING_COLUMNS(X) X(NAME, name, TEXT) X(VALUE, value, TEXT)
 #define NUMBER_COLUMNS(X)  X(NAME, name, TEXT) X(VALUE, value, INT) /* the last id given of each kind */
 /* Sums of the whole project in the order of PROJECT_COUNT_LIST after these; one row for each server. */
@@ -278,7 +280,7 @@
     X(UNIT) X(CHUNK) X(LEASE) X(BATCH) X(HOST) X(HOST_STAT) X(VOLUNTEER) X(ACCOUNT) X(TOKEN) X(INVITATION)   \
     X(RELEASE) X(NOTE) X(FAILURE) X(DELIVERY) X(STREAM) X(SMALL) X(OUTBOX) X(REPLAY) X(AUDIT) X(SETTING)     \
     X(NUMBER) X(NAMED) X(RECORD) X(CURSOR) X(ROUTE) X(TRUST) X(ESCROW)                       \
-    X(STAGE) X(SCHEDULE) X(ANSWERED) X(FAR) X(HOLD)
+    X(STAGE) X(SCHEDULE) X(ANSWERED) X(FAR) X(HOLD) X(ARCHIVE)
 /* clang-format on */
 
 #define SCHEMA_COLUMN_UNIT(N, n, k)       UNIT_##N,
@@ -315,6 +317,7 @@
 #define SCHEMA_COLUMN_ANSWERED(N, n, k)   ANSWERED_##N,
 #define SCHEMA_COLUMN_FAR(N, n, k)        FAR_##N,
 #define SCHEMA_COLUMN_HOLD(N, n, k)       HOLD_##N,
+#define SCHEMA_COLUMN_ARCHIVE(N, n, k)    ARCHIVE_##N,
 
 #define X(T) enum { T##_COLUMNS(SCHEMA_COLUMN_##T) T##_COLUMN_COUNT };
 SCHEMA_TABLES(X)
@@ -357,7 +360,8 @@ extern const struct db_table schema_unit, schema_chunk, schema_lease, schema_bat
     schema_host, schema_host_stat, schema_volunteer, schema_account, schema_token, schema_invitation,
     schema_release, schema_note, schema_failure, schema_delivery, schema_stream, schema_small, schema_outbox,
     schema_replay, schema_audit, schema_setting, schema_number, schema_project, schema_named, schema_record,
-    schema_cursor, schema_route, schema_trust, schema_escrow, schema_stage, schema_schedule, schema_answered, schema_far, schema_hold;
+    schema_cursor, schema_route, schema_trust, schema_escrow, schema_stage, schema_schedule, schema_answered,
+    schema_far, schema_hold, schema_archive;
 
 /* The tables that this program's version has, in the order in which they came; NULL past the last. */
 const struct db_table *schema_table(uint32_t i);

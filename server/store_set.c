@@ -259,7 +259,8 @@ void store_set_batch_change(struct store_set *set, uint32_t id, int32_t priority
 static int64_t batch_flags(const struct store_batch *b)
 {
     return (b->loading ? STORE_BATCH_LOADING : 0) | (b->paused ? STORE_BATCH_PAUSED : 0) |
-           (b->cancelled ? STORE_BATCH_CANCELLED : 0) | (b->purged ? STORE_BATCH_PURGED : 0);
+           (b->cancelled ? STORE_BATCH_CANCELLED : 0) | (b->purged ? STORE_BATCH_PURGED : 0) |
+           (b->frozen ? STORE_BATCH_FROZEN : 0) | (b->archived ? STORE_BATCH_ARCHIVED : 0);
 }
 
 void store_set_batch_live(struct store_set *set, const struct store_batch *b, bool active, bool is_new)

@@ -32,8 +32,9 @@ static bool matches(const struct cli_command *c, int argc, char **argv, int *ret
         size_t len = strcspn(at, " ");
         if (used >= argc)
             return false;
-        const char *word = same(argv[used++]);
-        if (strlen(word) != len || memcmp(word, at, len) != 0)
+        const char *word = argv[used++], *other = same(word);
+        if ((strlen(word) != len || memcmp(word, at, len) != 0) &&
+            (strlen(other) != len || memcmp(other, at, len) != 0))
             return false;
         at += len + (at[len] == ' ');
     }

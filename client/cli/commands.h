@@ -42,6 +42,7 @@
     X(cmd_explain)                                                                                           \
     X(cmd_show)                                                                                              \
     X(cmd_replay)                                                                                            \
+    X(cmd_archive_get)                                                                                       \
     X(cmd_provenance)                                                                                        \
     X(cmd_receipt)                                                                                           \
     X(cmd_verify)                                                                                            \

@@ -13,6 +13,7 @@ workunits/run/sandbox_seccomp.c seccomp.h
 server/http*.[ch] microhttpd.h gnutls/*
 server/db_sqlite.c sqlite3.h
 server/db_pg*.[ch] libpq-fe.h
+server/archive_file.c zlib.h
 server/fetch.c curl/*
 client/net*.[ch] curl/*
 client/top.c ncurses.h'
