@@ -25,6 +25,9 @@ good_tree() {
   write workunits/rules/a.h <<<$'#include "base/err.h"'
   write workunits/rules/a.c <<<$'#include "rules/a.h"\n\n/* system(1), sprintf(): words in a comment */\nint a(const char *s)\n{\n    return s[0] == \'"\' ? 1 : (int)sizeof("popen(");\n}'
   write server/x.c <<<$'#include "base/err.h"'
+  mkdir -p tests/bench
+  cp "$lints/../bench/scaling.py" tests/bench
+  "$lints/../bench/scaling.py" >server/SCALING.md
   write tests/run.sh <<<$'#!/bin/bash\ntrue'
   write workunits/wire/PROTOCOL.md <<<$'Says `new`.\n## 9. Retired names\n- `old` (version 1): was its age'
   build
@@ -124,6 +127,10 @@ done
 good_tree
 rm build/CMakeFiles/r.dir/workunits/rules/a.c.o
 expect fail purity "nothing was built"
+
+good_tree
+sed -i '$d' server/SCALING.md
+expect fail scaling "a page without a row of what is computed"
 
 # What passed once is remembered by tidy: a change of a header must make it look again.
 good_tree
