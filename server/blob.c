@@ -227,6 +227,17 @@ enum err blob_count_folder(const struct blobs *b, const char *name, const char *
     return file_exists(folder) ? file_walk(folder, add_bytes, bytes) : ERR_OK;
 }
 
+enum err blobs_each(const struct blobs *b,
+                    enum err (*visit)(void *ctx, const char *holder, const struct digest *blob), void *ctx)
+{
+    return b->keeper->each(b, visit, ctx);
+}
+
+enum err blobs_forget_copies(const struct blobs *b)
+{
+    return b->far ? blob_cache_trim(b, 0) : ERR_OK;
+}
+
 enum err blobs_held(const struct blobs *b, const char *holder, uint64_t *ret_bytes)
 {
     uint64_t bytes = 0;

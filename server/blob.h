@@ -50,6 +50,12 @@ enum err blobs_sync(struct blobs *b, const char *holder) NODISCARD;
 enum err blobs_drop(struct blobs *b, const char *holder, uint32_t limit, bool *ret_more) NODISCARD;
 /* Bytes that a holder has here, broken-off uploads included. Looks at each of them: for holders of few. */
 enum err blobs_held(const struct blobs *b, const char *holder, uint64_t *ret_bytes) NODISCARD;
+/* Every hold there is. Nobody else changes anything meanwhile; the visit may hold and drop. */
+enum err blobs_each(const struct blobs *b,
+                    enum err (*visit)(void *ctx, const char *holder, const struct digest *blob),
+                    void *ctx) NODISCARD;
+/* Forgets what is kept here beside an object store. */
+enum err blobs_forget_copies(const struct blobs *b) NODISCARD;
 /* Drops one; ERR_MISSING when the holder does not hold it. */
 enum err blob_drop(struct blobs *b, const struct digest *blob, const char *holder) NODISCARD;
 

@@ -220,6 +220,13 @@ static enum err far_held(const struct blobs *b, const char *holder, uint64_t *re
     return ERR_OK;
 }
 
+static enum err far_each(const struct blobs *b,
+                         enum err (*visit)(void *ctx, const char *holder, const struct digest *blob),
+                         void *ctx)
+{
+    return store_blob_each(READER(b), visit, ctx);
+}
+
 /* --- taking out --- */
 
 /* Its row says that it goes: out of the bucket, then the row. A crash between is found again by the row. */
@@ -385,6 +392,7 @@ const struct blob_keeper blob_keeper_far = {
     .drop_some = far_drop_some,
     .held = far_held,
     .sweep = far_sweep,
+    .each = far_each,
     .close = far_close,
 };
 

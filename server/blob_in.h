@@ -28,6 +28,8 @@ struct blob_keeper {
     enum err (*held)(const struct blobs *b, const char *holder, uint64_t *ret_bytes);
     /* What hosts hold since before then, and what nobody holds. */
     enum err (*sweep)(struct blobs *b, int64_t before_ms);
+    enum err (*each)(const struct blobs *b,
+                     enum err (*visit)(void *ctx, const char *holder, const struct digest *blob), void *ctx);
     void (*close)(struct blobs *b);
 };
 

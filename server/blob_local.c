@@ -187,6 +187,34 @@ static enum err local_sweep(struct blobs *b, int64_t before_ms)
     return file_walk(folder, sweep_hold, &s);
 }
 
+struct each {
+    enum err (*visit)(void *ctx, const char *holder, const struct digest *blob);
+    void *ctx;
+};
+
+static enum err visit_hold(void *ctx, const struct file_entry *entry)
+{
+    const struct each *e = ctx;
+    struct digest blob;
+    char holder[BLOB_HOLDER_BYTES_MAX + 1];
+    const char *slash = strchr(entry->path, '/');
+    if (!S_ISREG(entry->mode) || !slash || slash - entry->path > BLOB_HOLDER_BYTES_MAX ||
+        digest_parse(slash + 1, &blob) != ERR_OK)
+        return ERR_OK;
+    snprintf(holder, sizeof holder, "%.*s", (int)(slash - entry->path), entry->path);
+    return e->visit(e->ctx, holder, &blob);
+}
+
+static enum err local_each(const struct blobs *b,
+                           enum err (*visit)(void *ctx, const char *holder, const struct digest *blob),
+                           void *ctx)
+{
+    char folder[PATH_ROOM];
+    struct each e = {visit, ctx};
+    snprintf(folder, sizeof folder, "%s/holds", b->folder);
+    return file_walk(folder, visit_hold, &e);
+}
+
 static void local_close(struct blobs *b)
 {
     (void)b;
@@ -202,5 +230,6 @@ const struct blob_keeper blob_keeper_local = {
     .drop_some = local_drop_some,
     .held = local_held,
     .sweep = local_sweep,
+    .each = local_each,
     .close = local_close,
 };

@@ -19,6 +19,8 @@ const char command_usage[] =
     "  dump [FILE]          all rows as lines of JSON, also while it is served\n"
     "  load FILE            read a dump into an empty database\n"
     "  migrate --to DATABASE  move the project to another database, compare, switch server.conf over\n"
+    "  migrate --blobs PLACE  move its files into an object store (s3://BUCKET/PREFIX) or a folder, compare, "
+    "switch\n"
     "  audit [--has ENTRY:HASH]  follow the audit log's chain of hashes; does it still hold the entry that "
     "was noted?\n"
     "  test-alert           send a test notice each way that server.conf names: mail, web hook, heartbeat\n";

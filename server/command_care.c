@@ -12,6 +12,8 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "server/backup.h"
+#include "server/blob_move.h"
+#include "server/blob_place.h"
 #include "server/serve.h"
 #include "server/store_care.h"
 #include "server/try.h"
@@ -143,9 +145,10 @@ enum err command_load(const char *data, int argc, char **argv, int *ret_status)
 
 /* --- migrate --- */
 
-/* server.conf with another database; everything else in it stays as it is. */
-static enum err set_database(const char *data, const char *database)
+/* server.conf with one option changed; everything else in it stays as it is. */
+static enum err set_option(const char *data, const char *name, const char *value)
 {
+    size_t name_len = strlen(name);
     char path[PATH_ROOM];
     BUF_AUTO struct buf text = {0}, changed = {0};
     bool set = false;
@@ -154,8 +157,8 @@ static enum err set_database(const char *data, const char *database)
     for (const char *at = buf_text(&text); *at;) {
         size_t len = strcspn(at, "\n");
         const char *key = at + (*at == '#');
-        if (!set && str_starts(key, "database") && strchr(" =", key[sizeof "database" - 1])) {
-            TRY(buf_printf(&changed, "database = %s\n", database));
+        if (!set && str_starts(key, name) && strchr(" =", key[name_len])) {
+            TRY(buf_printf(&changed, "%s = %s\n", name, value));
             set = true;
         } else {
             TRY(buf_printf(&changed, "%.*s\n", (int)len, at));
@@ -163,7 +166,7 @@ static enum err set_database(const char *data, const char *database)
         at += len + (at[len] == '\n');
     }
     if (!set)
-        TRY(buf_printf(&changed, "database = %s\n", database));
+        TRY(buf_printf(&changed, "%s = %s\n", name, value));
     return file_write_atomic(path, changed.data, changed.len, 0600);
 }
 
@@ -223,24 +226,74 @@ static enum err migrate(const char *data, const char *database)
     if (str_eq(from, to))
         return err_set(ERR_INVALID, "the project is in %s already", database);
     TRY(copy_and_compare(from, to, &sums));
-    TRY(set_database(data, database));
+    TRY(set_option(data, "database", database));
     print_sums(stdout, &sums);
     printf("moved in %.1f s, and compared: every table has the same rows and digest there\n",
            (double)(clock_mono_ms() - began_ms) / 1000);
     return put_away(from);
 }
 
+/* --- files --- */
+
+/* A folder that was left is not taken for the project's any more; of a bucket all is let go of. */
+static enum err leave_files(const char *data, const struct settings *was, struct blobs *from)
+{
+    char path[PATH_ROOM], to[PATH_ROOM + 64];
+    if (blob_place_is_far(was))
+        return blob_move_leave(from);
+    TRY(blob_place_folder(data, was, path, sizeof path));
+    snprintf(to, sizeof to, "%s.moved-%lld", path, (long long)(clock_wall_ms() / 1000));
+    if (rename(path, to) != 0)
+        return err_set_errno(ERR_IO, "cannot rename %s", path);
+    printf("%s is %s now: remove it when you are content\n", path, to);
+    return ERR_OK;
+}
+
+static enum err move_files(const char *data, const char *place)
+{
+    char where[PATH_ROOM], size[32];
+    struct settings was, next;
+    struct blobs *from = NULL, *to = NULL;
+    struct blob_moved moved;
+    int64_t began_ms = clock_mono_ms();
+    TRY(where_is(data, &was, where));
+    next = was;
+    if ((size_t)snprintf(next.blobs, sizeof next.blobs, "%s", place) >= sizeof next.blobs)
+        return err_set(ERR_LIMIT, "the place's name is too long");
+    if (blob_place_is_far(&was) == blob_place_is_far(&next))
+        return err_set(ERR_INVALID, "the files are in %s: they move from a folder to an object store or back",
+                       was.blobs);
+    TRY(blob_place_open(data, &was, where, &from));
+    enum err e = blob_place_open(data, &next, where, &to);
+    if (e == ERR_OK)
+        e = blob_move(from, to, &moved);
+    blobs_close(to);
+    if (e == ERR_OK)
+        e = set_option(data, "blobs", place);
+    if (e == ERR_OK) {
+        str_from_bytes(moved.bytes, size, sizeof size);
+        printf("%" PRIu64 " files, %s, with %" PRIu64
+               " holds moved in %.1f s; each was read again there and has its "
+               "digest\n",
+               moved.files, size, moved.holds, (double)(clock_mono_ms() - began_ms) / 1000);
+        e = leave_files(data, &was, from);
+    }
+    blobs_close(from);
+    return e;
+}
+
 enum err command_migrate(const char *data, int argc, char **argv, int *ret_status)
 {
     const char *database = argc == 2 && str_eq(argv[0], "--to") ? argv[1] : NULL;
+    const char *files = argc == 2 && str_eq(argv[0], "--blobs") ? argv[1] : NULL;
     int fd;
     *ret_status = 0;
-    if (!database || !(str_starts(database, "sqlite:") || str_starts(database, "postgres")))
-        return err_set(
-            ERR_INVALID,
-            "usage: dugnad-server --data D migrate --to sqlite:project.db|postgres://USER@HOST/NAME");
+    if (!files && (!database || !(str_starts(database, "sqlite:") || str_starts(database, "postgres"))))
+        return err_set(ERR_INVALID, "usage: dugnad-server --data D migrate --to "
+                                    "sqlite:project.db|postgres://USER@HOST/NAME, or --blobs "
+                                    "s3://BUCKET/PREFIX|blobs");
     TRY(lock(data, &fd));
-    enum err e = migrate(data, database);
+    enum err e = files ? move_files(data, files) : migrate(data, database);
     close(fd);
     return e;
 }

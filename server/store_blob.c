@@ -1,6 +1,7 @@
 /* store_blob.c - see store_blob.h */
 #include "server/store_blob.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -301,6 +302,49 @@ enum err store_blob_unreported(struct store *s, struct arena *a, int64_t before_
     *ret = (void *)c.items;
     *ret_count = c.count;
     return ERR_OK;
+}
+
+static enum err each_of(struct store *s, const char *holder,
+                        enum err (*visit)(void *ctx, const char *holder, const struct digest *blob),
+                        void *ctx)
+{
+    static const struct db_scan scan = {&schema_hold, HOLD_COLUMN_COUNT, {HOLD_COLUMNS(NUMBER_HOLD)},
+                                        DB_BY_KEY,    .equal = 1,        .after = true};
+    struct digest after = {{0}};
+    uint32_t count = KNOWN_EACH;
+    while (count == KNOWN_EACH) {
+        struct arena ARENA_AUTO a = {0};
+        struct db_value args[] = {db_text(holder), digest_value(&after)};
+        struct collect c = {.a = &a, .each = sizeof(struct store_blob_hold), .fill = fill_hold};
+        TRY(db_scan_rows(s->db, &scan, args, KNOWN_EACH, (struct db_rows){collect_row, &c}));
+        const struct store_blob_hold *holds = (const void *)c.items;
+        count = c.count;
+        for (uint32_t i = 0; i < count; i++)
+            TRY(visit(ctx, holder, &holds[i].blob));
+        if (count > 0)
+            after = holds[count - 1].blob;
+    }
+    return ERR_OK;
+}
+
+enum err store_blob_each(struct store *s,
+                         enum err (*visit)(void *ctx, const char *holder, const struct digest *blob),
+                         void *ctx)
+{
+    static const struct db_scan scan = {
+        &schema_hold, HOLD_COLUMN_COUNT, {HOLD_COLUMNS(NUMBER_HOLD)}, DB_BY_KEY, .after = true};
+    char holder[64] = "";
+    for (;;) {
+        struct arena ARENA_AUTO a = {0};
+        struct db_value after = db_text(holder);
+        struct collect c = {.a = &a, .each = sizeof(struct store_blob_hold), .fill = fill_hold};
+        TRY(db_scan_rows(s->db, &scan, &after, 1, (struct db_rows){collect_row, &c}));
+        if (c.count == 0)
+            return ERR_OK;
+        const struct store_blob_hold *first = (const void *)c.items;
+        snprintf(holder, sizeof holder, "%s", first->holder);
+        TRY(each_of(s, holder, visit, ctx));
+    }
 }
 
 /* --- taking out --- */

@@ -31,6 +31,10 @@ enum err store_blob_drop(struct store *s, const struct digest *blob, const char 
 /* At most limit of a holder's; *ret_more: there are others. */
 enum err store_blob_drop_some(struct store *s, const char *holder, int64_t now_ms, uint32_t limit,
                               bool *ret_more) NODISCARD;
+/* Every hold, in the order of holders; the visit may use the store. */
+enum err store_blob_each(struct store *s,
+                         enum err (*visit)(void *ctx, const char *holder, const struct digest *blob),
+                         void *ctx) NODISCARD;
 enum err store_blob_held(struct store *s, const char *holder, uint64_t *ret_bytes) NODISCARD;
 
 struct store_blob_hold {

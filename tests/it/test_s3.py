@@ -276,3 +276,47 @@ def test_a_wrong_key_is_told_to_the_operator_and_to_nobody_else(grid, s3):
 def grid_doctor(grid):
     done = subprocess.run([BIN / "dugnad-server", "--data", grid.data, "doctor", "--json"], text=True, capture_output=True, timeout=60)
     return json.loads(done.stdout)["findings"]
+
+
+def server_command(grid, *words):
+    return subprocess.run([BIN / "dugnad-server", "--data", grid.data, *words], text=True, capture_output=True, timeout=120)
+
+
+def test_files_move_into_the_store_and_back(tmp_path, s3):
+    with Grid(tmp_path) as grid:
+        grid.publish("dugnad-say")
+        files = [body("m", n) for n in (3000, 2_000_000, 17 << 20)]
+        for data, _ in files:
+            assert put(grid.api, data).status == 201
+        refused = server_command(grid, "migrate", "--blobs", "s3://dugnad/moved")
+        assert refused.returncode == 5 and "stop it first" in refused.stderr
+        grid.server.end()
+        set_conf(grid.data / "server.conf", **{k: v for k, v in s3.conf(grid.data).items() if k != "blobs"})
+        damaged = grid.data / "blobs" / files[0][1][:2] / files[0][1]
+        good = damaged.read_bytes()
+        damaged.write_bytes(b"x" + good[1:])
+        told = server_command(grid, "migrate", "--blobs", "s3://dugnad/moved")
+        assert told.returncode != 0 and "digest" in told.stderr and "blobs = s3" not in (grid.data / "server.conf").read_text()
+        damaged.write_bytes(good)
+        s3.kill()
+        assert server_command(grid, "migrate", "--blobs", "s3://dugnad/moved").returncode == 7
+        s3.start()
+        moved = server_command(grid, "migrate", "--blobs", "s3://dugnad/moved")
+        assert moved.returncode == 0 and "each was read again there" in moved.stdout, moved
+        assert not (grid.data / "blobs").exists() and "blobs = s3://dugnad/moved" in (grid.data / "server.conf").read_text()
+        grid.start()
+        grid.api.close()
+        for data, name in files:
+            assert get(grid.api, name).body == data
+        batch = grid.submit("say", array=1, quorum=1)
+        client = grid.client("mo").start()
+        grid.wait_done(batch)
+        client.end()
+        grid.server.end()
+        back = server_command(grid, "migrate", "--blobs", "blobs")
+        assert back.returncode == 0, back
+        grid.start()
+        grid.api.close()
+        for data, name in files:
+            assert get(grid.api, name).body == data and (grid.data / "blobs" / "holds" / "u1" / name).stat().st_nlink >= 2
+        assert b"<Key>" not in s3.ask("GET", "/dugnad", "list-type=2&prefix=moved%2F")[1], "the bucket has nothing of it any more"
