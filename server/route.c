@@ -177,13 +177,20 @@ static void run_job(struct worker_job *job, struct store *reader)
 {
     struct call *c = (struct call *)(void *)((char *)job - offsetof(struct call, job));
     c->store = reader;
+    struct store *otherwise = job->otherwise;
     enum err e = c->then(c);
+    if (e != ERR_OK && otherwise) { /* a replica may not know it yet, or be gone */
+        c->store = otherwise;
+        e = c->then(c);
+    }
     if (e != ERR_OK)
         call_fail(c, e);
 }
 
 enum err call_on_worker(struct call *c, enum err (*then)(struct call *c))
 {
+    const char *cache = http_header(c->http, "Cache-Control");
+    c->job.late = c->route && route_may_be_late(c->route) && !(cache && strstr(cache, "no-cache"));
     c->then = then;
     c->job.run = run_job;
     return workers_put(c->server->workers, &c->job);

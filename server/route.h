@@ -25,6 +25,8 @@ struct route {
 
 extern const struct route routes[];
 extern const size_t route_count;
+/* Of lists and reports: what it tells may be read from a replica (replica.h). */
+bool route_may_be_late(const struct route *route);
 
 /* For http_config; ctx is the server. */
 enum err route_begin(void *ctx, struct http_request *r) NODISCARD;

@@ -126,7 +126,9 @@ static enum err start_threads(struct server *s)
     TRY(rate_new(c->address_rate, c->address_rate * BURST_S, &s->address_rate));
     TRY(rate_new(c->owner_joins / 86400.0, OWNER_JOINS_BURST, &s->owner_joins));
     TRY(rate_new(c->network_joins / 86400.0, NETWORK_JOINS_BURST, &s->network_joins));
-    TRY(workers_start(s->store, (uint32_t)c->workers, (uint32_t)c->queue, &s->workers));
+    if (c->database_read[0])
+        TRY(replica_start(s->thread, c->database_read, c->database_read_lag_ms, &s->replica));
+    TRY(workers_start(s->store, s->replica, (uint32_t)c->workers, (uint32_t)c->queue, &s->workers));
     TRY(waiters_start(s->workers, &s->waiters));
     struct pulse_config pulse = {.store = s->pulse_store,
                                  .engine = s->thread,
@@ -225,6 +227,7 @@ static void stop(struct server *s, struct pem *pem)
     waiters_close(s->waiters);
     workers_stop(s->workers);
     stop_outbox(s);
+    replica_stop(s->replica);
     alerts_stop(s->alerts);
     pulse_stop(s->pulse);
     if (s->thread)

@@ -49,6 +49,7 @@ struct server {
     struct graph *graph;
     struct timetable *timetable;
     struct archiver *archiver;
+    struct replica *replica;
     pthread_mutex_t hook_lock; /* the engine's hooks against the end of judge, deliver, feed and graph */
     struct sweep *sweep;
     struct pulse *pulse;

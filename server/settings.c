@@ -27,6 +27,10 @@ const struct conf_option settings_options[] = {
      "sqlite:PATH (relative to this folder), or postgres://USER@HOST/NAME for several servers on one "
      "database.",
      "Storage"},
+    {"database_read", TEXT(database_read), NULL, 0, 0,
+     "A replica of a PostgreSQL database, postgres://...: lists and reports of people are read there.", NULL},
+    {"database_read_lag", CONF_DURATION_MS, VALUE(database_read_lag_ms), "30s", 1e3, 86400e3,
+     "While the replica is further behind than this, or away, the database itself is read.", NULL},
     {"blobs", TEXT(blobs), "blobs", 0, 0,
      "Where files are: a folder (relative to this one), or s3://BUCKET/PREFIX in an S3-compatible object "
      "store.\n"

@@ -11,7 +11,7 @@
 struct settings {
     /* Names and addresses. */
     char name[65], summary[257], listen[64], url[256];
-    char database[512], certificate[512], key[512];
+    char database[512], database_read[512], certificate[512], key[512];
     char blobs[256], s3_endpoint[256], s3_region[32], s3_key_id[128], s3_secret_file[512], s3_ca[256],
         s3_link_endpoint[256];
     uint64_t blob_cache, blob_links;
@@ -27,7 +27,7 @@ struct settings {
     int64_t contact_ms, contact_idle_ms;
     uint64_t unit_memory_max, unit_disk_max, unit_output_max;
     int64_t unit_wall_max_ms;
-    int64_t upload_kept_ms, archive_after_ms;
+    int64_t upload_kept_ms, archive_after_ms, database_read_lag_ms;
     uint64_t disk_free_batch;
     double load_max;
     /* Watching. */

@@ -10,9 +10,11 @@ struct workers {
     struct worker_job *first, **last;
     uint32_t waiting, queue_max, thread_count;
     bool stop;
+    struct replica *replica;
     struct worker {
         struct workers *workers;
         struct store *reader;
+        struct replica_reader late;
         pthread_t thread;
         bool runs;
     } threads[];
@@ -34,14 +36,17 @@ static void *work(void *arg)
             w->last = &w->first;
         w->waiting--;
         pthread_mutex_unlock(&w->lock);
-        job->run(job, me->reader);
+        struct store *late = job->late ? replica_store(w->replica, &me->late) : NULL;
+        job->otherwise = late ? me->reader : NULL;
+        job->run(job, late ? late : me->reader);
         pthread_mutex_lock(&w->lock);
     }
     pthread_mutex_unlock(&w->lock);
     return NULL;
 }
 
-enum err workers_start(struct store *of, uint32_t threads, uint32_t queue_max, struct workers **ret_workers)
+enum err workers_start(struct store *of, struct replica *replica, uint32_t threads, uint32_t queue_max,
+                       struct workers **ret_workers)
 {
     struct workers *w = calloc(1, sizeof *w + threads * sizeof *w->threads);
     if (!w)
@@ -50,6 +55,7 @@ enum err workers_start(struct store *of, uint32_t threads, uint32_t queue_max, s
     pthread_cond_init(&w->wake, NULL);
     w->last = &w->first;
     w->queue_max = queue_max;
+    w->replica = replica;
     w->thread_count = threads;
     enum err e = ERR_OK;
     for (uint32_t i = 0; i < threads && e == ERR_OK; i++) {
@@ -107,6 +113,7 @@ void workers_stop(struct workers *w)
         if (w->threads[i].runs)
             pthread_join(w->threads[i].thread, NULL);
         store_close(w->threads[i].reader);
+        store_close(w->threads[i].late.store);
     }
     pthread_cond_destroy(&w->wake);
     pthread_mutex_destroy(&w->lock);
