@@ -83,6 +83,7 @@ def batches(api, grid, file):
         api.ask("POST", f"/v1/units/{batch}.4/{verb}", {})
     api.ask("POST", f"/v1/batches/{batch}/retry", {})
     api.ask("GET", f"/v1/batches/{batch}/provenance")
+    api.ask("GET", f"/v1/batches/{batch}/archive")
     api.ask("POST", f"/v1/batches/{batch}/cancel", {})
     eventually(lambda: api.get(f"/v1/batches/{batch}")["state"] in ("done", "cancelled"), 10)
     api.ask("POST", f"/v1/batches/{batch}/purge", {})
