@@ -90,6 +90,7 @@ void doctor_look_files(struct doctor *d)
     look_folder(d);
     bool good = look_secret(d, "keys/work.pem", MUST_BE_THERE);
     good &= look_secret(d, d->settings ? d->settings->key : "tls/key.pem", MUST_BE_THERE);
+    good &= look_secret(d, "tls/tickets.key", MAY_BE_THERE);
     good &= look_secret(d, "operator.token", MAY_BE_THERE);
     good &= look_secret(d, d->settings ? d->settings->mail_password_file : "", MUST_BE_THERE);
     if (d->settings && blob_place_is_far(d->settings))

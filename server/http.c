@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,11 +12,16 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/http_door.h"
 #include "server/http_in.h"
 #include "server/http_link.h"
+#include "server/http_loop.h"
+#include "server/try.h"
 #include "wire/error_msg.h"
 
 enum {
+    TICKET_S = 86400, /* a host that was not heard for longer shakes hands in full */
+    HANDSHAKE_PAUSE_MS = 10000,
     THREADS_DEFAULT = 2,
     CONNECTIONS_DEFAULT = 10000,
     IDLE_DEFAULT_S = 120,
@@ -28,12 +32,18 @@ enum {
 
 #define TLS_PRIORITIES "SECURE128:%SERVER_PRECEDENCE:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
+/* A thread with its libmicrohttpd. */
+struct room {
+    struct http *http;
+    struct http_loop *loop;
+};
+
 struct http {
     struct http_config config;
-    struct MHD_Daemon *daemon;
     gnutls_datum_t ticket_key;
-    MHD_socket listening; /* after http_quiesce(), which makes it ours to close */
-    uint16_t port;
+    struct http_door *door;
+    struct room *rooms;
+    uint32_t room_count;
 };
 
 /* The answer may come from another thread before, while or after the connection falls asleep. */
@@ -41,6 +51,7 @@ struct http_inner {
     struct http_request request;
     struct http *http;
     struct MHD_Connection *connection;
+    struct http_sleeper sleeper;
     pthread_mutex_t lock;
     bool handled, asleep;
     void (*late)(struct http_request *r); /* makes the reply */
@@ -85,9 +96,9 @@ const char *http_cookie(struct http_request *r, const char *name)
     return value ? arena_text(&r->arena, value) : NULL;
 }
 
-struct MHD_Connection *http_connection(const struct http_request *r)
+void http_sleeper_init(const struct http_request *r, struct http_sleeper *ret)
 {
-    return inner_of(r)->connection;
+    *ret = inner_of(r)->sleeper;
 }
 
 /* --- answering --- */
@@ -137,7 +148,7 @@ void http_answer(struct http_request *r, int status, struct MHD_Response *respon
     n->asleep = false;
     pthread_mutex_unlock(&n->lock);
     if (asleep)
-        MHD_resume_connection(n->connection);
+        http_loop_wake(&n->sleeper);
 }
 
 void http_reply_by(struct http_request *r, void (*reply)(struct http_request *r))
@@ -149,7 +160,7 @@ void http_reply_by(struct http_request *r, void (*reply)(struct http_request *r)
     n->asleep = false;
     pthread_mutex_unlock(&n->lock);
     if (asleep)
-        MHD_resume_connection(n->connection);
+        http_loop_wake(&n->sleeper);
 }
 
 /* Hosts that were answered would keep their connections for minutes while others wait at the door. */
@@ -247,14 +258,16 @@ static enum MHD_Result refuse(struct http_inner *n, enum err e, const char *mess
     return send_response(n);
 }
 
-static enum MHD_Result begin(struct http *h, struct MHD_Connection *c, const char *url, const char *method,
-                             void **con_cls)
+static enum MHD_Result begin(const struct room *room, struct MHD_Connection *c, const char *url,
+                             const char *method, void **con_cls)
 {
+    struct http *h = room->http;
     struct http_inner *n = calloc(1, sizeof *n);
     if (!n)
         return MHD_NO;
     n->http = h;
     n->connection = c;
+    n->sleeper = (struct http_sleeper){.loop = room->loop, .connection = c};
     pthread_mutex_init(&n->lock, NULL);
     struct http_request *r = &n->request;
     r->inner = n;
@@ -336,7 +349,7 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *c, const char
 static void on_completed(void *cls, struct MHD_Connection *c, void **con_cls,
                          enum MHD_RequestTerminationCode code)
 {
-    struct http *h = cls;
+    const struct http *h = ((const struct room *)cls)->http;
     struct http_inner *n = *con_cls;
     (void)c;
     (void)code;
@@ -357,29 +370,39 @@ static void on_completed(void *cls, struct MHD_Connection *c, void **con_cls,
 
 /* Session tickets make a second handshake of a host cost a tenth of the first; libmicrohttpd does not ask for
  * them. */
-static void start_session(struct http *h, struct MHD_Connection *c, int fd, void **socket_context)
+static void start_session(const struct room *room, struct MHD_Connection *c, int fd, void **socket_context)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_GNUTLS_SESSION);
     if (!info || !info->tls_session)
         return;
-    gnutls_session_ticket_enable_server(info->tls_session, &h->ticket_key);
-    *socket_context = http_link_new(info->tls_session, fd);
+    gnutls_db_set_cache_expiration(info->tls_session, TICKET_S);
+    gnutls_session_ticket_enable_server(info->tls_session, &room->http->ticket_key);
+    *socket_context = http_link_new(info->tls_session, fd, c, room->loop);
+}
+
+static enum MHD_Result on_knock(void *cls, const struct sockaddr *from, socklen_t len)
+{
+    const struct room *room = cls;
+    (void)len;
+    return http_door_may_enter(room->http->door, from) ? MHD_YES : MHD_NO;
 }
 
 static void on_connection(void *cls, struct MHD_Connection *c, void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
 {
+    const struct room *room = cls;
+    struct http_door *door = room->http->door;
+    const union MHD_ConnectionInfo *from = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     if (code != MHD_CONNECTION_NOTIFY_STARTED) {
         http_link_free(*socket_context);
         *socket_context = NULL;
+        http_door_left(door, from->client_addr);
         return;
     }
+    http_door_entered(door, from->client_addr);
     const union MHD_ConnectionInfo *fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
-    int on = 1;
-    if (!fd)
-        return;
-    (void)setsockopt(fd->connect_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    start_session(cls, c, fd->connect_fd, socket_context);
+    if (fd)
+        start_session(room, c, fd->connect_fd, socket_context);
 }
 
 static void on_log(void *cls, const char *format, va_list args)
@@ -391,57 +414,60 @@ static void on_log(void *cls, const char *format, va_list args)
     log_event(LOG_DEBUG, "http", "note", text, NULL);
 }
 
-static enum err address_of(const char *address, uint16_t port, struct sockaddr_storage *ret, bool *ret_is6)
+static struct MHD_Daemon *start_daemon(struct room *room, int listening, uint32_t connections_max)
 {
-    struct sockaddr_in *a = (void *)ret;
-    struct sockaddr_in6 *a6 = (void *)ret;
-    memset(ret, 0, sizeof *ret);
-    if (inet_pton(AF_INET, address, &a->sin_addr) == 1) {
-        a->sin_family = AF_INET;
-        a->sin_port = htons(port);
-        *ret_is6 = false;
-        return ERR_OK;
-    }
-    if (inet_pton(AF_INET6, address, &a6->sin6_addr) == 1) {
-        a6->sin6_family = AF_INET6;
-        a6->sin6_port = htons(port);
-        *ret_is6 = true;
-        return ERR_OK;
-    }
-    return err_set(ERR_INVALID,
-                   "\"%s\" is no IP address to listen at: use for example 0.0.0.0, :: or 127.0.0.1", address);
-}
-
-static enum err listen_at(struct http *h)
-{
-    const struct http_config *c = &h->config;
-    struct sockaddr_storage address;
-    bool is6;
-    enum err e = address_of(c->address, c->port, &address, &is6);
-    if (e != ERR_OK)
-        return e;
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TLS | MHD_ALLOW_SUSPEND_RESUME |
-                     MHD_USE_ERROR_LOG | MHD_USE_ITC | (is6 ? MHD_USE_DUAL_STACK : 0);
-    uint32_t threads = or_default(c->threads, THREADS_DEFAULT);
-    uint32_t connections = or_default(c->connections_max, CONNECTIONS_DEFAULT);
-    h->daemon = MHD_start_daemon(
-        flags, c->port, NULL, NULL, on_access, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address, MHD_OPTION_HTTPS_MEM_CERT, c->certificate_pem,
-        MHD_OPTION_HTTPS_MEM_KEY, c->key_pem, MHD_OPTION_HTTPS_PRIORITIES, TLS_PRIORITIES,
-        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)(threads > 1 ? threads : 0), MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)c->connections_per_ip_max,
+    const struct http_config *c = &room->http->config;
+    return MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_TLS | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, on_knock, room,
+        on_access, room, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, listening,
+        MHD_OPTION_HTTPS_MEM_CERT, c->certificate_pem, MHD_OPTION_HTTPS_MEM_KEY, c->key_pem,
+        MHD_OPTION_HTTPS_PRIORITIES, TLS_PRIORITIES, MHD_OPTION_CONNECTION_LIMIT, (unsigned)connections_max,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)or_default(c->idle_s, IDLE_DEFAULT_S),
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_LISTEN_BACKLOG_SIZE,
-        1024u, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
-    if (!h->daemon)
-        return err_set(ERR_IO,
-                       "cannot serve HTTPS at %s port %u: is another program listening there, and are "
-                       "certificate and key "
-                       "a pair?",
-                       c->address, c->port);
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_BIND_PORT);
-    h->port = info ? info->port : c->port;
+        on_completed, room, MHD_OPTION_NOTIFY_CONNECTION, on_connection, room, MHD_OPTION_END);
+}
+
+static enum err start_room(struct http *h, uint32_t connections_max)
+{
+    struct room *room = &h->rooms[h->room_count];
+    int listening;
+    room->http = h;
+    TRY(http_door_share(h->door, &listening));
+    struct MHD_Daemon *daemon = start_daemon(room, listening, connections_max);
+    if (!daemon) /* it has closed the socket, or not, and does not say: the program ends with it */
+        return err_set(ERR_IO, "HTTPS cannot be served: are certificate and key a pair?");
+    uint32_t idle_ms = or_default(room->http->config.idle_s, IDLE_DEFAULT_S) * 1000;
+    TRY(http_loop_new(daemon, idle_ms < HANDSHAKE_PAUSE_MS ? idle_ms : HANDSHAKE_PAUSE_MS, &room->loop));
+    h->room_count++;
+    return http_loop_start(room->loop);
+}
+
+static enum err take_ticket_key(struct http *h)
+{
+    if (gnutls_session_ticket_key_generate(&h->ticket_key) < 0)
+        return err_set(ERR_IO, "no key for TLS session tickets can be made");
+    if (!h->config.ticket_key)
+        return ERR_OK;
+    if (h->ticket_key.size != HTTP_TICKET_KEY_BYTES)
+        return err_set(ERR_UNSUPPORTED, "this GnuTLS wants a key of %u bytes for TLS session tickets",
+                       h->ticket_key.size);
+    memcpy(h->ticket_key.data, h->config.ticket_key, HTTP_TICKET_KEY_BYTES);
+    h->config.ticket_key = NULL; /* the caller's */
+    return ERR_OK;
+}
+
+static enum err start(struct http *h)
+{
+    const struct http_config *c = &h->config;
+    uint32_t threads = or_default(c->threads, THREADS_DEFAULT);
+    uint32_t connections = or_default(c->connections_max, CONNECTIONS_DEFAULT);
+    h->rooms = calloc(threads, sizeof *h->rooms);
+    if (!h->rooms)
+        return err_set(ERR_NOMEM, "no memory for the HTTPS server's threads");
+    TRY(take_ticket_key(h));
+    TRY(http_door_open(c->address, c->port, c->connections_per_ip_max, &h->door));
+    for (uint32_t i = 0; i < threads; i++)
+        TRY(start_room(h, connections / threads + (i < connections % threads)));
     return ERR_OK;
 }
 
@@ -451,12 +477,7 @@ enum err http_start(const struct http_config *config, struct http **ret_http)
     if (!h)
         return err_set(ERR_NOMEM, "no memory for the HTTPS server");
     h->config = *config;
-    h->listening = MHD_INVALID_SOCKET;
-    if (gnutls_session_ticket_key_generate(&h->ticket_key) < 0) {
-        free(h);
-        return err_set(ERR_IO, "no key for TLS session tickets can be made");
-    }
-    enum err e = listen_at(h);
+    enum err e = start(h);
     if (e != ERR_OK) {
         http_stop(h);
         return e;
@@ -467,32 +488,28 @@ enum err http_start(const struct http_config *config, struct http **ret_http)
 
 uint16_t http_port(const struct http *h)
 {
-    return h->port;
+    return http_door_port(h->door);
 }
 
 uint32_t http_connections(const struct http *h)
 {
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
-    return info ? info->num_connections : 0;
+    return http_door_inside(h->door);
 }
 
-/* The socket stays open until the end: libmicrohttpd's threads take it out of their epoll sets in their own
- * time. */
 void http_quiesce(struct http *h)
 {
-    MHD_socket listening = MHD_quiesce_daemon(h->daemon);
-    if (listening != MHD_INVALID_SOCKET)
-        h->listening = listening;
+    for (uint32_t i = 0; i < h->room_count; i++)
+        http_loop_quiesce(h->rooms[i].loop);
 }
 
 void http_stop(struct http *h)
 {
     if (!h)
         return;
-    if (h->daemon)
-        MHD_stop_daemon(h->daemon);
-    if (h->listening != MHD_INVALID_SOCKET)
-        close(h->listening);
+    for (uint32_t i = 0; i < h->room_count; i++)
+        http_loop_free(h->rooms[i].loop);
+    http_door_close(h->door);
     gnutls_free(h->ticket_key.data);
+    free(h->rooms);
     free(h);
 }

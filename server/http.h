@@ -14,7 +14,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define HTTP_HEADERS_MAX 12 /* extra ones of a reply */
+#define HTTP_HEADERS_MAX      12 /* extra ones of a reply */
+#define HTTP_TICKET_KEY_BYTES 64
 
 struct http;
 struct http_stream;
@@ -41,6 +42,9 @@ struct http_config {
     const char *address; /* IP address to listen at */
     uint16_t port;       /* 0: any; http_port() tells */
     const char *certificate_pem, *key_pem;
+    /* What seals the sessions that hosts keep (TLS tickets): the same after a restart, and they are taken up
+     * then. NULL: a new one. */
+    const uint8_t *ticket_key;
     uint32_t threads, connections_max, connections_per_ip_max, idle_s; /* 0: 2, 10000, 0 (no limit), 120 */
     /* Called on one of the server's threads. begin: ERR_OK, or the request is answered with this thread's
      * sentence before its body is read. handle: answers now or later. done: a reply was sent. */

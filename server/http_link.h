@@ -10,10 +10,14 @@
 
 #include <gnutls/gnutls.h>
 
+#include "server/http_loop.h"
+
 struct http_link;
 
-/* Takes over how the session moves its bytes; NULL: no memory, it stays as it was. */
-struct http_link *http_link_new(gnutls_session_t session, int fd);
+/* Takes over how the session moves its bytes; the loop pauses the connection while its handshake waits. NULL:
+ * no memory, it stays as it was. */
+struct http_link *http_link_new(gnutls_session_t session, int fd, struct MHD_Connection *c,
+                                struct http_loop *loop);
 void http_link_free(struct http_link *l);
 /* What is sent next (a reply's head) is followed at once by more (its body): the kernel may wait for that. It
  * must have it, though: libmicrohttpd sometimes waits for the kernel's word that the head has left before it

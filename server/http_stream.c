@@ -10,7 +10,7 @@ enum { STREAM_BYTES_MAX = 256 << 10, STREAM_LOW_BYTES = 16 << 10 };
 
 struct http_stream {
     pthread_mutex_t lock;
-    struct MHD_Connection *connection;
+    struct http_sleeper sleeper;
     struct buf waiting;
     bool asleep, closed, gone;
     void (*drained)(void *ctx);
@@ -49,7 +49,7 @@ static ssize_t stream_read(void *ctx, uint64_t pos, char *bytes, size_t room)
         n = MHD_CONTENT_READER_END_OF_STREAM;
     } else {
         s->asleep = true;
-        MHD_suspend_connection(s->connection);
+        MHD_suspend_connection(s->sleeper.connection);
     }
     pthread_mutex_unlock(&s->lock);
     return n;
@@ -68,7 +68,7 @@ static void stream_wake(struct http_stream *s)
 {
     if (s->asleep && !s->gone) {
         s->asleep = false;
-        MHD_resume_connection(s->connection);
+        http_loop_wake(&s->sleeper);
     }
 }
 
@@ -78,7 +78,7 @@ struct http_stream *http_reply_stream(struct http_request *r)
     struct MHD_Response *response = NULL;
     if (s) {
         pthread_mutex_init(&s->lock, NULL);
-        s->connection = http_connection(r);
+        http_sleeper_init(r, &s->sleeper);
         s->holders = 2;
         buf_init(&s->waiting, STREAM_BYTES_MAX);
         response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, stream_read, s, stream_free);

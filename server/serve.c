@@ -154,11 +154,14 @@ static enum err start_http(struct server *s, const struct pem *pem)
     const struct settings *c = &s->settings;
     char address[64];
     uint16_t port;
+    uint8_t tickets[HTTP_TICKET_KEY_BYTES];
     TRY(settings_listen(c, address, sizeof address, &port));
+    TRY(serve_ticket_key(s->data, tickets));
     struct http_config config = {.address = address,
                                  .port = port,
                                  .certificate_pem = buf_text(&pem->certificate),
                                  .key_pem = buf_text(&pem->key),
+                                 .ticket_key = tickets,
                                  .threads = (uint32_t)c->threads,
                                  .connections_max = (uint32_t)c->connections,
                                  .connections_per_ip_max = (uint32_t)c->connections_per_address,
@@ -167,7 +170,9 @@ static enum err start_http(struct server *s, const struct pem *pem)
                                  .handle = route_handle,
                                  .done = route_done,
                                  .ctx = s};
-    return http_start(&config, &s->http);
+    enum err e = http_start(&config, &s->http);
+    explicit_bzero(tickets, sizeof tickets);
+    return e;
 }
 
 static enum err start(struct server *s, struct pem *pem)

@@ -3,8 +3,10 @@
 #define SERVER_SERVE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
+#include "server/http.h"
 #include "server/settings.h"
 
 /* The settings of DATA/server.conf; ERR_MISSING says how to make a project. */
@@ -13,6 +15,9 @@ enum err serve_settings(const char *data, struct settings *ret) NODISCARD;
 enum err serve_database(const char *data, const struct settings *s, char *ret, size_t room) NODISCARD;
 /* A PEM file of the settings, which may be relative to the data folder. */
 enum err serve_pem(const char *data, const char *setting, struct buf *ret) NODISCARD;
+/* What seals the TLS sessions that hosts keep: DATA/tls/tickets.key, made when it is missing or a month old.
+ */
+enum err serve_ticket_key(const char *data, uint8_t ret[HTTP_TICKET_KEY_BYTES]) NODISCARD;
 /* How this machine reaches the server: "https://127.0.0.1:8443" and the certificate to check it against. */
 enum err serve_local(const char *data, const struct settings *s, char *ret_url, size_t url_room,
                      char *ret_certificate, size_t certificate_room) NODISCARD;

@@ -1,15 +1,18 @@
 /* serve_place.c - where a project's things are, for the server and for the commands beside it. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/rand.h"
 #include "base/str.h"
 #include "server/serve.h"
 #include "server/try.h"
 
-enum { PATH_ROOM = 4096, FILES_SPARE = 512 };
+enum { PATH_ROOM = 4096, FILES_SPARE = 512, TICKET_KEY_S = 30 * 86400 };
 
 enum err serve_settings(const char *data, struct settings *ret)
 {
@@ -49,6 +52,29 @@ enum err serve_pem(const char *data, const char *setting, struct buf *ret)
     char path[PATH_ROOM];
     TRY(below(data, setting, path, sizeof path));
     return file_read(path, CONFIG_BYTES_MAX, ret);
+}
+
+static bool is_stale(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) != 0 || clock_wall_ms() / 1000 - st.st_mtime > TICKET_KEY_S;
+}
+
+enum err serve_ticket_key(const char *data, uint8_t ret[HTTP_TICKET_KEY_BYTES])
+{
+    char path[PATH_ROOM];
+    BUF_AUTO struct buf kept = {0};
+    TRY(file_join(path, sizeof path, data, "tls"));
+    TRY(file_make_folders(path, 0700)); /* the certificate may be elsewhere */
+    TRY(file_join(path, sizeof path, data, "tls/tickets.key"));
+    if (!is_stale(path) && file_read(path, HTTP_TICKET_KEY_BYTES, &kept) == ERR_OK &&
+        kept.len == HTTP_TICKET_KEY_BYTES) {
+        memcpy(ret, kept.data, HTTP_TICKET_KEY_BYTES);
+        explicit_bzero(kept.data, kept.len);
+        return ERR_OK;
+    }
+    rand_bytes(ret, HTTP_TICKET_KEY_BYTES);
+    return file_write_atomic(path, ret, HTTP_TICKET_KEY_BYTES, 0600);
 }
 
 enum err serve_local(const char *data, const struct settings *s, char *ret_url, size_t url_room,
