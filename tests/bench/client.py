@@ -98,18 +98,20 @@ def parts(began, took, mine):
 
 
 def speedup(o, name, app, command, units, one_s):
-    rows, base = [], None
+    rows, base, fixed = [], None, units
     for clients in map(int, o.clients.split(",")):
         for quorum in (1, 2) if clients > 1 and o.quorum2 else (1,):
             conf = dict(cores=1, report_wait="0s")
+            units = o.units_each * clients if o.units_each else fixed
             began, took, mine = run(conf, app, command, units, clients, quorum)
             lead, busy, gaps, tail, done = parts(began, took, mine)
-            base = base or took
+            base = base or took / units
             ideal = units * quorum * one_s / clients
-            rows.append([clients, quorum, took, base * 1.0 / took, base * quorum / took / clients, lead, busy, gaps, tail, done - units * quorum])
-            result(name, clients=clients, quorum=quorum, seconds=took, speedup=base / took, efficiency=base * quorum / took / clients,
+            faster = base * units / took
+            rows.append([clients, quorum, units, took, faster, faster * quorum / clients, lead, busy, gaps, tail, done - units * quorum])
+            result(name, clients=clients, quorum=quorum, units=units, seconds=took, speedup=faster, efficiency=faster * quorum / clients,
                    ideal_s=ideal, lead_s=lead, busy_s=busy, gaps_s=gaps, tail_s=tail, spares=done - units * quorum)
-    table(["clients", "quorum", "seconds", "speed-up", "of ideal", "till start s", "in programs s", "between s", "idle at end s", "spares"], rows)
+    table(["clients", "quorum", "units", "seconds", "speed-up", "of ideal", "till start s", "in programs s", "between s", "idle at end s", "spares"], rows)
 
 
 def growth(o):
@@ -132,6 +134,7 @@ def main():
     p = argparse.ArgumentParser(prog="client.sh")
     p.add_argument("figure", choices=["overhead", "growth", "pi"])
     p.add_argument("--units", type=int)
+    p.add_argument("--units-each", type=int, help="as many units for each client: work that grows with the clients")
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--long-ms", type=int, default=10000)
     p.add_argument("--long-units", type=int, default=3)

@@ -2,7 +2,7 @@
 # client.sh [--bin FOLDER] FIGURE [OPTION...]: what real clients make of real programs, on one machine. FIGURE:
 #   overhead  a unit's cost beside the bare program in a loop: 0 seconds (--units 300), and --long-ms 10000 (--long-units 3)
 #   growth    the same batch with 1, 2, 4 and 10 clients (--clients), who sleep --unit-ms 1000 for each of --units 80: machines of equal speed,
-#             however few cores there are; where the rest of each client's time went
+#             however few cores there are; where the rest of each client's time went. --units-each 40: work that grows with the clients
 #   pi        the pi example on real cores: --clients 1,2, --units 40 of --samples 20000000
 # A table for people on standard error, a line of JSON for each row on standard output.
 set -euo pipefail

@@ -4,11 +4,18 @@
  *   load noop --port P [--connections C] [--seconds S] [--path /healthz]
  *   load join --port P --hosts N --out FILE          makes N hosts of N owners, one token per line
  *   load work --port P --hosts-file FILE [--connections C] [--per-request K] [--seconds S] [--rate R]
- * [--until N]
+ * [--until N] [--project FILE]
+ *
+ * --same-answer: all units have one answer, so that nearly no answer has to be stored.
+ * --project: what GET /v1/project said. The units of one reply in 500 are proved as a client proves them,
+ * from the root key down; one that is not ends the run.
+ *
  *   load beat --port P --hosts-file FILE [--connections C] [--seconds S]
  *
  * A host that holds nothing and wants nothing: the way of `work` through the engine's queue, without a
  * commit.
+ *
+ *   --server PID: of a server on this machine, whose threads' CPU is looked at beside the generator's own.
  *
  *   load herd --port P --hosts-file FILE --hosts N [--connections C] [--seconds S] [--fresh|--hold]
  *
@@ -25,12 +32,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/file.h"
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/rand.h"
 #include "base/str.h"
+#include "load_cpu.h"
 #include "load_net.h"
+#include "wire/order.h"
+#include "wire/trust.h"
+#include "wire/work_msg.h"
 
+enum { CHECK_EVERY = 500 /* replies with units, one is proved */ };
 enum { ATTEMPT_TEXT_BYTES = 40, TOKEN_TEXT_BYTES = 128, FEED_EVERY_US = 5000 };
 
 struct player {
@@ -43,12 +58,12 @@ struct player {
 
 struct load {
     struct load_net net;
-    const char *mode, *path, *hosts_file, *out_file;
+    const char *mode, *path, *hosts_file, *out_file, *project_file;
     uint16_t port;
     uint32_t connections, per_request, hosts;
     double seconds, rate;
     uint64_t until;
-    bool resume, fresh, hold;
+    bool resume, fresh, hold, same_answer;
     struct player *players;
     uint32_t player_count, next_player, done_players;
     FILE *out;
@@ -57,8 +72,13 @@ struct load {
     uint32_t outstanding;
     struct load_hist hist;
     struct rand_seeded rand;
-    char outputs[256]; /* the JSON of the one answer that every player gives */
     bool stopping;
+    struct trust *trust; /* of --project: units of some replies are proved as a client does */
+    uint64_t with_units, proved;
+    uint32_t server_pid;
+    bool counting; /* CPU: since every connection had its first answers */
+    struct load_cpu cpu;
+    uint64_t replies_before;
 };
 
 static void usage(void)
@@ -66,7 +86,7 @@ static void usage(void)
     fputs(
         "usage: load noop|join|work|beat|herd|tls|idle --port P [--connections C] [--seconds S] [--hosts N]\n"
         "  [--hosts-file FILE] [--out FILE] [--per-request K] [--rate R] [--until N] [--path P]  "
-        "[--resume] [--fresh|--hold]\n",
+        "[--resume] [--fresh|--hold] [--same-answer] [--project FILE] [--server PID]\n",
         stderr);
     exit(2);
 }
@@ -101,6 +121,10 @@ static void take_flag(struct load *l, const char *flag, const char *value)
         l->rate = atof(value);
     else if (str_eq(flag, "--until"))
         l->until = number(flag, value);
+    else if (str_eq(flag, "--server"))
+        l->server_pid = number(flag, value);
+    else if (str_eq(flag, "--project"))
+        l->project_file = value;
     else if (str_eq(flag, "--path"))
         l->path = value;
     else
@@ -117,6 +141,8 @@ static void parse(struct load *l, int argc, char **argv)
     for (int i = 2; i < argc; i++) {
         if (str_eq(argv[i], "--resume")) {
             l->resume = true;
+        } else if (str_eq(argv[i], "--same-answer")) {
+            l->same_answer = true;
         } else if (str_eq(argv[i], "--fresh")) {
             l->fresh = true;
         } else if (str_eq(argv[i], "--hold")) {
@@ -162,16 +188,18 @@ static void read_hosts(struct load *l)
     fclose(f);
 }
 
-static void prepare_answer(struct load *l)
+/* Each unit has an answer of its own, the same from whoever is asked. */
+static void add_outputs(const struct load *l, const char *attempt, struct buf *out)
 {
-    static const char answer[] = "42\n";
-    struct digest d = hash_bytes(answer, 3);
-    char digest[DIGEST_TEXT_BYTES];
+    char answer[ATTEMPT_TEXT_BYTES + 8], digest[DIGEST_TEXT_BYTES];
     BUF_AUTO struct buf data = {0};
+    int unit = l->same_answer ? 0 : (int)(strrchr(attempt, '.') - attempt);
+    size_t len = (size_t)snprintf(answer, sizeof answer, "42 %.*s\n", unit, attempt);
+    struct digest d = hash_bytes(answer, len);
     digest_text(&d, digest);
-    check(str_base64(answer, 3, &data));
-    snprintf(l->outputs, sizeof l->outputs,
-             "[{\"path\":\"out\",\"sha256\":\"%s\",\"bytes\":3,\"data\":\"%s\"}]", digest, buf_text(&data));
+    check(str_base64(answer, len, &data));
+    check(buf_printf(out, "[{\"path\":\"out\",\"sha256\":\"%s\",\"bytes\":%zu,\"data\":\"%s\"}]", digest, len,
+                     buf_text(&data)));
 }
 
 static void head(struct load_conn *c, const char *method, const char *path, const char *token, size_t body)
@@ -207,12 +235,12 @@ static void ask_work(struct load *l, struct load_conn *c, struct player *p)
 {
     BUF_AUTO struct buf body = {0};
     check(buf_add_text(&body, "{\"reports\":["));
-    for (uint32_t i = 0; i < p->held_count; i++)
-        check(buf_printf(
-            &body,
-            "%s{\"attempt\":\"%s\",\"outcome\":\"ok\",\"outputs\":%s,\"usage\":{\"cpu_ms\":5,\"wall_ms\":5,"
-            "\"memory_bytes\":1000000}}",
-            i ? "," : "", p->held[i], l->outputs));
+    for (uint32_t i = 0; i < p->held_count; i++) {
+        check(buf_printf(&body, "%s{\"attempt\":\"%s\",\"outcome\":\"ok\",\"outputs\":", i ? "," : "",
+                         p->held[i]));
+        add_outputs(l, p->held[i], &body);
+        check(buf_add_text(&body, ",\"usage\":{\"cpu_ms\":5,\"wall_ms\":5,\"memory_bytes\":1000000}}"));
+    }
     check(buf_add_text(&body, "],\"held\":[]"));
     if (!l->stopping && !str_eq(l->mode, "beat"))
         check(buf_printf(&body, ",\"want\":{\"seconds\":86400,\"cores\":4,\"units_max\":%u,\"cached\":[]}",
@@ -243,10 +271,62 @@ static void take_units(struct load *l, struct player *p, const char *body)
         size_t len = strcspn(at, "\"");
         if (p->held_count == l->per_request || len >= ATTEMPT_TEXT_BYTES)
             break;
+        if (!memchr(at, '.', len))
+            break; /* no attempt's name */
         memcpy(p->held[p->held_count], at, len);
         p->held[p->held_count++][len] = 0;
     }
     l->leased += p->held_count;
+}
+
+static enum err prove_unit(const struct load *l, const struct work_reply *r, const struct work_unit *u,
+                           struct arena *a)
+{
+    struct spec spec;
+    struct digest order;
+    for (uint32_t i = 0; i < r->chunk_count; i++) {
+        if (!str_eq(r->chunks[i].name, u->chunk))
+            continue;
+        struct unit_proof proof = {.spec = u->spec,
+                                   .spec_len = u->spec_len,
+                                   .chunk = r->chunks[i].envelope,
+                                   .chunk_len = r->chunks[i].envelope_len,
+                                   .index = u->index,
+                                   .path = u->path,
+                                   .path_len = u->path_len,
+                                   .unit = u->id.unit};
+        return unit_verify(&proof, &l->trust->root.work, &l->trust->project_key, a, &spec, &order);
+    }
+    return err_set(ERR_UNTRUSTED, "a unit without the statement of its chunk");
+}
+
+/* Every unit of one reply in so many is proved to be the project's; it costs three requests' time. */
+static void check_reply(struct load *l, const struct load_reply *r)
+{
+    ARENA_AUTO struct arena a = {0};
+    struct work_reply reply;
+    if (!l->trust || l->with_units++ % CHECK_EVERY != 0)
+        return;
+    check(work_reply_parse(r->body, r->len, &a, &reply));
+    for (uint32_t i = 0; i < reply.unit_count; i++)
+        if (reply.units[i].spec)
+            check(prove_unit(l, &reply, &reply.units[i], &a));
+    l->proved += reply.unit_count;
+}
+
+static void read_project(struct load *l)
+{
+    BUF_AUTO struct buf said = {0};
+    JSON_AUTO struct json_doc *doc = NULL;
+    struct digest key;
+    check(file_read(l->project_file, JSON_BODY_BYTES_MAX, &said));
+    check(json_parse(buf_text(&said), said.len, JSON_BODY_BYTES_MAX, &doc));
+    const char *text = json_text(json_field(json_root(doc), "project_key"));
+    check(digest_parse(text ? text : "", &key));
+    l->trust = calloc(1, sizeof *l->trust);
+    check(l->trust ? ERR_OK : ERR_NOMEM);
+    trust_init(l->trust, &key);
+    check(trust_add_project(l->trust, buf_text(&said), said.len, clock_wall_ms()));
 }
 
 static void next(struct load *l, struct load_conn *c);
@@ -288,6 +368,8 @@ static void on_reply(struct load_conn *c, const struct load_reply *r)
         save_token(l, r);
     if (p && ok) {
         take_units(l, p, r->body);
+        if (p->held_count)
+            check_reply(l, r);
         if (str_eq(l->mode, "herd")) {
             p->done = true;
             l->done_players++;
@@ -367,7 +449,8 @@ static void give_players(struct load *l)
                 l->hosts_file, l->player_count);
         exit(2);
     }
-    prepare_answer(l);
+    if (l->project_file)
+        read_project(l);
     for (uint32_t i = 0; i < l->player_count; i++) {
         l->players[i].held = calloc(l->per_request, ATTEMPT_TEXT_BYTES);
         l->players[i].due_us =
@@ -409,11 +492,23 @@ static void print_result(const struct load *l, double took_s)
            ",\"per_second\":%.1f,\"acked\":%" PRIu64 ",\"leased\":%" PRIu64
            ",\"pairs_per_second\":%.1f,\"turned_away\":%" PRIu64 ",\"failures\":%" PRIu64
            ",\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f,\"handshakes\":%" PRIu64 ",\"resumed\":%" PRIu64
-           ",\"done_hosts\":%u}\n",
+           ",\"done_hosts\":%u,\"broken\":%" PRIu64 ",\"proved\":%" PRIu64 ",",
            l->mode, l->connections, l->per_request, took_s, l->replies, (double)l->replies / took_s, l->acked,
            l->leased, (double)l->acked / took_s, l->turned_away, l->failures, load_hist_ms(&l->hist, 0.5),
            load_hist_ms(&l->hist, 0.99), (double)l->hist.max_us / 1000, l->net.handshakes, l->net.resumed,
-           l->done_players);
+           l->done_players, l->net.broken, l->proved);
+    struct load_cpu now;
+    load_cpu_take(l->server_pid, &now);
+    load_cpu_print(&l->cpu, &now, l->replies - l->replies_before, stdout);
+    puts("}");
+}
+
+/* Handshakes are not part of what a request costs. */
+static void begin_counting(struct load *l)
+{
+    l->counting = true;
+    l->replies_before = l->replies;
+    load_cpu_take(l->server_pid, &l->cpu);
 }
 
 static void run(struct load *l)
@@ -431,6 +526,8 @@ static void run(struct load *l)
             fed_us = now;
         }
         load_poll(&l->net, l->rate > 0 ? 1 : 5);
+        if (!l->counting && !l->net.close_each && !l->fresh && l->replies >= 2 * (uint64_t)l->connections)
+            begin_counting(l);
     }
 }
 
@@ -458,6 +555,7 @@ int main(int argc, char **argv)
     } else if (!str_eq(l.mode, "noop") && !str_eq(l.mode, "tls") && !str_eq(l.mode, "idle")) {
         usage();
     }
+    load_cpu_take(l.server_pid, &l.cpu);
     run(&l);
     double took_s =
         (double)((str_eq(l.mode, "work") || str_eq(l.mode, "herd") ? l.last_ok_us : load_now_us()) -
@@ -469,6 +567,7 @@ int main(int argc, char **argv)
     for (uint32_t i = 0; i < l.player_count; i++)
         free(l.players[i].held);
     free(l.players);
+    free(l.trust);
     load_net_done(&l.net);
     return l.failures ? 1 : 0;
 }

@@ -38,27 +38,15 @@ submit() { # COUNT: an array, made; sets batch
     until [ "$("$bin/dugnad" status "$batch" --json | field units)" -ge "$1" ]; do sleep 0.2; done
     awk -v n="$1" -v ms=$(($(date +%s%3N) - began)) 'BEGIN { printf "%d units made in %.1f s: %d/s\n", n, ms / 1000, n * 1000 / ms }'
 }
-threads() { # name and microseconds on a processor of each of the server's threads
-    local t
-    for t in "/proc/$pid/task"/*; do
-        read -r ns _ 2>/dev/null <"$t/schedstat" && echo "$(cat "$t/comm") $((ns / 1000))"
-    done | awk '{ us[$1] += $2 } END { for (n in us) print n, us[n] }'
+measure() { # WORD and options of load: its line with the server's CPU for each request, and by thread
+    local said
+    said=$(load "$@" --server "$pid") || true # broken connections are in the line
+    python3 tests/bench/measured.py line "${*//$folder\//}" "$said" | tee -a "$folder/measured"
 }
-measure() { # WORD and options of load: its line, and the server's CPU for each request
-    local before line threads
-    before=$(cpu_ms)
-    threads=$(threads)
-    line=$(load "$@") || true # broken connections are in the line
-    threads=$(awk -v n="$(field replies <<<"$line")" 'NR == FNR { before[$1] = $2; next }
-        { us = ($2 - before[$1]) / n; if (us >= 0.5) printf "%s %.1f  ", $1, us }' <(echo "$threads") <(threads))
-    awk -v what="$*" -v ms=$(($(cpu_ms) - before)) -v n="$(field replies <<<"$line")" -v rate="$(field per_second <<<"$line")" \
-        -v pairs="$(field pairs_per_second <<<"$line")" -v p99="$(field p99_ms <<<"$line")" -v threads="$threads" \
-        'BEGIN { printf "%-60s %8d requests/s %8d pairs/s  p99 %6.1f ms  %6.1f us of server CPU each: %s\n", what, rate, pairs, p99, ms * 1000 / n, threads }'
-    echo "$line"
-}
-work=(work --hosts-file "$folder/hosts" --connections 64 --seconds "$seconds")
+work=(work --hosts-file "$folder/hosts" --project "$folder/project" --connections 64 --seconds "$seconds")
 
 hot() {
+    : >"$folder/measured"
     submit "$units"
     local round
     for round in $(seq "$rounds"); do
@@ -67,10 +55,11 @@ hot() {
         for c in 64 256; do
             measure noop --connections "$c" --seconds "$seconds"
             measure beat --hosts-file "$folder/hosts" --connections "$c" --seconds "$seconds"
-            measure work --hosts-file "$folder/hosts" --connections "$c" --seconds "$seconds"
+            measure work --hosts-file "$folder/hosts" --project "$folder/project" --connections "$c" --seconds "$seconds"
         done
         measure "${work[@]}" --per-request 50
     done
+    python3 tests/bench/measured.py shares "$folder/measured"
     echo "resident with what is left queued: $(resident); database: $(du -m "$folder/server/project.db" | cut -f1) MiB"
 }
 half() {
@@ -169,6 +158,7 @@ serve
 "$bin/dugnad" login "$link" --token-file "$folder/server/operator.token" >/dev/null
 bash -c '. workunits/apps/demo.sh; demo_publish pi "$DUGNAD_APPS/pi" --output out' >/dev/null 2>&1
 load join --hosts 600 --out "$folder/hosts" >/dev/null
+curl -sk "$url/v1/project" >"$folder/project"
 for figure in "$@"; do
     echo "== $figure"
     "$figure"

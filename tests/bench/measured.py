@@ -1,0 +1,47 @@
+"""What server.sh measured. `measured.py line WHAT JSON`: one run of the load generator, for people, then as it was said. `measured.py shares FILE`: medians
+over such lines, and each as a share of the no-op with as many connections."""
+
+import json
+import statistics
+import sys
+from collections import defaultdict
+
+
+def line(what, said):
+    run = json.loads(said)
+    parts = "  ".join(f"{k} {v}" for k, v in run["threads"].items())
+    print(f"{what:<34} {run['per_second']:9,.0f} requests/s {run['pairs_per_second']:9,.0f} pairs/s  p99 {run['p99_ms']:7.1f} ms  "
+          f"us of CPU each: server {run['server_us_each']:7.1f} ({parts}), generator {run['generator_us_each']:.1f}")
+    print(json.dumps({"what": what, **run}), flush=True)
+
+
+def shares(path):
+    runs = defaultdict(list)
+    with open(path) as lines:
+        for said in map(json.loads, (x for x in lines if x.startswith("{"))):
+            runs[said["mode"], said["connections"], said["per_request"]].append(said)
+    middle = {key: {k: statistics.median(r[k] for r in all_) for k in ("per_second", "pairs_per_second", "server_us_each", "generator_us_each")}
+              for key, all_ in runs.items()}
+    result = {"figure": "hot"}
+    print("medians of the rounds; a share by CPU counts server and generator, and hardly depends on what else the machine does; one by rate does")
+    for (mode, connections, each), m in middle.items():
+        cost = m["server_us_each"] + m["generator_us_each"]
+        text = f"{mode} {connections} x{each}: {m['per_second']:,.0f} requests/s, server {m['server_us_each']:.1f} us, generator {m['generator_us_each']:.1f} us"
+        entry = {k: round(v, 2) for k, v in m.items()}
+        for base in ("noop", "beat"):
+            if (b := middle.get((base, connections, 1))) and mode == "work":
+                entry[f"of_{base}_by_cpu"] = round((b["server_us_each"] + b["generator_us_each"]) / cost * each, 3)
+                entry[f"of_{base}_by_rate"] = round(m["per_second"] / b["per_second"] * each, 3)
+                if each == 1:
+                    text += f"; of {base}: {entry[f'of_{base}_by_cpu']:.2f} by CPU, {entry[f'of_{base}_by_rate']:.2f} by rate"
+        if mode == "work" and each > 1 and (one := middle.get(("work", connections, 1))):
+            entry["of_single_by_cpu"] = round((one["server_us_each"] + one["generator_us_each"]) * each / cost, 2)
+            entry["of_single_by_rate"] = round(m["pairs_per_second"] / one["pairs_per_second"], 2)
+            text += f"; pairs: {entry['of_single_by_cpu']:.1f} times one a request by CPU, {entry['of_single_by_rate']:.1f} by rate"
+        print(text)
+        result[f"{mode}_{connections}_{each}"] = entry
+    print(json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    line(*sys.argv[2:]) if sys.argv[1] == "line" else shares(sys.argv[2])
