@@ -21,7 +21,7 @@
 
 enum {
     TICKET_S = 86400, /* a host that was not heard for longer shakes hands in full */
-    HANDSHAKE_PAUSE_MS = 10000,
+    HANDSHAKE_PAUSE_MS = 30000,
     THREADS_DEFAULT = 2,
     CONNECTIONS_DEFAULT = 10000,
     IDLE_DEFAULT_S = 120,

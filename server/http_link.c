@@ -9,8 +9,8 @@
 #include "base/clock.h"
 
 enum {
-    AHEAD_BYTES = 1024, /* most requests; more is read straight to where it belongs */
-    HANDSHAKE_MS = 30000
+    AHEAD_BYTES = 1024,   /* most requests; more is read straight to where it belongs */
+    HANDSHAKE_MS = 120000 /* with all its pauses; in a crowd the server itself is slow */
 };
 
 struct http_link {
@@ -37,6 +37,8 @@ static int on_finished(gnutls_session_t session, unsigned type, unsigned post, u
 static ssize_t take(struct http_link *l, void *bytes, size_t len)
 {
     ssize_t got = recv(l->fd, bytes, len, 0);
+    if (got > 0)
+        l->pause.late = false;
     if (got >= 0 || l->shaken || (errno != EAGAIN && errno != EWOULDBLOCK))
         return got;
     if (l->pause.late || clock_mono_ms() - l->begun_ms > HANDSHAKE_MS) {

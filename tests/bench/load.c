@@ -28,6 +28,7 @@
  *
  * Opens C connections, asks once on each, holds them. */
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -526,7 +527,8 @@ static void run(struct load *l)
             fed_us = now;
         }
         load_poll(&l->net, l->rate > 0 ? 1 : 5);
-        if (!l->counting && !l->net.close_each && !l->fresh && l->replies >= 2 * (uint64_t)l->connections)
+        if (!l->counting && !l->net.close_each && !str_eq(l->mode, "herd") &&
+            l->replies >= 2 * (uint64_t)l->connections)
             begin_counting(l);
     }
 }
@@ -535,6 +537,7 @@ int main(int argc, char **argv)
 {
     struct load l;
     parse(&l, argc, argv);
+    signal(SIGPIPE, SIG_IGN); /* a server may close a connection at any time */
     if (!load_net_init(&l.net, "127.0.0.1", l.port, l.connections, l.resume)) {
         fprintf(stderr, "load: cannot set up TLS\n");
         return 1;
