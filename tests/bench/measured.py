@@ -1,5 +1,5 @@
 """What server.sh measured. `measured.py line WHAT JSON`: one run of the load generator, for people, then as it was said. `measured.py shares FILE`: medians
-over such lines, and each as a share of the no-op with as many connections."""
+over such lines, and each as a share of the no-op with as many connections. `measured.py goodput FILE`: herds beside their peaks."""
 
 import json
 import statistics
@@ -43,5 +43,19 @@ def shares(path):
     print(json.dumps(result), flush=True)
 
 
+def goodput(path):
+    """Of lines in pairs: a peak, then the herd."""
+    with open(path) as lines:
+        runs = [json.loads(x) for x in lines if x.startswith("{")]
+    for peak, herd in zip(runs[::2], runs[1::2]):
+        cost = [r["server_us_each"] + r["generator_us_each"] for r in (peak, herd)]
+        found = {"figure": "herd", "connections": herd["connections"], "hosts": herd["done_hosts"], "seconds": herd["seconds"], "broken": herd["broken"],
+                 "goodput_by_rate": round(herd["per_second"] / peak["per_second"], 3), "goodput_by_cpu": round(cost[0] / cost[1], 3)}
+        print(f"{herd['done_hosts']} hosts over {herd['connections']} connections in {herd['seconds']:.1f} s, {herd['broken']} broken: goodput "
+              f"{found['goodput_by_rate']:.2f} of the peak; by the CPU that a host took of server and generator ({cost[1]:.0f} us, {cost[0]:.0f} at the peak) "
+              f"{found['goodput_by_cpu']:.2f}")
+        print(json.dumps(found), flush=True)
+
+
 if __name__ == "__main__":
-    line(*sys.argv[2:]) if sys.argv[1] == "line" else shares(sys.argv[2])
+    {"line": line, "shares": shares, "goodput": goodput}[sys.argv[1]](*sys.argv[2:])

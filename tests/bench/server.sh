@@ -9,7 +9,7 @@
 #   tls       new connections: full and resumed handshakes; memory of an idle one
 #   herd      HOSTS hosts that all come within a second: over 6,000 connections used again (fewer than a crowd), and each over its own, which it keeps (at most CONNECTIONS at a time),
 #             beside the peak of the same kind of requests; how long /healthz and an operator's question took meanwhile
-# Prints a line for people, then the load generator's JSON. ROUNDS=3 SECONDS_EACH=5 UNITS=1000000 HOSTS=15000 CONNECTIONS=15000
+# Prints a line for people, then one of JSON. ROUNDS=3 SECONDS_EACH=5 UNITS=1000000 HOSTS=15000 CONNECTIONS=15000
 set -euo pipefail
 [ $# -ge 2 ] || { sed -n '2,14p' "$0"; exit 2; }
 bin=$(realpath "$1")/bin
@@ -36,7 +36,8 @@ submit() { # COUNT: an array, made; sets batch
     began=$(date +%s%3N)
     batch=$("$bin/dugnad" submit pi --array "0..$(($1 - 1))" -- --block {} 2>/dev/null)
     until [ "$("$bin/dugnad" status "$batch" --json | field units)" -ge "$1" ]; do sleep 0.2; done
-    awk -v n="$1" -v ms=$(($(date +%s%3N) - began)) 'BEGIN { printf "%d units made in %.1f s: %d/s\n", n, ms / 1000, n * 1000 / ms }'
+    awk -v n="$1" -v ms=$(($(date +%s%3N) - began)) 'BEGIN { printf "%d units made in %.1f s: %d/s\n", n, ms / 1000, n * 1000 / ms
+        printf "{\"figure\": \"array\", \"units\": %d, \"ms\": %d}\n", n, ms }'
 }
 measure() { # WORD and options of load: its line with the server's CPU for each request, and by thread
     local said
@@ -84,7 +85,8 @@ lines() {
     batch=$("$bin/dugnad" submit pi --each-line "$folder/lines.txt" -- --block {} 2>/dev/null)
     ms=$(($(date +%s%3N) - began))
     awk -v n="$units" -v ms=$ms -v cpu=$(($(cpu_ms) - before)) -v is="$("$bin/dugnad" status "$batch" --json | field units)" -v mem="$(resident)" \
-        'BEGIN { printf "%d of %d lines in %.1f s: %d units/s, %.1f us of server CPU each, %s resident\n", is, n, ms / 1000, n * 1000 / ms, cpu * 1000 / n, mem }'
+        'BEGIN { printf "%d of %d lines in %.1f s: %d units/s, %.1f us of server CPU each, %s resident\n", is, n, ms / 1000, n * 1000 / ms, cpu * 1000 / n, mem
+            printf "{\"figure\": \"lines\", \"units\": %d, \"ms\": %d, \"server_us_each\": %.2f}\n", is, ms, cpu * 1000 / n }'
     "$bin/dugnad" submit pi --each-line "$folder/lines.txt" --key bench-again -- --block {} >/dev/null 2>&1 &
     sender=$!
     sleep "$(awk -v ms=$ms 'BEGIN { print ms / 2000 }')"
@@ -93,7 +95,8 @@ lines() {
     batch=$("$bin/dugnad" submit pi --each-line "$folder/lines.txt" --key bench-again -- --block {} 2>/dev/null)
     ms=$(($(date +%s%3N) - began))
     awk -v n="$units" -v ms=$ms -v is="$("$bin/dugnad" status "$batch" --json | field units)" \
-        'BEGIN { printf "killed half way, the same command again: %d of %d after another %.1f s\n", is, n, ms / 1000 }'
+        'BEGIN { printf "killed half way, the same command again: %d of %d after another %.1f s\n", is, n, ms / 1000
+            printf "{\"figure\": \"lines again\", \"units\": %d, \"ms\": %d}\n", is, ms }'
 }
 
 restart() {
@@ -104,7 +107,7 @@ restart() {
     began=$(date +%s%3N)
     serve
     curl -sk -X POST "$url/v1/work" -H "Authorization: Bearer $token" -d '{"want":{"seconds":1,"cores":1,"units_max":1,"cached":[]}}' | grep -q '"spec"'
-    echo "first lease $(($(date +%s%3N) - began)) ms after the start"
+    awk -v ms=$(($(date +%s%3N) - began)) -v n="$units" 'BEGIN { printf "first lease %d ms after the start\n{\"figure\": \"restart\", \"units\": %d, \"ms\": %d}\n", ms, n, ms }'
 }
 tls() {
     measure tls --connections 16 --seconds "$seconds"
@@ -119,11 +122,13 @@ idle() { # what a connection costs that has asked once and is kept
     sleep 10
     after=$(awk '/VmRSS/ { print $2 }' "/proc/$pid/status")
     wait $player
-    awk -v n=$count -v kb=$((after - before)) 'BEGIN { printf "%d idle connections: %.1f KiB of the server each\n", n, kb / n }'
+    awk -v n=$count -v kb=$((after - before)) 'BEGIN { printf "%d idle connections: %.1f KiB of the server each\n", n, kb / n
+        printf "{\"figure\": \"idle\", \"connections\": %d, \"kib_each\": %.1f}\n", n, kb / n }'
 }
 herd() {
     submit "$((4 * hosts))"
     load join --hosts "$hosts" --connections 256 --out "$folder/herd" >/dev/null
+    : >"$folder/measured"
     local kind
     for kind in "" --hold; do
         echo "${kind:-connections used again}: the peak with 256 connections, then all at once"
@@ -136,6 +141,7 @@ herd() {
         wait "$watcher"
         echo "resident: $(resident), at most $(awk '/VmHWM/ { printf "%.0f MiB", $2 / 1024 }' "/proc/$pid/status")"
     done
+    python3 tests/bench/measured.py goodput "$folder/measured"
 }
 watch_door() { # the slowest of both, asked five times a second over new connections
     rm -f "$folder/enough"
