@@ -2,6 +2,7 @@
 over such lines, and each as a share of the no-op with as many connections. `measured.py goodput FILE`: herds beside their peaks."""
 
 import json
+import re
 import statistics
 import sys
 from collections import defaultdict
@@ -9,6 +10,7 @@ from collections import defaultdict
 
 def line(what, said):
     run = json.loads(said)
+    what = re.sub(r" --(hosts-file|project|seconds) \S+", "", what)
     parts = "  ".join(f"{k} {v}" for k, v in run["threads"].items())
     print(f"{what:<34} {run['per_second']:9,.0f} requests/s {run['pairs_per_second']:9,.0f} pairs/s  p99 {run['p99_ms']:7.1f} ms  "
           f"us of CPU each: server {run['server_us_each']:7.1f} ({parts}), generator {run['generator_us_each']:.1f}")
@@ -57,5 +59,16 @@ def goodput(path):
         print(json.dumps(found), flush=True)
 
 
+def life(accepted, path):
+    """The last line and what became of its units."""
+    with open(path) as lines:
+        run = [json.loads(x) for x in lines if x.startswith("{")][-1]
+    n = int(accepted)
+    found = {"figure": "life", "per_request": run["per_request"], "validated": n, "validated_per_s": round(n / run["seconds"], 1),
+             "server_us_per_unit": round(run["server_us_each"] * run["replies"] / n, 1)}
+    print(f"{n} units validated: {found['validated_per_s']:,.0f} a second, {found['server_us_per_unit']:.0f} us of server CPU each")
+    print(json.dumps(found), flush=True)
+
+
 if __name__ == "__main__":
-    {"line": line, "shares": shares, "goodput": goodput}[sys.argv[1]](*sys.argv[2:])
+    {"line": line, "shares": shares, "goodput": goodput, "life": life}[sys.argv[1]](*sys.argv[2:])

@@ -2,14 +2,16 @@
 # server.sh BUILD FIGURE...: what one server does on this machine, load generator on the same cores, TLS, durable commits. FIGURE:
 #   hot       no-op, a host's call without a wish (the engine's queue and no commit), report 1 + lease 1 at 64 and 256 connections, report 50 + lease 50:
 #             alternating, ROUNDS times; CPU of the server for each, and by thread
+#   life      whole life of units, quorum 2, different owners, 1 and 50 per request: validated units/s, server CPU for each
 #   half      latency of report 1 + lease 1 at RATE requests/s (default: half of the hot figure of a first round)
 #   queued    the same with 10,000, 1,000,000 and 10,000,000 units queued, and how fast they are made
 #   lines     UNITS units submitted as lines by the command line, uploaded as a stream, with a kill -9 of the sender in the middle and the same command again
 #   restart   kill -9, start, first lease, with UNITS units
+#   bytes     what a finished unit with two attempts takes of the database, history included: with answers of their own and with one for all
 #   tls       new connections: full and resumed handshakes; memory of an idle one
 #   herd      HOSTS hosts that all come within a second: over 6,000 connections used again (fewer than a crowd), and each over its own, which it keeps (at most CONNECTIONS at a time),
 #             beside the peak of the same kind of requests; how long /healthz and an operator's question took meanwhile
-# Prints a line for people, then one of JSON. ROUNDS=3 SECONDS_EACH=5 UNITS=1000000 HOSTS=15000 CONNECTIONS=15000
+# Prints a line for people, then one of JSON. ROUNDS=3 SECONDS_EACH=5 UNITS=1000000 HOSTS=15000 CONNECTIONS=15000, ANSWER=--same-answer
 set -euo pipefail
 [ $# -ge 2 ] || { sed -n '2,14p' "$0"; exit 2; }
 bin=$(realpath "$1")/bin
@@ -19,7 +21,7 @@ cd "$(dirname "$0")/../.."
 folder=$(mktemp -d)
 pid=
 stop() { [ -z "$pid" ] || { kill "-${1:-TERM}" "$pid" && wait "$pid" || true; } 2>/dev/null; pid=; }
-trap 'stop; rm -rf "$folder"' EXIT
+trap 'touch "$folder/enough"; stop; rm -rf "$folder"' EXIT
 export DUGNAD_CONFIG=$folder/login DUGNAD=$bin/dugnad DUGNAD_KEYS=$folder/server/offline-keys DUGNAD_APPS=$bin/apps
 
 serve() {
@@ -31,10 +33,10 @@ cpu_ms() { awk -v hz="$(getconf CLK_TCK)" '{ print int(($14 + $15) * 1000 / hz) 
 resident() { awk '/VmRSS/ { printf "%.0f MiB", $2 / 1024 }' "/proc/$pid/status"; }
 load() { "$bin/load" "$1" --port "$port" "${@:2}"; }
 field() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
-submit() { # COUNT: an array, made; sets batch
+submit() { # COUNT and options of submit: an array, made; sets batch
     local began
     began=$(date +%s%3N)
-    batch=$("$bin/dugnad" submit pi --array "0..$(($1 - 1))" -- --block {} 2>/dev/null)
+    batch=$("$bin/dugnad" submit pi --array "0..$(($1 - 1))" "${@:2}" -- --block {} 2>/dev/null)
     until [ "$("$bin/dugnad" status "$batch" --json | field units)" -ge "$1" ]; do sleep 0.2; done
     awk -v n="$1" -v ms=$(($(date +%s%3N) - began)) 'BEGIN { printf "%d units made in %.1f s: %d/s\n", n, ms / 1000, n * 1000 / ms
         printf "{\"figure\": \"array\", \"units\": %d, \"ms\": %d}\n", n, ms }'
@@ -44,11 +46,13 @@ measure() { # WORD and options of load: its line with the server's CPU for each 
     said=$(load "$@" --server "$pid") || true # broken connections are in the line
     python3 tests/bench/measured.py line "${*//$folder\//}" "$said" | tee -a "$folder/measured"
 }
-work=(work --hosts-file "$folder/hosts" --project "$folder/project" --connections 64 --seconds "$seconds")
+hosts_do=(--hosts-file "$folder/hosts" --project "$folder/project" --seconds "$seconds")
+[ -z "${ANSWER:-}" ] || hosts_do+=("$ANSWER")
+work=(work "${hosts_do[@]}" --connections 64)
 
 hot() {
     : >"$folder/measured"
-    submit "$units"
+    submit "$units" --quorum 2
     local round
     for round in $(seq "$rounds"); do
         echo "round $round"
@@ -56,21 +60,30 @@ hot() {
         for c in 64 256; do
             measure noop --connections "$c" --seconds "$seconds"
             measure beat --hosts-file "$folder/hosts" --connections "$c" --seconds "$seconds"
-            measure work --hosts-file "$folder/hosts" --project "$folder/project" --connections "$c" --seconds "$seconds"
+            measure work "${hosts_do[@]}" --connections "$c"
         done
         measure "${work[@]}" --per-request 50
     done
     python3 tests/bench/measured.py shares "$folder/measured"
     echo "resident with what is left queued: $(resident); database: $(du -m "$folder/server/project.db" | cut -f1) MiB"
 }
+life() {
+    local k
+    for k in 1 50; do
+        submit "$units" --quorum 2
+        measure "${work[@]}" --per-request $k
+        python3 tests/bench/measured.py life "$("$bin/dugnad" status "$batch" --json | field accepted)" "$folder/measured"
+        "$bin/dugnad" cancel "$batch" >/dev/null 2>&1
+    done
+}
 half() {
-    submit "$units"
+    submit "$units" --quorum 2
     measure "${work[@]}" --per-request 1 --rate "${RATE:-$(load "${work[@]}" --per-request 1 | python3 -c 'import json, sys; print(int(json.load(sys.stdin)["per_second"] / 2))')}"
 }
 queued() {
     local n
     for n in 10000 1000000 10000000; do
-        submit "$n"
+        submit "$n" --quorum 2
         measure "${work[@]}" --per-request 1 --until 15000
         echo "resident: $(resident)"
         "$bin/dugnad" cancel "$batch" >/dev/null 2>&1
@@ -108,6 +121,29 @@ restart() {
     serve
     curl -sk -X POST "$url/v1/work" -H "Authorization: Bearer $token" -d '{"want":{"seconds":1,"cores":1,"units_max":1,"cached":[]}}' | grep -q '"spec"'
     awk -v ms=$(($(date +%s%3N) - began)) -v n="$units" 'BEGIN { printf "first lease %d ms after the start\n{\"figure\": \"restart\", \"units\": %d, \"ms\": %d}\n", ms, n, ms }'
+}
+database_bytes() { # pages in use, with nothing left in the log
+    stop
+    python3 -c 'import sqlite3, sys
+ask = lambda what: sqlite3.connect(sys.argv[1]).execute("PRAGMA " + what).fetchone()[0]
+print((ask("page_count") - ask("freelist_count")) * ask("page_size"))' "$folder/server/project.db"
+    serve
+}
+bytes() {
+    local kind before after count=40000
+    for kind in "" --same-answer; do
+        database_bytes >"$folder/bytes" # not in a subshell: it starts the server anew
+        before=$(cat "$folder/bytes")
+        submit $count --quorum 2
+        # shellcheck disable=SC2086 # an option or none
+        "$bin/load" work --port "$port" --hosts-file "$folder/hosts" --connections 64 --seconds 600 --per-request 50 $kind >/dev/null 2>&1 &
+        until [ "$("$bin/dugnad" status "$batch" --json | field state)" = "done" ]; do sleep 0.5; done
+        kill $! && wait $! 2>/dev/null || true
+        database_bytes >"$folder/bytes"
+        after=$(cat "$folder/bytes")
+        awk -v n=$count -v b=$((after - before)) -v kind="${kind:-answers of their own}" 'BEGIN { printf "%d units, two attempts each, %s: %.0f bytes of the database each\n", n, kind, b / n
+            printf "{\"figure\": \"bytes\", \"kind\": \"%s\", \"units\": %d, \"bytes_each\": %.0f}\n", kind, n, b / n }'
+    done
 }
 tls() {
     measure tls --connections 16 --seconds "$seconds"
@@ -147,7 +183,7 @@ watch_door() { # the slowest of both, asked five times a second over new connect
     rm -f "$folder/enough"
     local token what took
     token=$(cat "$folder/server/operator.token")
-    while [ ! -e "$folder/enough" ]; do
+    while [ -d "$folder" ] && [ ! -e "$folder/enough" ]; do
         for what in healthz v1/batches; do
             took=$(curl -sk -m 30 -o /dev/null -w '%{http_code} %{time_total}' -H "Authorization: Bearer $token" "$url/$what" || true)
             echo "$what $took"
