@@ -15,6 +15,7 @@
 #include "client/plan/share.h"
 #include "client/project.h"
 #include "client/settings.h"
+#include "run/run.h"
 
 #define ACT_FDS_MAX 200 /* of runs */
 
@@ -25,6 +26,7 @@ struct act_host {
     struct settings settings; /* may change: act_settings_changed() */
     struct host host;
     struct net *net;
+    char groups[RUN_GROUPS_ROOM]; /* control groups of the runs; "": none */
 };
 
 /* One project's part of the data folder: its journal, cache, slots and answers. What a crash has left is

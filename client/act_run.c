@@ -76,6 +76,7 @@ void act_run(struct act *a, uint32_t place)
     struct job *j = a->jobs[place];
     struct slot_limits limits = {.memory_bytes = a->host->host.memory_bytes,
                                  .disk_bytes = a->host->host.disk_bytes,
+                                 .groups = a->host->groups,
                                  .idle = a->settings->idle_priority};
     struct task task;
     enum err e = task_load(a->depot, &a->project->trust, &j->ids, clock_wall_ms(), &arena, &task);

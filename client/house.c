@@ -183,6 +183,10 @@ static enum err open_common(struct house *h)
         e = net_new("dugnad-client/" DUGNAD_VERSION, &h->common.net);
     if (e == ERR_OK)
         e = settings_use(s, h->common.net);
+    if (run_groups_open(h->common.groups) != ERR_OK) {
+        log_event(LOG_INFO, "control_groups", "none", err_text(), NULL);
+        h->common.groups[0] = 0;
+    }
     snprintf(path, sizeof path, "%s/history.json", h->folder);
     if (e == ERR_OK)
         e = tally_open(path, &h->tally);
@@ -240,6 +244,8 @@ void house_close(struct house *h)
         return;
     while (h->member_count > 0)
         close_member(h, h->member_count - 1);
+    if (*h->common.groups)
+        run_groups_close(h->common.groups);
     tally_close(h->tally);
     sense_free(h->sense);
     net_free(h->common.net);

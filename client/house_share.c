@@ -31,6 +31,7 @@ enum err house_policy_init(struct house *h)
     enum err e = schedule_parse(s->schedule, p.windows, &p.window_count);
     if (e != ERR_OK)
         return err_prefix(e, "client.conf: schedule");
+    p.smooth = run_groups_cpu(h->common.groups, 0);
     struct sense_settings look = {.exclusive = s->exclusive, .folder = h->folder, .metered = s->metered};
     if ((e = sense_new(&look, &sense)) != ERR_OK)
         return e;
@@ -84,6 +85,7 @@ void house_policy_look(struct house *h)
     int64_t now_ms = clock_mono_ms();
     uint32_t before = h->verdict.cores;
     enum policy_network network = h->verdict.network;
+    double share = h->verdict.share;
     char why[160];
     /* What has begun since the last look is looked after as often as anything that runs. */
     if (now_ms < h->sense_due_ms && (h->sense_due_ms - now_ms <= BUSY_MS || is_idle(h)))
@@ -94,6 +96,9 @@ void house_policy_look(struct house *h)
     h->sense_due_ms = now_ms + (is_idle(h) ? IDLE_MS : BUSY_MS);
     if (h->verdict.look_again_ms < h->sense_due_ms)
         h->sense_due_ms = h->verdict.look_again_ms;
+    if (h->policy_settings.smooth && h->verdict.share > 0 &&
+        (h->verdict.share < share || h->verdict.share > share))
+        (void)run_groups_cpu(h->common.groups, h->verdict.share);
     if (h->verdict.network != network)
         log_event(LOG_INFO, "network", "why",
                   h->verdict.network ? policy_network_text(h->verdict.network) : "may be used", NULL);

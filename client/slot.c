@@ -109,6 +109,7 @@ static enum err start(const char *folder, struct depot *depot, const struct task
                                        .memory_bytes = tighter(l->memory_bytes, limits->memory_bytes),
                                        .disk_bytes = tighter(l->disk_bytes, limits->disk_bytes),
                                        .processes = l->processes},
+                            .groups = limits->groups,
                             .idle = limits->idle};
     return run_start(&spec, now_ms, ret);
 }

@@ -11,7 +11,8 @@
 #include "client/task.h"
 #include "run/run.h"
 
-struct slot_limits { /* of this host; 0: none */
+struct slot_limits {
+    const char *groups; /* of run_groups_open(); NULL or "": none */ /* of this host; 0: none */
     uint64_t memory_bytes, disk_bytes;
     bool idle;
     bool afresh; /* without what an earlier run has kept */

@@ -78,6 +78,8 @@ static uint32_t cores_of(const struct policy_settings *s, const struct policy_pr
     double cores = (double)s->cores * profile->cores_share;
     if (profile->cores_share <= 0)
         return 0;
+    if (s->smooth)
+        cores += 0.999;
     return cores < 1 ? 1 : cores >= (double)s->cores ? s->cores : (uint32_t)cores;
 }
 
@@ -134,6 +136,8 @@ void policy_step(struct policy *p, const struct policy_settings *s, const struct
     }
     p->stopped = false;
     ret->cores = cores_of(s, profile);
+    double share = (double)s->cores * profile->cores_share;
+    ret->share = s->smooth && share < (double)ret->cores ? share : (double)ret->cores;
 }
 
 static const char *because(const struct policy_sample *m, enum policy_reason r)

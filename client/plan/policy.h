@@ -25,6 +25,7 @@ struct policy_window { /* minutes of the week, Monday 00:00 is 0; until <= from:
 
 struct policy_settings {
     uint32_t cores;
+    bool smooth; /* a part of a core can be had: policy_verdict.share */
     struct policy_profile in_use, away;
     int64_t away_after_ms; /* without input, nobody uses the PC any more */
     int64_t grace_ms;      /* nothing has disturbed for so long: go on */
@@ -88,6 +89,7 @@ struct policy {
 
 struct policy_verdict {
     uint32_t cores; /* that may work now; 0: none */
+    double share;   /* of cores, for all work together: cores or less */
     bool in_use;
     enum policy_reason reason; /* why there are 0 */
     bool memory_short;         /* what stands still should not lie in memory either */

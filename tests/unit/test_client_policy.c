@@ -186,6 +186,27 @@ static void a_share_of_few_cores_is_at_least_one(void **state)
     assert_int_equal(step(&p, &s, m).cores, 1);
 }
 
+static void where_parts_of_cores_can_be_had_the_share_is_exact(void **state)
+{
+    struct policy p = {0};
+    struct policy_settings s = usual;
+    struct policy_sample m = calm(1000);
+    (void)state;
+    s.cores = 3;
+    m.input_ms_ago = 0;
+    struct policy_verdict v = step(&p, &s, m);
+    assert_int_equal(v.cores, 1);
+    assert_float_equal(v.share, 1.0, 1e-9);
+    s.smooth = true;
+    v = step(&p, &s, m);
+    assert_int_equal(v.cores, 2);
+    assert_float_equal(v.share, 1.5, 1e-9);
+    s.in_use.cores_share = 0.1;
+    v = step(&p, &s, m);
+    assert_int_equal(v.cores, 1);
+    assert_float_equal(v.share, 0.3, 1e-9);
+}
+
 /* --- schedules --- */
 
 static void schedules_are_read_and_wrong_ones_named(void **state)
@@ -358,6 +379,7 @@ int main(void)
         cmocka_unit_test(the_load_of_others_is_not_looked_at_when_nobody_uses_the_pc),
         cmocka_unit_test(work_begins_with_its_window_without_a_grace_time),
         cmocka_unit_test(a_share_of_few_cores_is_at_least_one),
+        cmocka_unit_test(where_parts_of_cores_can_be_had_the_share_is_exact),
         cmocka_unit_test(schedules_are_read_and_wrong_ones_named),
         cmocka_unit_test(fewer_cores_hold_the_later_runs_and_more_let_them_go_on),
         cmocka_unit_test(no_cores_start_nothing_and_ask_for_nothing),

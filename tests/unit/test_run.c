@@ -286,6 +286,83 @@ static void every_way_out_is_blocked_for_an_ordinary_user_too(void **state)
     assert_int_equal(status, 0);
 }
 
+/* Its group, as the kernel names it for a process in it: "0::/dugnad-work-1/run-1". */
+static bool is_in_group(pid_t pid, const char *part)
+{
+    char path[64];
+    BUF_AUTO struct buf text = {0};
+    snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
+    return file_read(path, 4096, &text) == ERR_OK && strstr(buf_text(&text), part);
+}
+
+static pid_t child_of(pid_t pid)
+{
+    char path[64];
+    int child = 0;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)pid);
+    FILE *f = fopen(path, "re");
+    if (f && fscanf(f, "%d", &child) != 1)
+        child = 0;
+    if (f)
+        fclose(f);
+    return child;
+}
+
+static void a_run_has_a_control_group_of_its_own_where_there_can_be_one(void **state)
+{
+    (void)state;
+    char groups[RUN_GROUPS_ROOM], path[RUN_GROUPS_ROOM + 64];
+    const char *argv[] = {"bin/probe", "spin", NULL};
+    struct run_outcome out;
+    struct run *run;
+    bool ended = false;
+    if (geteuid() != 0 || run_groups_open(groups) != ERR_OK) {
+        print_message("control groups: not tried, %s\n", geteuid() ? "only root may here" : err_text());
+        skip();
+    }
+    snprintf(path, sizeof path, "%s/memory.max", groups);
+    print_message("control groups in %s, controllers: %s\n", groups,
+                  file_exists(path) ? "memory" : "none, limits not tried");
+    struct run_spec spec = {
+        .app_folder = app, .work_folder = work, .argv = argv, .limits = roomy, .groups = groups};
+    assert_ok(run_start(&spec, clock_mono_ms(), &run));
+    for (int i = 0; i < 200 && !is_in_group(child_of(getpid()), "/run-"); i++)
+        clock_sleep_ms(5);
+    assert_true(is_in_group(child_of(getpid()), "/dugnad-work-"));
+    assert_false(is_in_group(getpid(), "/run-"));
+    for (int i = 0; i < 400 && run_usage(run)->cpu_ms < 20; i++) {
+        clock_sleep_ms(10);
+        run_poll(run, clock_mono_ms(), &ended);
+    }
+    assert_true(run_usage(run)->cpu_ms >= 20);
+    run_pause(run, clock_mono_ms());
+    BUF_AUTO struct buf text = {0};
+    snprintf(path, sizeof path, "%s/run-1/cgroup.freeze", groups);
+    assert_ok(file_read(path, 100, &text));
+    assert_string_equal(buf_text(&text), "1\n");
+    run_stop(run); /* a frozen one, too */
+    while (!ended)
+        run_poll(run, clock_mono_ms(), &ended);
+    run_finish(run, &out);
+    assert_int_equal(out.end, RUN_END_STOPPED);
+    run_groups_close(groups);
+    assert_false(file_exists(groups));
+}
+
+static void the_share_of_all_runs_is_written_as_the_kernel_reads_it(void **state)
+{
+    (void)state;
+    char path[128];
+    BUF_AUTO struct buf text = {0};
+    assert_false(run_groups_cpu(place, 1.5)); /* no such controller */
+    assert_false(run_groups_cpu("", 1.5));
+    snprintf(path, sizeof path, "%s/cpu.max", place);
+    assert_ok(file_write_atomic(path, "", 0, 0600));
+    assert_true(run_groups_cpu(place, 1.5));
+    assert_ok(file_read(path, 100, &text));
+    assert_string_equal(buf_text(&text), "150000 100000");
+}
+
 static void every_needed_layer_works_here(void **state)
 {
     (void)state;
@@ -312,6 +389,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_the_caller_has_open_is_not_held_by_the_sandbox, make_place,
                                         drop_place),
         cmocka_unit_test_setup_teardown(outputs_that_are_links_or_devices_are_not_taken, make_place,
+                                        drop_place),
+        cmocka_unit_test_setup_teardown(a_run_has_a_control_group_of_its_own_where_there_can_be_one,
+                                        make_place, drop_place),
+        cmocka_unit_test_setup_teardown(the_share_of_all_runs_is_written_as_the_kernel_reads_it, make_place,
                                         drop_place),
         cmocka_unit_test_setup_teardown(every_way_out_is_blocked, make_place, drop_place),
         cmocka_unit_test_setup_teardown(every_way_out_is_blocked_for_an_ordinary_user_too, make_place,

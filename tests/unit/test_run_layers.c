@@ -91,6 +91,7 @@ static bool is_blocked(uint32_t layers, const char *probe)
                                 .stdin_fd = nothing,
                                 .stdout_fd = nothing,
                                 .stderr_fd = nothing,
+                                .group_fd = -1,
                                 .status_fd = p[1],
                                 .argv = argv,
                                 .env = env,

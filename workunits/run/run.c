@@ -30,6 +30,7 @@ struct run {
     pid_t pid; /* the outer process of the sandbox */
     int pidfd;
     int status_fd, stderr_fd, work_fd;
+    struct run_group group;
     struct run_limits limits;
     struct run_usage usage;
     int64_t started_ms, last_ms, disk_due_ms;
@@ -202,16 +203,24 @@ enum err run_start(const struct run_spec *s, int64_t now_ms, struct run **ret_ru
     plan.status_fd = o.status_write;
     plan.argv = w.argv;
     plan.env = w.env;
+    struct run_group group;
+    run_group_make(s->groups, &s->limits, s->idle, &group);
+    plan.group_fd = run_group_entry(&group);
     pid_t pid = fork();
     if (pid == 0)
         sandbox_child(&plan);
+    close_fd(&plan.group_fd);
     struct run *r = pid > 0 ? make_run(s, &o, pid, now_ms) : NULL;
+    if (r)
+        r->group = group;
     if (!r)
         e = pid < 0 ? err_set_errno(ERR_IO, "cannot start a process") : err_set(ERR_NOMEM, "out of memory");
     if (!r && pid > 0) {
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
     }
+    if (!r)
+        run_group_drop(&group);
     close_all(&o);
     if (r)
         *ret_run = r;
@@ -244,6 +253,7 @@ static void kill_tree(struct run *r)
     if (tree.first > 0)
         kill(tree.first, SIGKILL); /* the first process of the namespace takes all others with it */
     kill(r->pid, SIGKILL);
+    run_group_kill(&r->group);
 }
 
 static void stop_for(struct run *r, enum run_end why)
@@ -273,6 +283,9 @@ static void sample(struct run *r, int64_t now_ms)
 {
     struct run_tree tree;
     run_tree_read(r->pid, &tree);
+    int64_t group_cpu_ms = run_group_cpu_ms(&r->group); /* children that nobody waited for, too */
+    if (group_cpu_ms > tree.cpu_ms)
+        tree.cpu_ms = group_cpu_ms;
     if (tree.cpu_ms > r->usage.cpu_ms)
         r->usage.cpu_ms = tree.cpu_ms;
     if (tree.shared_bytes && r->limits.memory_bytes && tree.memory_bytes > r->limits.memory_bytes)
@@ -334,6 +347,7 @@ void run_pause(struct run *r, int64_t now_ms)
         return;
     run_poll(r, now_ms, &ended);
     run_tree_signal(r->pid, SIGSTOP);
+    run_group_freeze(&r->group, true);
     r->paused = true;
 }
 
@@ -343,6 +357,7 @@ void run_resume(struct run *r, int64_t now_ms)
         return;
     r->last_ms = now_ms;
     r->paused = false;
+    run_group_freeze(&r->group, false);
     run_tree_signal(r->pid, SIGCONT);
 }
 
@@ -393,6 +408,8 @@ static enum run_end end_by_signal(const struct run *r, int signal)
         return RUN_END_CPU_TIME;
     if (signal == SIGXFSZ)
         return RUN_END_DISK;
+    if (signal == SIGKILL && run_group_ran_out(&r->group))
+        return RUN_END_MEMORY;
     if (signal == SIGKILL && r->limits.cpu_ms && r->usage.cpu_ms >= r->limits.cpu_ms)
         return RUN_END_CPU_TIME;
     return RUN_END_SIGNAL;
@@ -452,6 +469,7 @@ void run_finish(struct run *r, struct run_outcome *ret)
         return;
     if (!r->ended && !has_ended(r)) {
         stop_for(r, RUN_END_STOPPED);
+        run_group_freeze(&r->group, false);
         run_tree_signal(r->pid, SIGCONT);
     }
     while (waitpid(r->pid, NULL, 0) < 0 && errno == EINTR)
@@ -463,5 +481,6 @@ void run_finish(struct run *r, struct run_outcome *ret)
     close_fd(&r->status_fd);
     close_fd(&r->stderr_fd);
     close_fd(&r->work_fd);
+    run_group_drop(&r->group);
     free(r);
 }

@@ -37,7 +37,8 @@ struct run_spec {
     const char *stdout_path;   /* relative to /work; NULL: /dev/null */
     uint32_t stderr_bytes_max; /* the tail of standard error that is kept; 0: 2048 */
     struct run_limits limits;
-    bool idle; /* lowest priority in every respect: for a volunteer's PC */
+    const char *groups; /* of run_groups_open(): the run is limited there too; NULL or "": not */
+    bool idle;          /* lowest priority in every respect: for a volunteer's PC */
 };
 
 enum run_end {
@@ -87,6 +88,18 @@ void run_stop(struct run *run); /* kills all; poll until it has ended */
 void run_finish(struct run *run, struct run_outcome *ret);
 
 const char *run_end_name(enum run_end e); /* "ok" or the word of ATTEMPT_ERROR_LIST */
+
+/* Control groups (version 2), where this process may make some: the kernel then sees all processor time and
+ * memory of a run, stops and ends it at once. Everything works without them too. For a daemon, once: its
+ * process goes to a group of its own beside those of the runs. ERR_UNSUPPORTED, with a sentence, where there
+ * are none. */
+#define RUN_GROUPS_ROOM 512
+enum err run_groups_open(char ret_folder[RUN_GROUPS_ROOM]) NODISCARD;
+enum err
+run_groups_find(char ret_own[RUN_GROUPS_ROOM]) NODISCARD; /* whether that would work; changes nothing */
+void run_groups_close(const char *folder);
+/* All runs together use so many cores at most, smoothly; 0: any. false: nothing here can. */
+bool run_groups_cpu(const char *folder, double cores);
 
 /* What works here, for doctor. */
 struct run_layer {

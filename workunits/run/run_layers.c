@@ -90,6 +90,8 @@ uint32_t run_layers(struct run_layer ret[RUN_LAYERS_MAX])
         "the kernel needs CONFIG_SECCOMP_FILTER");
     add(ret, &count, "Landlock", false, sandbox_landlock_abi() > 0,
         "a second wall around files: Linux 5.13 or newer with landlock in lsm=");
+    char own[RUN_GROUPS_ROOM];
+    add(ret, &count, "control groups", false, run_groups_find(own) == ERR_OK, err_text());
     add(ret, &count, "autogroup", false, access("/proc/self/autogroup", W_OK) == 0,
         "CONFIG_SCHED_AUTOGROUP is off: nothing to do, nice levels then work by themselves");
     return count;

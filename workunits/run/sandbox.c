@@ -324,6 +324,8 @@ static void close_others(const struct sandbox_plan *p)
 _Noreturn void sandbox_child(const struct sandbox_plan *p)
 {
     die_with_caller(p);
+    if (p->group_fd >= 0 && write(p->group_fd, "0", 1) != 1)
+        fail(p, "control group");
     close_others(p);
     leave_caller(p);
     pid_t first = fork();

@@ -27,6 +27,7 @@ struct sandbox_plan {
     pid_t caller;                     /* who dies, takes the sandbox along */
     const char *app_path, *work_path; /* absolute; app_path NULL: none */
     int stdin_fd, stdout_fd, stderr_fd;
+    int group_fd;  /* what is written there is in the run's control group; -1: there is none */
     int status_fd; /* struct sandbox_status is written here by the namespace's first process */
     const char *const *argv, *const *env;
     struct run_limits limits;
