@@ -144,7 +144,7 @@ class Api:
 
     def connect(self):
         if self.connection is None:
-            self.connection = http.client.HTTPSConnection("127.0.0.1", self.grid.port, context=unverified(), timeout=30 * PATIENCE)
+            self.connection = http.client.HTTPSConnection(self.grid.address, self.grid.port, context=unverified(), timeout=30 * PATIENCE)
             self.connection.connect()
         return self.connection
 
@@ -313,10 +313,11 @@ class Client(Process):
 
 
 class Grid:
-    def __init__(self, folder, name="test", **conf):
+    def __init__(self, folder, name="test", address="127.0.0.1", **conf):
+        self.address = address
         self.folder = Path(folder)
         self.data, self.processes, self.hosts = self.folder / "server", [], []
-        made = subprocess.run([BIN / "dugnad-server", "--data", self.data, "init", "--name", name, "--listen", "127.0.0.1:0"],
+        made = subprocess.run([BIN / "dugnad-server", "--data", self.data, "init", "--name", name, "--listen", f"[{address}]:0" if ":" in address else f"{address}:0"],
                               text=True, timeout=30 * PATIENCE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert made.returncode == 0, made.stderr
         self.link = re.search(r"https://\S+/join#\S+", made.stdout).group()
