@@ -332,6 +332,8 @@ static void print_status(const struct json *s)
                json_text(json_field(r, "app")), done, cpu, memory,
                json_is_set(json_field(r, "paused")) ? ", paused" : "");
     }
+    if (*json_text(json_field(s, "network")))
+        printf("The network is left alone: %s.\n", json_text(json_field(s, "network")));
     printf("Since its start %lld units ended well, %lld did not; %lld are to be reported.\n",
            (long long)json_int(json_field(s, "ended_ok"), 0),
            (long long)json_int(json_field(s, "ended_bad"), 0),

@@ -40,7 +40,7 @@ def latency(seconds, rounds):
 
 def compile_all(folder):
     began = time.monotonic()
-    jobs = [subprocess.Popen(["cc", "-O2", "-c", "-o", f"/{folder}/{n}.o", folder / "job.c"]) for n in range(os.cpu_count())]
+    jobs = [subprocess.Popen(["cc", "-O2", "-c", "-o", str(folder / f"{n}.o"), folder / "job.c"]) for n in range(os.cpu_count())]
     assert not any(job.wait() for job in jobs)
     return time.monotonic() - began
 

@@ -101,14 +101,13 @@ class Computer:
         eventually(lambda: self.status()["stopped_by"] == "none", 30, 0.1, "it goes on")
 
 
-@pytest.fixture(scope="module")
-def work(grid):
-    if not (grid.folder / "app-say").exists():
-        grid.publish("dugnad-say")
-    return grid.submit("say", lines=["120000"] * 2, command=("--sleep", "{}"), quorum=1, policy="once")
+@pytest.fixture(scope="module", autouse=True)
+def say(grid):
+    grid.publish("dugnad-say")
 
 
-def test_each_disturbance_is_noticed_named_and_let_pass(grid, work, tmp_path):
+def test_each_disturbance_is_noticed_named_and_let_pass(grid, tmp_path):
+    grid.submit("say", lines=["120000"] * 2, command=("--sleep", "{}"), quorum=1, policy="once")
     pc = Computer(grid, tmp_path, "senses", cores_in_use=0, away_after="2s", exclusive="dugnad-game")
     eventually(lambda: pc.status()["running"], 30)
     pc.says("power/BAT0/status", "Discharging")
@@ -195,6 +194,7 @@ def test_a_network_that_costs_is_left_alone_and_what_is_here_is_worked_on(grid, 
     batch = grid.submit("say", lines=["b"], quorum=1, policy="once")
     time.sleep(3)
     assert grid.status(batch)["leased"] == 0 and grid.status(batch)["accepted"] == 0
+    assert "left alone: this network costs" in pc.client.call("status").stdout
     set_conf(pc.client.data / "client.conf", metered="no", network_bytes_day=1)
     pc.client.end()
     pc.client.start()

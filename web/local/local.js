@@ -132,7 +132,7 @@ function Local() {
     <header><img src="/web/icon.svg" alt="" width="34" height="34" /><strong>Dugnad on this computer</strong><nav aria-label="On this page"><a href="#work">Work</a><a href="#projects">Projects</a><a href="#given">Given</a><a href="#messages">Messages</a><a href="#preferences">Preferences</a></nav></header>
     ${error && html`<${Failure} error=${error} />`}
     ${!s ? html`<h1>Dugnad on this computer</h1><p role="status">Loading…</p>` : html`
-    <h1><${Badge} state=${s.state} /></h1><p class="now" role="status">${s.sentence}</p>
+    <h1><${Badge} state=${s.state} /></h1><p class="now" role="status">${s.sentence}${s.network && ` The network is left alone: ${s.network}.`}</p>
     <div class="row"><${Wishes} s=${s} tell=${tell} /><${Until} tell=${tell} /></div>
     <div class="cards pager"><${Card} label="Cores at work" value=${`${s.running.filter((r) => !r.paused).length} of ${s.cores}`} note=${s.cores_now === s.cores ? 'all may work now' : `${s.cores_now} may work now${s.in_use ? ': the computer is in use' : ''}`} />
       <${Card} label="Memory of work" value=${bytes(s.running.reduce((a, r) => a + r.memory_bytes, 0))} note="at most ${bytes(s.memory_bytes)}" />
