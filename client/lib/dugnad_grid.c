@@ -113,8 +113,11 @@ static enum err create(struct dugnad_grid_future *f, const struct dugnad_grid_re
     static const char *const item[] = {"{}"};
     char fresh[33];
     const char *id = NULL;
-    struct batch_request b = {
-        .app = r->app, .name = r->name, .priority = r->priority, .rules = BATCH_RULES_NOT_GIVEN};
+    struct batch_request b = {.app = r->app,
+                              .name = r->name,
+                              .priority = r->priority,
+                              .reuse = r->reuse != 0,
+                              .rules = BATCH_RULES_NOT_GIVEN};
     b.command = (const char **)(uintptr_t)(r->command_count ? r->command : item);
     b.command_count = r->command_count ? (uint32_t)r->command_count : 1;
     b.rules.min_quorum = b.rules.target_attempts = (uint32_t)r->quorum;

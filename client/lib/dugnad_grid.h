@@ -52,6 +52,8 @@ struct dugnad_grid_request {
     int priority;
     const char *const *inputs; /* files that every unit has, under their own names; uploaded once */
     size_t input_count;
+    int reuse; /* not 0: items that an earlier request with reuse had answered (same app, command, inputs)
+                * take that answer, and these answers are remembered */
 };
 
 /* NULL when it could not be submitted. What request points to is not needed afterwards. */

@@ -49,7 +49,7 @@ static int use(struct dugnad_grid *grid, const char *verb, struct dugnad_grid_re
         if (dugnad_grid_cancel(f) != DUGNAD_GRID_OK || dugnad_grid_wait(f, 20000) != DUGNAD_GRID_UNITS)
             return fail(grid);
         print(f, r->item_count);
-    } else if (strcmp(verb, "input") == 0) {
+    } else if (strcmp(verb, "input") == 0 || strcmp(verb, "again") == 0) {
         if (dugnad_grid_wait(f, 30000) != DUGNAD_GRID_OK)
             return fail(grid);
         puts(dugnad_grid_batch(f));
@@ -72,6 +72,7 @@ int main(int argc, char **argv)
         r.inputs = (const char *const *)&argv[3];
         r.input_count = 1;
     }
+    r.reuse = strcmp(argv[1], "again") == 0;
     r.item_count = r.input_count ? 1 : (size_t)atoi(argv[3]);
     for (size_t i = 0; i < r.item_count; i++) {
         snprintf(texts[i], sizeof texts[i], "%zu", i * i);

@@ -34,7 +34,7 @@ def call(grid, program):
     grid.login()
 
     def run(*words, status=0, env=None):
-        done = subprocess.run([program[0], *map(str, words)], env={**grid.env, **program[1], **(env or {})}, text=True, timeout=60, capture_output=True)
+        done = subprocess.run([program[0], *map(str, words)], env={**grid.env, **program[1], **(env or {})}, text=True, timeout=300, capture_output=True)
         assert done.returncode == status, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout + done.stderr
     return run
@@ -78,6 +78,11 @@ def test_files_go_along(grid, call, worker, tmp_path):
     unit = grid.unit(f"{told.split()[0]}.0")
     order = grid.api.get(f"/v1/batches/{told.split()[0]}/order")
     assert "table.txt" in str(order) and unit["state"] in ("accepted", "delivered")
+
+
+def test_what_was_answered_before_is_taken(grid, call, worker):
+    first, again = call("again", "say", 4).split()[0], call("again", "say", 4).split()[0]
+    assert first != again and grid.status(again)["taken"] == 4 and grid.status(again)["attempts"] == 0
 
 
 def test_what_is_wrong_is_a_sentence(grid, call):
