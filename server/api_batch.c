@@ -475,8 +475,8 @@ enum err api_batch_units_post(struct call *c)
     c->request.kind = ENGINE_UNITS;
     *q = (struct engine_units){.batch = b.id, .first = (uint32_t)first, .count = f.count, .specs = f.specs};
     struct engine_taken *taken;
-    TRY(reuse_find(c->store, c->server->blobs, &c->http->arena, &b, f.specs, f.count, &taken,
-                   &q->taken_count));
+    TRY(reuse_find(c->store, c->server->blobs, &c->http->arena, &b, f.specs, f.count, &taken, &q->taken_count,
+                   &q->count)); /* what was not looked at comes again: the reply says where to go on */
     q->taken = taken;
     enum err e = call_engine(c);
     if (e == ERR_OK || e == ERR_CONFLICT)

@@ -219,7 +219,7 @@ static enum err hand_over(struct meal *m, const struct store_record *list, uint3
                                       .feed_upto = list[count - 1].seq};
     struct engine_taken *taken;
     TRY(reuse_find(m->f->config.store, m->f->config.blobs, m->a, &m->batch, m->specs, m->count, &taken,
-                   &q.u.units.taken_count));
+                   &q.u.units.taken_count, NULL));
     q.u.units.taken = taken;
     enum err e = engine_thread_do(m->f->config.engine, &q);
     return e == ERR_CONFLICT ? ERR_OK : e; /* it has moved meanwhile: the next look sees where it is */

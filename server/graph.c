@@ -40,7 +40,7 @@ static enum err tell(struct stage_work *w, enum engine_stage_end then)
     r.u.stage.then = then;
     struct engine_taken *taken;
     TRY(reuse_find(w->config->store, w->config->blobs, w->a, &w->batch, w->specs, w->count, &taken,
-                   &r.u.stage.taken_count));
+                   &r.u.stage.taken_count, NULL));
     r.u.stage.taken = taken;
     enum err e = engine_thread_do(w->config->engine, &r);
     if (e == ERR_OK) {

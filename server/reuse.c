@@ -47,15 +47,21 @@ void reuse_question(const struct digest *of_batch, const struct text *tail, stru
 struct search {
     struct store *store;
     struct blobs *blobs;
-    struct arena *a;
+    struct arena *a;       /* what is kept */
+    struct arena *scratch; /* what is looked at, of one unit */
     const struct store_batch *batch;
     char holder[24];
+    size_t bytes; /* kept so far */
 };
 
-static enum err keep(const struct digest *digest, const struct text *bytes, struct engine_bytes *ret)
+static enum err keep(struct search *s, const struct digest *digest, const struct text *bytes,
+                     struct engine_bytes *ret)
 {
-    *ret = (struct engine_bytes){.digest = *digest, .bytes = *bytes};
-    return ERR_OK;
+    ret->digest = *digest;
+    ret->bytes.len = bytes->len;
+    ret->bytes.data = arena_bytes(s->a, bytes->data, bytes->len);
+    s->bytes += bytes->len;
+    return ret->bytes.data ? ERR_OK : ERR_NOMEM;
 }
 
 /* One output: held for the batch when it is a blob, else to be copied. ERR_MISSING: its bytes are gone. */
@@ -66,8 +72,8 @@ static enum err take_file(struct search *s, uint32_t of_batch, const struct file
     enum err e = blob_hold(s->blobs, &file->sha256, s->holder);
     if (e != ERR_MISSING)
         return e;
-    TRY(store_small_get(s->store, s->a, of_batch, &file->sha256, &bytes));
-    return keep(&file->sha256, &bytes, &small[t->small_count++]);
+    TRY(store_small_get(s->store, s->scratch, of_batch, &file->sha256, &bytes));
+    return keep(s, &file->sha256, &bytes, &small[t->small_count++]);
 }
 
 static enum err take_answer(struct search *s, const struct store_unit *u, struct engine_taken *t)
@@ -77,13 +83,13 @@ static enum err take_answer(struct search *s, const struct store_unit *u, struct
     uint32_t count, batch = wu_id_batch(u->wu.id);
     t->source = u->wu.id;
     t->answer = u->wu.attempts[u->wu.canonical].answer;
-    TRY(store_small_get(s->store, s->a, batch, &t->answer, &manifest));
-    TRY(answer_parse(manifest.data, manifest.len, s->a, &files, &count));
+    TRY(store_small_get(s->store, s->scratch, batch, &t->answer, &manifest));
+    TRY(answer_parse(manifest.data, manifest.len, s->scratch, &files, &count));
     struct engine_bytes *small = arena_array(s->a, count + 1u, sizeof *small);
     TRY(small ? ERR_OK : ERR_NOMEM);
     t->small = small;
     t->small_count = 1;
-    TRY(keep(&t->answer, &manifest, &small[0]));
+    TRY(keep(s, &t->answer, &manifest, &small[0]));
     for (uint32_t i = 0; i < count; i++)
         TRY(take_file(s, batch, &files[i], t, small));
     return ERR_OK;
@@ -100,7 +106,8 @@ static enum err look(struct search *s, const struct text *spec, struct engine_ta
     TRY(store_answered_find(s->store, &question, &id));
     if (id == 0)
         return ERR_OK;
-    enum err e = store_unit_get(s->store, s->a, id, &u);
+    arena_reset(s->scratch);
+    enum err e = store_unit_get(s->store, s->scratch, id, &u);
     if (e == ERR_MISSING)
         return ERR_OK;
     TRY(e);
@@ -111,29 +118,39 @@ static enum err look(struct search *s, const struct text *spec, struct engine_ta
     return e == ERR_MISSING ? ERR_OK : e;
 }
 
-enum err reuse_find(struct store *store, struct blobs *blobs, struct arena *a, const struct store_batch *b,
-                    const struct text *specs, uint32_t count, struct engine_taken **ret, uint32_t *ret_count)
+static enum err look_at_all(struct search *s, const struct text *specs, uint32_t count,
+                            struct engine_taken *list, uint32_t *ret_count, uint32_t *ret_looked)
 {
-    struct search s = {.store = store, .blobs = blobs, .a = a, .batch = b};
+    uint32_t i = 0;
+    for (*ret_count = 0; i < count && s->bytes < REUSE_BYTES_MAX; i++) {
+        bool found = false;
+        list[*ret_count] = (struct engine_taken){.at = i};
+        if (unit_known(&specs[i]).len == 0)
+            TRY(look(s, &specs[i], &list[*ret_count], &found));
+        *ret_count += found;
+    }
+    *ret_looked = i;
+    return ERR_OK;
+}
+
+enum err reuse_find(struct store *store, struct blobs *blobs, struct arena *a, const struct store_batch *b,
+                    const struct text *specs, uint32_t count, struct engine_taken **ret, uint32_t *ret_count,
+                    uint32_t *ret_looked)
+{
+    ARENA_AUTO struct arena scratch = {0};
+    struct search s = {.store = store, .blobs = blobs, .a = a, .scratch = &scratch, .batch = b};
+    uint32_t looked = count;
     *ret = NULL;
     *ret_count = 0;
-    if (digest_is_zero(&b->question) || count == 0)
-        return ERR_OK;
-    struct engine_taken *list = arena_array(a, count, sizeof *list);
-    TRY(list ? ERR_OK : ERR_NOMEM);
-    snprintf(s.holder, sizeof s.holder, "b%" PRIu32, b->id);
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        bool found;
-        list[n] = (struct engine_taken){.at = i};
-        if (unit_known(&specs[i]).len > 0)
-            continue;
-        TRY(look(&s, &specs[i], &list[n], &found));
-        n += found;
+    if (!digest_is_zero(&b->question) && count > 0) {
+        *ret = arena_array(a, count, sizeof **ret);
+        TRY(*ret ? ERR_OK : ERR_NOMEM);
+        snprintf(s.holder, sizeof s.holder, "b%" PRIu32, b->id);
+        TRY(look_at_all(&s, specs, count, *ret, ret_count, &looked));
+        if (*ret_count > 0)
+            TRY(blobs_sync(blobs, s.holder));
     }
-    if (n > 0)
-        TRY(blobs_sync(blobs, s.holder));
-    *ret = list;
-    *ret_count = n;
+    if (ret_looked)
+        *ret_looked = looked;
     return ERR_OK;
 }

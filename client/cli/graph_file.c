@@ -196,9 +196,13 @@ static enum err send_units(struct stages *s, const struct written *units, const 
         for (; e == ERR_OK && next < units->count && next - first < SEND_LINES && body.len < SEND_BYTES;
              next++)
             e = write_unit(units, next, &body);
+        JSON_AUTO struct json_doc *reply = NULL;
         snprintf(path, sizeof path, "/v1/batches/%s/units?first=%zu", batch, first);
         if (e == ERR_OK)
-            e = api_send(s->c, "POST", path, &body, NULL, NULL);
+            e = api_send(s->c, "POST", path, &body, NULL, &reply);
+        int64_t took = reply ? json_int(json_field(json_root(reply), "next"), 0) : 0;
+        if (e == ERR_OK && took > (int64_t)first && took < (int64_t)next)
+            next = (size_t)took; /* it took a part of them */
     }
     snprintf(path, sizeof path, "/v1/batches/%s/close", batch);
     return e == ERR_OK ? api_send(s->c, "POST", path, NULL, NULL, NULL) : e;

@@ -173,3 +173,15 @@ def test_a_graph_that_is_run_again_computes_what_has_changed_and_what_needs_it(g
     assert grid.answers(changed[2])[f"{changed[2]}.2"] == "+".join(f"<{w}>" for w in words)
     _, runs = run(write(words), "--fresh")
     assert len(runs) == 19
+
+
+def test_many_large_answers_are_taken_in_parts(grid, host):
+    """More than a request may copy at once: the server takes a part, and whoever submits goes on from there."""
+    count, base = 4300, int(word()[1:], 16) % 10**9
+    line = ("submit", "say", "--array", f"{base}..{base + count - 1}", "--policy", "once", "--reuse", "--quiet", "--", "{}")
+    first = grid.dugnad(*line, timeout=300).strip()
+    work_until(grid, host, [first], lambda u: (u["word"] + " ") * (4000 // (len(u["word"]) + 1)), seconds=300)
+    again = grid.dugnad(*line, timeout=300).strip()
+    status = grid.status(again)
+    assert (status["units"], status["taken"], status["state"]) == (count, count, "done")
+    assert grid.dugnad("cat", f"{again}.{count - 1}").split()[0] == str(base + count - 1)
