@@ -164,6 +164,16 @@ static enum err keep_text(struct arena *a, const struct buf *from, struct text *
     return ret->data ? ERR_OK : ERR_NOMEM;
 }
 
+static enum err check_max_failed(const char *policy)
+{
+    JSON_AUTO struct json_doc *doc = NULL;
+    int64_t most;
+    if (!policy)
+        return ERR_OK;
+    TRY(json_parse(policy, strlen(policy), BATCH_ORDER_BYTES_MAX, &doc));
+    return json_opt_i64(json_root(doc), "policy", "max_failed", 0, BATCH_UNITS_MAX, -1, &most);
+}
+
 static enum err fill_texts(struct call *c, struct making *m, struct store_batch *b)
 {
     BUF_AUTO struct buf labels = {0}, words = {0};
@@ -178,6 +188,7 @@ static enum err fill_texts(struct call *c, struct making *m, struct store_batch 
     TRY(keep_text(a, &labels, &b->labels));
     b->policy.data = m->q.policy ? m->q.policy : "";
     b->policy.len = (uint32_t)strlen(b->policy.data);
+    TRY(check_max_failed(m->q.policy));
     char hook[HOOK_URL_BYTES]; /* wrong now is better than never called */
     TRY(hook_url(b->policy.data, b->policy.len, hook));
     if (str_starts(hook, HOOK_MAIL) && !mail_is_set(&c->server->settings))

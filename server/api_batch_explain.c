@@ -8,9 +8,25 @@
 #include "server/batch_rules.h"
 #include "server/try.h"
 
+static int64_t failed_max(const struct store_batch *b)
+{
+    JSON_AUTO struct json_doc *doc = NULL;
+    if (b->policy.len == 0 ||
+        json_parse(b->policy.data, b->policy.len, BATCH_ORDER_BYTES_MAX, &doc) != ERR_OK)
+        return -1;
+    return json_int(json_field(json_root(doc), "max_failed"), -1);
+}
+
 static enum err explain(const struct store_batch *b, struct buf *out)
 {
     const struct batch_counts *n = &b->counts;
+    int64_t wrong = n->failed - n->cancelled, most = failed_max(b);
+    if (b->cancelled && most >= 0 && wrong > most)
+        return buf_printf(out,
+                          "Batch %u was cancelled by itself: %" PRId64
+                          " of its units had failed, and it bears %" PRId64
+                          "; `dugnad failures %u` says why, `dugnad retry %u` starts again.",
+                          b->id, wrong, most, b->id, b->id);
     if (b->cancelled)
         return buf_printf(out, "Batch %u was cancelled; %" PRId64 " of its %" PRId64 " units had an answer.",
                           b->id, n->accepted, n->units);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "server/engine_in.h"
 
 void batch_free(struct engine *e, struct batch_mem *b)
@@ -86,12 +87,22 @@ static void deactivate(struct engine *e, struct batch_mem *b)
     }
 }
 
+/* "max_failed" of its policy. */
+static int64_t failed_max_of(const struct text *policy)
+{
+    JSON_AUTO struct json_doc *doc = NULL;
+    if (policy->len == 0 || json_parse(policy->data, policy->len, BATCH_ORDER_BYTES_MAX, &doc) != ERR_OK)
+        return -1;
+    return json_int(json_field(json_root(doc), "max_failed"), -1);
+}
+
 static enum err keep(struct engine *e, const struct store_batch *from, struct batch_mem **ret)
 {
     struct batch_mem *b = calloc(1, sizeof *b);
     if (!b)
         return err_set(ERR_NOMEM, "no memory for a batch");
     b->item.key = from->id;
+    b->failed_max = failed_max_of(&from->policy);
     enum err err = copy(&b->text, from, &b->b);
     if (err == ERR_OK)
         err = cache_put(&e->batches, &b->item);
@@ -164,6 +175,15 @@ enum err batch_check_finished(struct engine *e, struct batch_mem *b)
     store_set_outbox(e->set, OUTBOX_WEBHOOK, b->b.id, NULL, e->now_ms);
     e->webhook_new = true;
     return ERR_OK;
+}
+
+enum err batch_check_failed(struct engine *e, struct batch_mem *b)
+{
+    if (b->failed_max < 0 || b->b.counts.failed <= b->failed_max || b->b.cancelled)
+        return ERR_OK;
+    enum err err = batch_do(e, b, ENGINE_BATCH_CANCEL);
+    return err == ERR_CONFLICT || err == ERR_STALE ? ERR_OK
+                                                   : err; /* another long job: the next failure tries again */
 }
 
 /* --- writing --- */

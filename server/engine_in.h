@@ -103,8 +103,9 @@ struct batch_mem {
     const char **streams; /* that its answers go to, in text */
     uint32_t stream_count;
     bool streams_loaded;
-    bool settling;                  /* all that is left of it waits in escrow, and is being ended */
-    uint64_t trust_app;             /* its app version in engine_trust.c; 0: not worked out yet */
+    int64_t failed_max; /* it is cancelled when more units than this have failed; negative: never */
+    bool settling;      /* all that is left of it waits in escrow, and is being ended */
+    uint64_t trust_app; /* its app version in engine_trust.c; 0: not worked out yet */
     int64_t took_ms[TAIL_TOOK_MAX]; /* a ring; since the server started */
     uint32_t took_count;
     int64_t patience_ms; /* how long an attempt may be out in the tail before a spare goes out */
@@ -258,6 +259,8 @@ void batch_touch(struct engine *e, struct batch_mem *b);
 void batch_live_changed(struct engine *e, struct batch_mem *b);
 enum err batches_write(struct engine *e) NODISCARD;
 enum err batch_check_finished(struct engine *e, struct batch_mem *b) NODISCARD;
+/* More units have failed than its owner bears: what is left is cancelled. */
+enum err batch_check_failed(struct engine *e, struct batch_mem *b) NODISCARD;
 void batch_count_new(struct engine *e, struct batch_mem *b, int64_t units);
 void batch_free(struct engine *e, struct batch_mem *b);
 void batches_sort(struct engine *e);

@@ -384,6 +384,7 @@ enum err unit_apply(struct engine *e, struct unit_mem *u, const struct wu_event 
         TRY(route_answer(e, b, u));
         TRY(answered_keep(e, b, u));
         TRY(batch_check_finished(e, b));
+        TRY(batch_check_failed(e, b));
     }
     int is = unit_ready(&u->wu);
     if (is >= 0 && is != was)

@@ -45,6 +45,8 @@ static const struct cli_option options[] = {
     {"max-errors", 0, "N", "a unit fails when more copies than this end in error", NULL, false},
     {"max-attempts", 0, "N", "a unit fails when so many copies did not settle it", NULL, false},
     {"max-successes", 0, "N", "a unit fails when so many answers do not agree", NULL, false},
+    {"max-failed", 0, "N", "when more units than this have failed, the rest of the batch is cancelled", NULL,
+     false},
     {"deadline", 'd', "TIME", "a copy not back after this goes to another host: 1h, 2d", NULL, false},
     {"policy", 0, "WORD", "how answers are made true: once, quorum, adaptive, audit, checker", NULL, false},
     {"audit-share", 0, "X", "adaptive, audit: the share that other hosts check, 0.001 to 1", NULL, false},

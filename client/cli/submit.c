@@ -305,18 +305,27 @@ static enum err read_streams(struct submit *s)
 }
 
 /* {"webhook":URL}: the server posts or mails there when the batch has finished. */
-static enum err notify(struct submit *s, const char *url)
+/* What the batch's policy says beside its rules: who is told of the end, and when it is given up. */
+static enum err read_policy(struct submit *s)
 {
     BUF_AUTO struct buf text = {0};
     struct json_out o;
-    if (!str_starts(url, "https://") && !str_starts(url, "http://") && !str_starts(url, "mailto:"))
+    const char *url = args_text(s->args, "notify", NULL);
+    int64_t most;
+    enum err e = args_i64(s->args, "max-failed", 0, BATCH_UNITS_MAX, -1, &most);
+    if (e != ERR_OK || (!url && most < 0))
+        return e;
+    if (url && !str_starts(url, "https://") && !str_starts(url, "http://") && !str_starts(url, "mailto:"))
         return err_set(ERR_INVALID,
                        "--notify '%.100s' is no address: it must start with https:// or mailto:", url);
     json_out_init(&o, &text);
     json_out_object(&o, NULL);
-    json_out_string(&o, "webhook", url);
+    if (url)
+        json_out_string(&o, "webhook", url);
+    if (most >= 0)
+        json_out_i64(&o, "max_failed", most);
     json_out_close(&o);
-    enum err e = json_out_end(&o);
+    e = json_out_end(&o);
     if (e == ERR_OK && !(s->request.policy = arena_text(&s->cli->arena, buf_text(&text))))
         e = ERR_NOMEM;
     return e;
@@ -333,7 +342,7 @@ static enum err read_request(struct submit *s)
     r->command = a->rest;
     r->command_count = a->rest_count;
     r->stdin_path = args_text(a, "stdin", NULL);
-    if (args_flag(a, "notify") && (e = notify(s, args_text(a, "notify", ""))) != ERR_OK)
+    if ((e = read_policy(s)) != ERR_OK)
         return e;
     if ((e = args_i64(a, "version", 1, INT32_MAX, 0, &version)) != ERR_OK ||
         (e = args_i64(a, "priority", -1000000, 1000000, 0, &priority)) != ERR_OK ||

@@ -65,3 +65,21 @@ def test_what_fails_the_same_everywhere_is_given_up_early(grid, host):
 def test_a_rule_that_is_none_is_told_with_an_example(grid, text):
     said = grid.dugnad(*BASE, "--array", "1", "--retry", text, "--", "{}", status=2)
     assert "--retry" in said and ("30s:2" in said or "program (" in said), said
+
+
+def test_a_batch_is_given_up_when_more_units_have_failed_than_it_bears(grid, host):
+    batch = grid.dugnad("submit", "say", "--quiet", "--policy", "once", "--max-errors", "0", "--max-failed", "2", "--array", "1..50", "--", "{}").strip()
+    eventually(lambda: grid.status(batch)["units"] == 50, 10)
+    for failed in (1, 2):
+        fail_one(host)
+        assert grid.status(batch)["state"] == "running" and grid.status(batch)["failed"] == failed
+    fail_one(host)
+    status = eventually(lambda: (s := grid.status(batch))["state"] == "cancelled" and s["failed"] == 50 and s, 10)
+    assert status["cancelled"] == 47
+    assert "cancelled by itself: 3 of its units had failed, and it bears 2" in grid.dugnad("explain", batch)
+    grid.kill_server()
+    assert grid.status(batch)["state"] == "cancelled"
+    grid.dugnad("retry", batch)
+    eventually(lambda: host.work_off() == 0 and grid.status(batch)["state"] == "done", 30)
+    assert grid.status(batch)["accepted"] == 50
+    grid.api.ask("POST", "/v1/batches", dict(app="say", command=["{}"], policy=dict(max_failed="x"), array=dict(first=1, last=2))).refused(400, "invalid")
