@@ -108,6 +108,16 @@ enum err api_session_get(struct call *c);
 enum err api_session_post(struct call *c);
 enum err api_session_delete(struct call *c);
 
+enum err api_session_challenge(struct call *c);
+
+/* api_credential.c */
+enum err api_sessions(struct call *c);
+enum err api_sessions_end(struct call *c);
+enum err api_credentials(struct call *c);
+enum err api_credential_post(struct call *c);
+enum err api_credential_challenge(struct call *c);
+enum err api_credential_delete(struct call *c);
+
 /* api_stream.c, api_record.c */
 enum err api_streams(struct call *c);
 enum err api_stream_get(struct call *c);

@@ -85,7 +85,11 @@ static enum err fill(struct auth *a, uint64_t id, int64_t now_ms, struct slot *s
     TRY(store_token_get(a->store, &a->arena, id, &t));
     s->secret = t.secret;
     s->refused = t.revoked;
-    s->who = (struct principal){.role = t.role, .id = t.owner_id, .token_id = id, .expires_ms = t.expires_ms};
+    s->who = (struct principal){.role = t.role,
+                                .id = t.owner_id,
+                                .token_id = id,
+                                .created_ms = t.created_ms,
+                                .expires_ms = t.expires_ms};
     if (scope_parse(t.scope, &s->who.scope) != ERR_OK)
         s->refused = true;
     if (t.role < ROLE_VIEWER)

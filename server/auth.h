@@ -19,7 +19,7 @@ struct principal {
     uint64_t id; /* user, host or volunteer */
     uint64_t token_id;
     uint32_t scope; /* of enum scope */
-    int64_t expires_ms;
+    int64_t created_ms, expires_ms;
     uint64_t blob_bytes_max, units_max; /* of a user, 0: the server's default */
     bool by_cookie;
 };

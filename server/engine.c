@@ -367,6 +367,8 @@ static enum err handle(struct engine *e, struct engine_request *r)
         return on_token(e, r);
     case ENGINE_INVITATION:
         return on_invitation(e, r);
+    case ENGINE_CREDENTIAL:
+        return on_credential(e, r);
     case ENGINE_SETTING:
         return on_setting(e, r);
     case ENGINE_AUDIT:

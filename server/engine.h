@@ -21,6 +21,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "server/store.h"
+#include "server/store_credential.h"
 #include "server/store_schedule.h"
 #include "server/store_stage.h"
 
@@ -155,6 +156,7 @@ enum engine_kind {
     ENGINE_USER,       /* create or change */
     ENGINE_TOKEN,      /* create, rotate, revoke */
     ENGINE_INVITATION, /* create, revoke */
+    ENGINE_CREDENTIAL, /* passwords, passkeys, recovery codes: made, used, removed */
     ENGINE_SETTING,    /* set */
     ENGINE_AUDIT,      /* an entry for something done outside the engine */
     ENGINE_QUOTA,      /* a user's blob bytes grew or shrank */
@@ -321,6 +323,20 @@ struct engine_invitation {
     uint64_t ret_id;
 };
 
+enum engine_credential_verb { ENGINE_CREDENTIAL_NEW, ENGINE_CREDENTIAL_USED, ENGINE_CREDENTIAL_END };
+#define CREDENTIALS_MAX 32 /* of a user */
+#define RECOVERY_CODES  10
+struct engine_credential {
+    enum engine_credential_verb verb;
+    /* NEW: all but id and times; a password takes the place of the one before. USED: id, and the counter as
+     * it was read; ERR_STALE when it is not there or was used meanwhile; a recovery code is used up. END: id.
+     */
+    struct store_credential credential;
+    uint32_t counter;                    /* USED: as it is now */
+    struct digest codes[RECOVERY_CODES]; /* NEW of STORE_RECOVERY: they take the place of all before */
+    uint64_t ret_id;
+};
+
 struct engine_setting {
     const char *name, *value;
 };
@@ -418,6 +434,7 @@ struct engine_request {
         struct engine_user user;
         struct engine_token token;
         struct engine_invitation invitation;
+        struct engine_credential credential;
         struct engine_setting setting;
         struct engine_audit audit;
         struct engine_quota quota;

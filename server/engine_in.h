@@ -351,6 +351,7 @@ enum err on_release(struct engine *e, struct engine_request *r) NODISCARD;
 enum err on_user(struct engine *e, struct engine_request *r) NODISCARD;
 enum err on_token(struct engine *e, struct engine_request *r) NODISCARD;
 enum err on_invitation(struct engine *e, struct engine_request *r) NODISCARD;
+enum err on_credential(struct engine *e, struct engine_request *r) NODISCARD; /* engine_credential.c */
 /* Idempotency keys: known: the request is answered as it was. The numbers are what the request gave back. */
 #define REPLAY_NUMBERS 4
 enum err replay_find(struct engine *e, struct engine_request *r, uint64_t ret_numbers[REPLAY_NUMBERS],

@@ -130,12 +130,19 @@ static enum err run_settings(void)
 /* For tests and for people who write proxies: who may ask what. */
 static enum err print_routes(void)
 {
-    static const char *const access[] = {
-        [ACCESS_PUBLIC] = "public", [ACCESS_TOKEN] = "token",         [ACCESS_HOST] = "host",
-        [ACCESS_VIEWER] = "viewer", [ACCESS_SCIENTIST] = "scientist", [ACCESS_OPERATOR] = "operator"};
+    static const char *const access[] = {[ACCESS_PUBLIC] = "public",
+                                         [ACCESS_TOKEN] = "token",
+                                         [ACCESS_HOST] = "host",
+                                         [ACCESS_VIEWER] = "viewer",
+                                         [ACCESS_SCIENTIST] = "scientist",
+                                         [ACCESS_OPERATOR] = "operator",
+                                         [ACCESS_VIEWER_FRESH] = "viewer",
+                                         [ACCESS_SCIENTIST_FRESH] = "scientist",
+                                         [ACCESS_OPERATOR_FRESH] = "operator"};
     for (size_t i = 0; i < route_count; i++)
-        printf("{\"method\":\"%s\",\"path\":\"%s\",\"access\":\"%s\"}\n", routes[i].method, routes[i].path,
-               access[routes[i].access]);
+        printf("{\"method\":\"%s\",\"path\":\"%s\",\"access\":\"%s\",\"fresh\":%s}\n", routes[i].method,
+               routes[i].path, access[routes[i].access],
+               routes[i].access >= ACCESS_VIEWER_FRESH ? "true" : "false");
     return ERR_OK;
 }
 

@@ -300,13 +300,23 @@ enum err project_join_link(const struct project *p, const char *invitation, stru
     return link_print(&link, out);
 }
 
-enum err project_audit_key(const struct project *p, struct digest *ret)
+/* A secret of the project's for one purpose; servers that share its work key share it. */
+static enum err derive(const struct project *p, const char *purpose, struct digest *ret)
 {
-    static const char text[] = "dugnad: the key that draws audits";
     struct signature signature;
-    TRY(sign_make(p->work, text, sizeof text, &signature));
+    TRY(sign_make(p->work, purpose, strlen(purpose) + 1, &signature));
     *ret = hash_bytes(signature.bytes, sizeof signature.bytes);
     return ERR_OK;
+}
+
+enum err project_audit_key(const struct project *p, struct digest *ret)
+{
+    return derive(p, "dugnad: the key that draws audits", ret);
+}
+
+enum err project_challenge_key(const struct project *p, struct digest *ret)
+{
+    return derive(p, "dugnad: the key that proves challenges", ret);
 }
 
 enum err project_sign_units(void *ctx, uint32_t batch, const struct digest *order, uint32_t first,

@@ -46,6 +46,8 @@ enum err project_sign(const struct project *p, const char *type, const struct bu
 /* A secret that all servers of the project share and nobody else can make: SHA-256 of the work key's
  * (deterministic) signature of a text that is signed for nothing else. Draws audits
  * (engine_config.audit_key). */
+/* The secret that proves who made a challenge (challenge.h). */
+enum err project_challenge_key(const struct project *p, struct digest *ret) NODISCARD;
 enum err project_audit_key(const struct project *p, struct digest *ret) NODISCARD;
 
 #endif

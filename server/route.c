@@ -120,11 +120,32 @@ static enum err check_token(struct call *c)
     return cookie ? check_page(r, cookie) : ERR_OK;
 }
 
+/* Who finds a browser open must not be able to do what hurts most. */
+static enum err check_fresh(const struct call *c)
+{
+    const struct principal *who = &c->who;
+    int64_t most_ms = c->server->settings.login_fresh_ms;
+    if (!who->by_cookie || c->route->access < ACCESS_VIEWER_FRESH)
+        return ERR_OK;
+    if (clock_wall_ms() - who->created_ms <= most_ms)
+        return ERR_OK;
+    return err_set(ERR_REAUTH, "for this you must have logged in within the last %lld minutes: log in again",
+                   (long long)(most_ms / 60000));
+}
+
 static enum err check_access(struct call *c)
 {
-    static const enum role least[] = {[ACCESS_PUBLIC] = ROLE_NONE,         [ACCESS_TOKEN] = ROLE_HOST,
-                                      [ACCESS_HOST] = ROLE_HOST,           [ACCESS_VIEWER] = ROLE_VIEWER,
-                                      [ACCESS_SCIENTIST] = ROLE_SCIENTIST, [ACCESS_OPERATOR] = ROLE_OPERATOR};
+    static const enum role least[] = {
+        [ACCESS_PUBLIC] = ROLE_NONE,
+        [ACCESS_TOKEN] = ROLE_HOST,
+        [ACCESS_HOST] = ROLE_HOST,
+        [ACCESS_VIEWER] = ROLE_VIEWER,
+        [ACCESS_SCIENTIST] = ROLE_SCIENTIST,
+        [ACCESS_OPERATOR] = ROLE_OPERATOR,
+        [ACCESS_VIEWER_FRESH] = ROLE_VIEWER,
+        [ACCESS_SCIENTIST_FRESH] = ROLE_SCIENTIST,
+        [ACCESS_OPERATOR_FRESH] = ROLE_OPERATOR,
+    };
     const struct route *route = c->route;
     if (route->access == ACCESS_PUBLIC)
         return check_rate(c, c->server->address_rate, rate_address(c->http->peer));
@@ -135,7 +156,7 @@ static enum err check_access(struct call *c)
     if (c->who.role >= ROLE_VIEWER && !(c->who.scope & (route->scope ? route->scope : SCOPE_ALL)))
         return err_set(ERR_DENIED, "this token's scope does not reach to %s %.200s: use another token",
                        route->method, c->http->path);
-    return ERR_OK;
+    return check_fresh(c);
 }
 
 /* --- a request's way --- */

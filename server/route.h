@@ -11,6 +11,10 @@ enum access {
     ACCESS_VIEWER, /* and whoever has more */
     ACCESS_SCIENTIST,
     ACCESS_OPERATOR,
+    /* The same, but a browser must have logged in within settings.login_fresh_ms. */
+    ACCESS_VIEWER_FRESH,
+    ACCESS_SCIENTIST_FRESH,
+    ACCESS_OPERATOR_FRESH,
 };
 
 struct route {

@@ -26,9 +26,12 @@ enum {
     BURST_S = 10,
     OWNER_JOINS_BURST = 50,
     NETWORK_JOINS_BURST = 100,
+    LOGINS_BURST = 10, /* tries of one address, and of one name, with a password or recovery code */
     HEAP_KEPT_BYTES = 8 << 20,
     HEAP_STEP_BYTES = 256 << 10
 };
+
+#define LOGINS_PER_S (1.0 / 30)
 
 struct pem { /* as it was when the server started; libmicrohttpd wants texts */
     struct buf certificate, key;
@@ -121,6 +124,7 @@ static enum err start_threads(struct server *s)
     TRY(project_audit_key(s->project, &judge.audit_key));
     struct deliver_config deliver = {
         .store = s->deliver_store, .engine = s->thread, .blobs = s->blobs, .settings = c};
+    struct digest challenge_key;
     TRY(auth_new(s->store, &s->auth));
     TRY(rate_new(c->token_rate, c->token_rate * BURST_S, &s->token_rate));
     TRY(rate_new(c->address_rate, c->address_rate * BURST_S, &s->address_rate));
@@ -129,6 +133,9 @@ static enum err start_threads(struct server *s)
     if (c->database_read[0])
         TRY(replica_start(s->thread, c->database_read, c->database_read_lag_ms, &s->replica));
     TRY(workers_start(s->store, s->replica, (uint32_t)c->workers, (uint32_t)c->queue, &s->workers));
+    TRY(rate_new(LOGINS_PER_S, LOGINS_BURST, &s->login_rate));
+    TRY(project_challenge_key(s->project, &challenge_key));
+    TRY(challenges_new(&challenge_key, &s->challenges));
     TRY(waiters_start(s->workers, &s->waiters));
     struct pulse_config pulse = {.store = s->pulse_store,
                                  .engine = s->thread,
@@ -247,6 +254,8 @@ static void stop(struct server *s, struct pem *pem)
     rate_free(s->address_rate);
     rate_free(s->owner_joins);
     rate_free(s->network_joins);
+    rate_free(s->login_rate);
+    challenges_free(s->challenges);
     metrics_free(s->metrics);
     project_close(s->project);
     blobs_close(s->blobs);

@@ -9,6 +9,7 @@
 #include "server/archive.h"
 #include "server/auth.h"
 #include "server/blob.h"
+#include "server/challenge.h"
 #include "server/deliver.h"
 #include "server/engine_thread.h"
 #include "server/feed.h"
@@ -40,7 +41,8 @@ struct server {
     struct blobs *blobs;
     struct project *project;
     struct auth *auth;
-    struct rate *token_rate, *address_rate, *owner_joins, *network_joins;
+    struct rate *token_rate, *address_rate, *owner_joins, *network_joins, *login_rate;
+    struct challenges *challenges;
     struct workers *workers;
     struct waiters *waiters;
     struct judge *judge;

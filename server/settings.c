@@ -73,6 +73,10 @@ const struct conf_option settings_options[] = {
      NULL},
     {"address_rate", CONF_REAL, VALUE(address_rate), "20", 0, 1e6,
      "Requests without a good token per second of one IP address; 0: no limit.", NULL},
+    {"login_fresh", CONF_DURATION_MS, VALUE(login_fresh_ms), "10m", 1000, 86400e3,
+     "So long after logging in a browser may ban PCs, release programs and change who may log in; then it must\n"
+     "log in again.",
+     NULL},
     {"user_bytes", CONF_BYTES, VALUE(user_bytes), "100G", 0, 0,
      "Files one scientist may keep here, unless said otherwise for him.", NULL},
     {"host_bytes", CONF_BYTES, VALUE(host_bytes), "20G", 0, 0,

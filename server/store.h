@@ -69,7 +69,8 @@ struct store_host {
     bool banned, left;
     const char *ban_reason;
     int64_t created_ms;
-    uint64_t network; /* rules/kin.h, of the address it was heard from; 0: not known */
+    uint64_t network;  /* rules/kin.h, of the address it was heard from; 0: not known */
+    uint32_t protocol; /* the newest version of it that it speaks; 0 is 1 */
     /* What changes with the work: kept, never counted. */
     int64_t seen_ms;  /* last contact, true within a minute */
     uint32_t allowed; /* attempts it may have out now, learnt from what it did; see dispatch.h */
@@ -88,6 +89,7 @@ struct store_token {
     const char *name;               /* for people */
     int64_t created_ms, expires_ms; /* 0: never */
     bool revoked;
+    const char *agent; /* of a browser's session: which browser; "": no session. NULL is "" */
 };
 
 struct store_invitation {

@@ -19,7 +19,8 @@ static const struct db_write take_record_seq = {
 static bool must_change(enum write_kind k)
 {
     return (k >= UNIT_PLAIN && k <= UNIT_SET_BOTH) || k == BATCH_LIVE_SET || k == BATCH_COUNT_ADD ||
-           k == BATCH_CHANGE || k == CURSOR_MOVE || k == STAGE_MOVE || k == SCHEDULE_MOVE;
+           k == BATCH_CHANGE || k == CURSOR_MOVE || k == STAGE_MOVE || k == SCHEDULE_MOVE ||
+           k == CREDENTIAL_USE || k == CREDENTIAL_END;
 }
 
 enum err store_take_ids(struct store *s, const char *kind, uint32_t n, uint64_t *ret_last)

@@ -106,6 +106,7 @@ static void fill_host(struct row_in *r, void *item)
         .speed = row_real(r, HOST_SPEED),
         .created_ms = row_int(r, HOST_CREATED),
         .network = row_u64(r, HOST_NETWORK),
+        .protocol = row_u32(r, HOST_PROTOCOL),
     };
 }
 
@@ -279,6 +280,7 @@ static void fill_token(struct row_in *r, void *item)
         .created_ms = row_int(r, TOKEN_CREATED),
         .expires_ms = row_int(r, TOKEN_EXPIRES),
         .revoked = row_bool(r, TOKEN_REVOKED),
+        .agent = row_text(r, TOKEN_AGENT),
     };
 }
 

@@ -73,6 +73,15 @@ TABLE(far, "far_blob", 1, FAR_COLUMNS,
 TABLE(hold, "blob_hold", 2, HOLD_COLUMNS, {.name = "blob_hold_digest", .count = 1, .columns = {HOLD_DIGEST}},
       {.name = "blob_hold_since", .count = 1, .columns = {HOLD_SINCE}, .partial = true}, NO_MORE)
 TABLE(archive, "archive", 1, ARCHIVE_COLUMNS, NO_MORE)
+TABLE(credential, "credential", 1, CREDENTIAL_COLUMNS,
+      {.name = "credential_user", .count = 1, .columns = {CREDENTIAL_USER}},
+      {.name = "credential_handle",
+       .count = 1,
+       .columns = {CREDENTIAL_HANDLE},
+       .partial = true,
+       .unique = true},
+      NO_MORE)
+TABLE(app_version, "app_version", 2, APP_VERSION_COLUMNS, NO_MORE)
 #define BATCH_LIVE_ALL(X) BATCH_LIVE_COLUMNS(X) BATCH_COUNT_LIST(COUNT)
 #define PROJECT_ALL(X)    PROJECT_COLUMNS(X) PROJECT_COUNT_LIST(COUNT)
 TABLE(batch_live, "batch_live", 1, BATCH_LIVE_ALL,
@@ -130,6 +139,10 @@ static const struct step steps[] = {
     {3, DB_ADD_TABLE, &schema_far, 0},
     {3, DB_ADD_TABLE, &schema_hold, 0},
     {3, DB_ADD_TABLE, &schema_archive, 0},
+    {3, DB_ADD_TABLE, &schema_credential, 0},
+    {3, DB_ADD_TABLE, &schema_app_version, 0},
+    {3, DB_ADD_COLUMN, &schema_host, HOST_PROTOCOL},
+    {3, DB_ADD_COLUMN, &schema_token, TOKEN_AGENT},
 };
 
 static bool is_dropped(size_t added)

@@ -89,7 +89,8 @@
     X(DISK, disk_bytes, INT)                                                                                 \
     X(SPEED, speed, REAL)                                                                                    \
     X(CREATED, created_ms, INT)                                                                              \
-    X(NETWORK, network, INT) /* rules/kin.h, of its last address; 0: not known */
+    X(NETWORK, network, INT) /* rules/kin.h, of its last address; 0: not known */                            \
+    X(PROTOCOL, protocol, INT)
 #define HOST_STAT_COLUMNS(X)                                                                                 \
     X(ID, id, INT)                                                                                           \
     X(SEEN, seen_ms, INT)                                                                                    \
@@ -130,7 +131,36 @@
     X(NAME, name, TEXT)                                                                                      \
     X(CREATED, created_ms, INT)                                                                              \
     X(EXPIRES, expires_ms, INT)                                                                              \
-    X(REVOKED, revoked, INT)
+    X(REVOKED, revoked, INT)                                                                                 \
+    X(AGENT, agent, TEXT) /* the browser's, of a session; else NULL */
+/* How people log in, other than with a token. */
+#define CREDENTIAL_COLUMNS(X)                                                                                \
+    X(ID, id, INT)                                                                                           \
+    X(USER, user_id, INT)                                                                                    \
+    X(KIND, kind, INT)                                                                                       \
+    X(NAME, name, TEXT)                                                                                      \
+    X(HANDLE, handle, BLOB) /* a passkey's id, else NULL */                                                  \
+    X(SECRET, secret, BLOB)                                                                                  \
+    X(COUNTER, counter, INT)                                                                                 \
+    X(CREATED, created_ms, INT)                                                                              \
+    X(USED, used_ms, INT)
+/* How far a version of an app is rolled out, and how it does (rules/rollout.h). */
+#define APP_VERSION_COLUMNS(X)                                                                               \
+    X(APP, app, TEXT)                                                                                        \
+    X(VERSION, version, INT)                                                                                 \
+    X(SHARE, share_ppm, INT)                                                                                 \
+    X(HALTED, halted, INT)                                                                                   \
+    X(BASE, base_version, INT)                                                                               \
+    X(WHY, why, TEXT)                                                                                        \
+    X(USER, user_id, INT)                                                                                    \
+    X(CHANGED, changed_ms, INT)                                                                              \
+    X(FROM_ENDED, from_ended, INT) /* its counts when its share was set last, and those of the base */       \
+    X(FROM_BAD, from_bad, INT)                                                                               \
+    X(BASE_ENDED, base_ended, INT)                                                                           \
+    X(BASE_BAD, base_bad, INT)                                                                               \
+    X(BAD_HOST, bad_host, INT) /* the first one with a bad end since then; 0: none, -1: several */           \
+    X(ENDED, ended, INT)                                                                                     \
+    X(BAD, bad, INT)
 #define INVITATION_COLUMNS(X)                                                                                \
     X(ID, id, INT)                                                                                           \
     X(SECRET, secret, BLOB)                                                                                  \
@@ -280,44 +310,46 @@
     X(UNIT) X(CHUNK) X(LEASE) X(BATCH) X(HOST) X(HOST_STAT) X(VOLUNTEER) X(ACCOUNT) X(TOKEN) X(INVITATION)   \
     X(RELEASE) X(NOTE) X(FAILURE) X(DELIVERY) X(STREAM) X(SMALL) X(OUTBOX) X(REPLAY) X(AUDIT) X(SETTING)     \
     X(NUMBER) X(NAMED) X(RECORD) X(CURSOR) X(ROUTE) X(TRUST) X(ESCROW)                       \
-    X(STAGE) X(SCHEDULE) X(ANSWERED) X(FAR) X(HOLD) X(ARCHIVE)
+    X(STAGE) X(SCHEDULE) X(ANSWERED) X(FAR) X(HOLD) X(ARCHIVE) X(CREDENTIAL) X(APP_VERSION)
 /* clang-format on */
 
-#define SCHEMA_COLUMN_UNIT(N, n, k)       UNIT_##N,
-#define SCHEMA_COLUMN_CHUNK(N, n, k)      CHUNK_##N,
-#define SCHEMA_COLUMN_LEASE(N, n, k)      LEASE_##N,
-#define SCHEMA_COLUMN_TRUST(N, n, k)      TRUST_##N,
-#define SCHEMA_COLUMN_ESCROW(N, n, k)     ESCROW_##N,
-#define SCHEMA_COLUMN_BATCH(N, n, k)      BATCH_##N,
-#define SCHEMA_COLUMN_BATCH_LIVE(N, n, k) BATCH_LIVE_##N,
-#define SCHEMA_COLUMN_HOST(N, n, k)       HOST_##N,
-#define SCHEMA_COLUMN_HOST_STAT(N, n, k)  HOST_STAT_##N,
-#define SCHEMA_COLUMN_VOLUNTEER(N, n, k)  VOLUNTEER_##N,
-#define SCHEMA_COLUMN_ACCOUNT(N, n, k)    ACCOUNT_##N,
-#define SCHEMA_COLUMN_TOKEN(N, n, k)      TOKEN_##N,
-#define SCHEMA_COLUMN_INVITATION(N, n, k) INVITATION_##N,
-#define SCHEMA_COLUMN_RELEASE(N, n, k)    RELEASE_##N,
-#define SCHEMA_COLUMN_NOTE(N, n, k)       NOTE_##N,
-#define SCHEMA_COLUMN_FAILURE(N, n, k)    FAILURE_##N,
-#define SCHEMA_COLUMN_DELIVERY(N, n, k)   DELIVERY_##N,
-#define SCHEMA_COLUMN_STREAM(N, n, k)     STREAM_##N,
-#define SCHEMA_COLUMN_SMALL(N, n, k)      SMALL_##N,
-#define SCHEMA_COLUMN_OUTBOX(N, n, k)     OUTBOX_##N,
-#define SCHEMA_COLUMN_REPLAY(N, n, k)     REPLAY_##N,
-#define SCHEMA_COLUMN_AUDIT(N, n, k)      AUDIT_##N,
-#define SCHEMA_COLUMN_SETTING(N, n, k)    SETTING_##N,
-#define SCHEMA_COLUMN_NUMBER(N, n, k)     NUMBER_##N,
-#define SCHEMA_COLUMN_PROJECT(N, n, k)    PROJECT_##N,
-#define SCHEMA_COLUMN_NAMED(N, n, k)      NAMED_##N,
-#define SCHEMA_COLUMN_RECORD(N, n, k)     RECORD_##N,
-#define SCHEMA_COLUMN_CURSOR(N, n, k)     CURSOR_##N,
-#define SCHEMA_COLUMN_ROUTE(N, n, k)      ROUTE_##N,
-#define SCHEMA_COLUMN_STAGE(N, n, k)      STAGE_##N,
-#define SCHEMA_COLUMN_SCHEDULE(N, n, k)   SCHEDULE_##N,
-#define SCHEMA_COLUMN_ANSWERED(N, n, k)   ANSWERED_##N,
-#define SCHEMA_COLUMN_FAR(N, n, k)        FAR_##N,
-#define SCHEMA_COLUMN_HOLD(N, n, k)       HOLD_##N,
-#define SCHEMA_COLUMN_ARCHIVE(N, n, k)    ARCHIVE_##N,
+#define SCHEMA_COLUMN_UNIT(N, n, k)        UNIT_##N,
+#define SCHEMA_COLUMN_CHUNK(N, n, k)       CHUNK_##N,
+#define SCHEMA_COLUMN_LEASE(N, n, k)       LEASE_##N,
+#define SCHEMA_COLUMN_TRUST(N, n, k)       TRUST_##N,
+#define SCHEMA_COLUMN_ESCROW(N, n, k)      ESCROW_##N,
+#define SCHEMA_COLUMN_BATCH(N, n, k)       BATCH_##N,
+#define SCHEMA_COLUMN_BATCH_LIVE(N, n, k)  BATCH_LIVE_##N,
+#define SCHEMA_COLUMN_HOST(N, n, k)        HOST_##N,
+#define SCHEMA_COLUMN_HOST_STAT(N, n, k)   HOST_STAT_##N,
+#define SCHEMA_COLUMN_VOLUNTEER(N, n, k)   VOLUNTEER_##N,
+#define SCHEMA_COLUMN_ACCOUNT(N, n, k)     ACCOUNT_##N,
+#define SCHEMA_COLUMN_TOKEN(N, n, k)       TOKEN_##N,
+#define SCHEMA_COLUMN_INVITATION(N, n, k)  INVITATION_##N,
+#define SCHEMA_COLUMN_RELEASE(N, n, k)     RELEASE_##N,
+#define SCHEMA_COLUMN_NOTE(N, n, k)        NOTE_##N,
+#define SCHEMA_COLUMN_FAILURE(N, n, k)     FAILURE_##N,
+#define SCHEMA_COLUMN_DELIVERY(N, n, k)    DELIVERY_##N,
+#define SCHEMA_COLUMN_STREAM(N, n, k)      STREAM_##N,
+#define SCHEMA_COLUMN_SMALL(N, n, k)       SMALL_##N,
+#define SCHEMA_COLUMN_OUTBOX(N, n, k)      OUTBOX_##N,
+#define SCHEMA_COLUMN_REPLAY(N, n, k)      REPLAY_##N,
+#define SCHEMA_COLUMN_AUDIT(N, n, k)       AUDIT_##N,
+#define SCHEMA_COLUMN_SETTING(N, n, k)     SETTING_##N,
+#define SCHEMA_COLUMN_NUMBER(N, n, k)      NUMBER_##N,
+#define SCHEMA_COLUMN_PROJECT(N, n, k)     PROJECT_##N,
+#define SCHEMA_COLUMN_NAMED(N, n, k)       NAMED_##N,
+#define SCHEMA_COLUMN_RECORD(N, n, k)      RECORD_##N,
+#define SCHEMA_COLUMN_CURSOR(N, n, k)      CURSOR_##N,
+#define SCHEMA_COLUMN_ROUTE(N, n, k)       ROUTE_##N,
+#define SCHEMA_COLUMN_STAGE(N, n, k)       STAGE_##N,
+#define SCHEMA_COLUMN_SCHEDULE(N, n, k)    SCHEDULE_##N,
+#define SCHEMA_COLUMN_ANSWERED(N, n, k)    ANSWERED_##N,
+#define SCHEMA_COLUMN_FAR(N, n, k)         FAR_##N,
+#define SCHEMA_COLUMN_HOLD(N, n, k)        HOLD_##N,
+#define SCHEMA_COLUMN_ARCHIVE(N, n, k)     ARCHIVE_##N,
+#define SCHEMA_COLUMN_CREDENTIAL(N, n, k)  CREDENTIAL_##N,
+#define SCHEMA_COLUMN_APP_VERSION(N, n, k) APP_VERSION_##N,
 
 #define X(T) enum { T##_COLUMNS(SCHEMA_COLUMN_##T) T##_COLUMN_COUNT };
 SCHEMA_TABLES(X)
@@ -355,6 +387,7 @@ enum { STAGE_BY_ACTIVE, STAGE_BY_GRAPH };
 enum { SCHEDULE_BY_DUE };
 enum { FAR_BY_LOOK };
 enum { HOLD_BY_DIGEST, HOLD_BY_SINCE };
+enum { CREDENTIAL_BY_USER, CREDENTIAL_BY_HANDLE };
 
 extern const struct db_table schema_unit, schema_chunk, schema_lease, schema_batch, schema_batch_live,
     schema_host, schema_host_stat, schema_volunteer, schema_account, schema_token, schema_invitation,
@@ -362,6 +395,7 @@ extern const struct db_table schema_unit, schema_chunk, schema_lease, schema_bat
     schema_replay, schema_audit, schema_setting, schema_number, schema_project, schema_named, schema_record,
     schema_cursor, schema_route, schema_trust, schema_escrow, schema_stage, schema_schedule, schema_answered,
     schema_far, schema_hold, schema_archive;
+schema_credential, schema_app_version;
 
 /* The tables that this program's version has, in the order in which they came; NULL past the last. */
 const struct db_table *schema_table(uint32_t i);

@@ -310,6 +310,7 @@ void store_set_host(struct store_set *set, const struct store_host *h)
     v[HOST_SPEED] = db_real(h->speed);
     v[HOST_CREATED] = db_int(h->created_ms);
     v[HOST_NETWORK] = db_int((int64_t)h->network);
+    v[HOST_PROTOCOL] = db_int(h->protocol);
 }
 
 void store_set_host_stat(struct store_set *set, const struct store_host_stat *st)
@@ -387,6 +388,7 @@ void store_set_token(struct store_set *set, const struct store_token *t)
     v[TOKEN_CREATED] = db_int(t->created_ms);
     v[TOKEN_EXPIRES] = db_int(t->expires_ms);
     v[TOKEN_REVOKED] = db_int(t->revoked);
+    v[TOKEN_AGENT] = t->agent && *t->agent ? db_text(t->agent) : db_null();
 }
 
 void store_set_invitation(struct store_set *set, const struct store_invitation *i)

@@ -142,6 +142,14 @@ def people(api, make):
     reply = browser.ask("POST", "/v1/session", dict(token=made["token"]))
     cookie = {"Cookie": reply.headers["set-cookie"].split(";")[0], "X-CSRF-Token": reply.json["csrf"]}
     browser.ask("GET", "/v1/session", None, cookie)
+    api.post("/v1/credentials", dict(kind="password", password="en hest og en ku"))
+    api.ask("POST", "/v1/credentials/challenge", {})
+    api.post("/v1/credentials", dict(kind="recovery"))
+    password = api.get("/v1/credentials")["items"][0]["credential"]
+    browser.ask("POST", "/v1/session/challenge", {})
+    browser.ask("GET", "/v1/sessions", None, cookie)
+    browser.ask("DELETE", "/v1/sessions", None, cookie)
+    api.ask("DELETE", f"/v1/credentials/{password}")
     browser.ask("DELETE", "/v1/session", None, cookie)
     browser.ask("GET", "/v1/session", None, cookie)
 

@@ -89,6 +89,23 @@ static void base64_has_one_text_for_each_content(void **state)
     assert_int_equal(small.len, 0);
 }
 
+static void base64url_has_other_letters_and_no_padding(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"Z", "Zg==", "Zh", "+_-", "Zm9/", "Zm 9", "Zm9vY"};
+    BUF_AUTO struct buf b = {0};
+    assert_ok(str_base64url("\xfb\xff\xbf\xfb", 4, &b));
+    assert_string_equal(b.data, "-_-_-w");
+    buf_clear(&b);
+    assert_ok(str_unbase64url("-_-_-w", 6, &b));
+    assert_int_equal(b.len, 4);
+    assert_memory_equal(b.data, "\xfb\xff\xbf\xfb", 4);
+    assert_ok(str_unbase64url("", 0, &b));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_err(str_unbase64url(bad[i], strlen(bad[i]), &b), ERR_INVALID);
+    assert_int_equal(b.len, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -97,6 +114,7 @@ int main(void)
         cmocka_unit_test(base64_is_that_of_rfc_4648),
         cmocka_unit_test(random_bytes_survive_base64),
         cmocka_unit_test(base64_has_one_text_for_each_content),
+        cmocka_unit_test(base64url_has_other_letters_and_no_padding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

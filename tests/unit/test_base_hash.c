@@ -263,6 +263,17 @@ static void two_leaves_joined_are_no_leaf(void **state)
     assert_true(merkle_verify(&root, 0, 1, NULL, 0, &root));
 }
 
+static void scrypt_is_that_of_rfc_7914(void **state)
+{
+    static const struct hash_cost cost = {.log2_n = 14, .r = 8, .p = 1};
+    struct digest d;
+    char text[DIGEST_TEXT_BYTES];
+    (void)state;
+    assert_ok(hash_password("pleaseletmein", 13, "SodiumChloride", 14, &cost, &d));
+    digest_text(&d, text);
+    assert_string_equal(text, "7023bdcb3afd7348461c06cd81fd38ebfda8fbba904f8e3ea9b543f6545da1f2");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +281,7 @@ int main(void)
         cmocka_unit_test(a_tagged_digest_is_that_of_the_tag_and_the_bytes),
         cmocka_unit_test(a_digest_has_one_text),
         cmocka_unit_test(a_file_is_hashed_as_its_bytes),
+        cmocka_unit_test(scrypt_is_that_of_rfc_7914),
         cmocka_unit_test(threads_hash_beside_each_other_and_leave_nothing),
         cmocka_unit_test(merkle_roots_are_those_of_certificate_transparency),
         cmocka_unit_test(every_root_is_the_one_by_the_book_and_the_last_of_the_levels),

@@ -202,6 +202,27 @@ static void the_id_of_a_key_is_the_digest_of_its_bytes(void **state)
     assert_true(digest_eq(&id, &wanted));
 }
 
+static void a_signature_of_es256_is_that_of_rfc_6979(void **state)
+{
+    uint8_t point[SIGN_POINT_BYTES], der[72];
+    (void)state;
+    assert_ok(str_unhex("60fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6"
+                        "7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299",
+                        point, sizeof point));
+    assert_ok(str_unhex("3046022100efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716"
+                        "022100f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8",
+                        der, sizeof der));
+    assert_true(sign_point_is_good(point));
+    assert_true(sign_check_p256(point, "sample", 6, der, sizeof der));
+    assert_false(sign_check_p256(point, "simple", 6, der, sizeof der));
+    assert_false(sign_check_p256(point, "sample", 6, der, sizeof der - 1));
+    assert_false(sign_check_p256(point, "sample", 6, der, 0));
+    point[63] ^= 1;
+    assert_false(sign_point_is_good(point));
+    assert_false(sign_check_p256(point, "sample", 6, der, sizeof der));
+    assert_int_equal(ERR_peek_error(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +234,7 @@ int main(void)
         cmocka_unit_test(a_key_that_others_may_read_is_refused_with_the_remedy),
         cmocka_unit_test(what_is_not_an_ed25519_key_is_refused_and_leaves_no_error_behind),
         cmocka_unit_test(the_id_of_a_key_is_the_digest_of_its_bytes),
+        cmocka_unit_test(a_signature_of_es256_is_that_of_rfc_6979),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,7 @@
     X(INVALID, "invalid", 400, 2, false)          /* The request, file or flag is malformed. */              \
     X(AUTH, "auth", 401, 3, false)                /* No token, or one that is wrong, expired or revoked. */  \
     X(DENIED, "denied", 403, 3, false)            /* Known, but not allowed. */                              \
+    X(REAUTH, "reauth", 403, 3, false)            /* Allowed, but only shortly after logging in. */          \
     X(MISSING, "missing", 404, 4, false)          /* No such thing. */                                       \
     X(STALE, "stale", 409, 5, false)              /* True once, too late now; nothing was changed. */        \
     X(CONFLICT, "conflict", 409, 5, true)         /* Somebody else moved first; read again, try again. */    \

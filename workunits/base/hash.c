@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -168,6 +169,17 @@ enum err hash_file(const char *path, struct digest *ret, uint64_t *ret_bytes)
     hash_free(h);
     close(fd);
     return e;
+}
+
+enum err hash_password(const char *password, size_t len, const void *salt, size_t salt_len,
+                       const struct hash_cost *cost, struct digest *ret)
+{
+    uint64_t n = 1ull << cost->log2_n, room = 128ull * cost->r * (n + cost->p) + (1u << 20);
+    if (EVP_PBE_scrypt(password, len, salt, salt_len, n, cost->r, cost->p, room, ret->bytes, DIGEST_BYTES) ==
+        1)
+        return ERR_OK;
+    ERR_clear_error();
+    return err_set(ERR_NOMEM, "no memory to check a password: it takes %llu bytes", (unsigned long long)room);
 }
 
 bool hash_same_secret(const void *a, const void *b, size_t len)

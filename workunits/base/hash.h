@@ -34,6 +34,14 @@ void hash_free(struct hash *h);
 /* Hashes a file from its start; ret_bytes may be NULL. */
 enum err hash_file(const char *path, struct digest *ret, uint64_t *ret_bytes) NODISCARD;
 
+/* What is kept of a password: scrypt (RFC 7914) with N = 2^log2_n, which takes 128 * r * N bytes of memory
+ * while it runs. ERR_NOMEM when there is not so much. */
+struct hash_cost {
+    uint32_t log2_n, r, p;
+};
+enum err hash_password(const char *password, size_t len, const void *salt, size_t salt_len,
+                       const struct hash_cost *cost, struct digest *ret) NODISCARD;
+
 /* Equal in a time that depends on len alone. */
 bool hash_same_secret(const void *a, const void *b, size_t len);
 

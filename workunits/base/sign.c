@@ -3,9 +3,11 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -139,6 +141,47 @@ bool sign_check(const struct public_key *key, const void *bytes, size_t len, con
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     bool good = pkey && ctx && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, pkey) == 1 &&
                 EVP_DigestVerify(ctx, sig->bytes, SIGN_SIGNATURE_BYTES, bytes, len) == 1;
+    EVP_MD_CTX_free(ctx);
+    EVP_PKEY_free(pkey);
+    if (!good)
+        ERR_clear_error();
+    return good;
+}
+
+static EVP_PKEY *from_point(const uint8_t point[SIGN_POINT_BYTES])
+{
+    uint8_t octets[1 + SIGN_POINT_BYTES] = {4}; /* not compressed */
+    char curve[] = "prime256v1";
+    EVP_PKEY *pkey = NULL;
+    memcpy(octets + 1, point, SIGN_POINT_BYTES);
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, curve, sizeof curve - 1),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, octets, sizeof octets),
+        OSSL_PARAM_construct_end()};
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+    if (!ctx || EVP_PKEY_fromdata_init(ctx) != 1 ||
+        EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
+        pkey = NULL;
+    EVP_PKEY_CTX_free(ctx);
+    if (!pkey)
+        ERR_clear_error();
+    return pkey;
+}
+
+bool sign_point_is_good(const uint8_t point[SIGN_POINT_BYTES])
+{
+    EVP_PKEY *pkey = from_point(point);
+    EVP_PKEY_free(pkey);
+    return pkey != NULL;
+}
+
+bool sign_check_p256(const uint8_t point[SIGN_POINT_BYTES], const void *bytes, size_t len, const void *der,
+                     size_t der_len)
+{
+    EVP_PKEY *pkey = from_point(point);
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    bool good = pkey && ctx && EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, pkey) == 1 &&
+                EVP_DigestVerify(ctx, der, der_len, bytes, len) == 1;
     EVP_MD_CTX_free(ctx);
     EVP_PKEY_free(pkey);
     if (!good)

@@ -34,4 +34,11 @@ enum err sign_make(const struct private_key *key, const void *bytes, size_t len,
                    struct signature *ret) NODISCARD;
 bool sign_check(const struct public_key *key, const void *bytes, size_t len, const struct signature *sig);
 
+/* ECDSA with SHA-256 over the curve P-256, which passkeys use: x and y of the public point, and a signature
+ * in DER. What is not on the curve checks nothing. */
+#define SIGN_POINT_BYTES 64
+bool sign_point_is_good(const uint8_t point[SIGN_POINT_BYTES]);
+bool sign_check_p256(const uint8_t point[SIGN_POINT_BYTES], const void *bytes, size_t len, const void *der,
+                     size_t der_len);
+
 #endif

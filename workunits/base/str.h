@@ -56,5 +56,8 @@ enum err str_unhex(const char *text, void *ret_bytes, size_t len) NODISCARD;
 /* Base64 with padding, RFC 4648 section 4; decoding is strict. */
 enum err str_base64(const void *bytes, size_t len, struct buf *out) NODISCARD;
 enum err str_unbase64(const char *text, size_t text_len, struct buf *out) NODISCARD;
+/* Base64url without padding, RFC 4648 section 5; decoding is strict. */
+enum err str_base64url(const void *bytes, size_t len, struct buf *out) NODISCARD;
+enum err str_unbase64url(const char *text, size_t text_len, struct buf *out) NODISCARD;
 
 #endif

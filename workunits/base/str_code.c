@@ -114,3 +114,33 @@ enum err str_unbase64(const char *text, size_t text_len, struct buf *out)
     out->len = (size_t)((char *)to - out->data);
     return ERR_OK;
 }
+
+enum err str_base64url(const void *bytes, size_t len, struct buf *out)
+{
+    size_t at = out->len;
+    enum err e = str_base64(bytes, len, out);
+    if (e)
+        return e;
+    for (; at < out->len && out->data[at] != '='; at++)
+        out->data[at] = out->data[at] == '+' ? '-' : out->data[at] == '/' ? '_' : out->data[at];
+    out->len = at;
+    if (out->data)
+        out->data[at] = '\0';
+    return ERR_OK;
+}
+
+enum err str_unbase64url(const char *text, size_t text_len, struct buf *out)
+{
+    BUF_AUTO struct buf plain = {0};
+    if (text_len % 4 == 1)
+        return err_set(ERR_INVALID, "base64url text of %zu characters is cut off", text_len);
+    for (size_t i = 0; i < (text_len + 3) / 4 * 4; i++) {
+        char c = i < text_len ? text[i] : '=';
+        if (i < text_len && (c == '+' || c == '/' || c == '='))
+            return err_set(ERR_INVALID, "base64url text has a wrong character at %zu", i);
+        enum err e = buf_add_char(&plain, c == '-' ? '+' : c == '_' ? '/' : c);
+        if (e)
+            return e;
+    }
+    return str_unbase64(buf_text(&plain), plain.len, out);
+}

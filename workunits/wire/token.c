@@ -14,30 +14,20 @@ static const char *const prefixes[TOKEN_KINDS] = {"dgh_", "dgv_", "dgu_"};
 void secret_print(const uint8_t secret[TOKEN_SECRET_BYTES], char ret_text[44])
 {
     BUF_AUTO struct buf text = {0};
-    if (str_base64(secret, TOKEN_SECRET_BYTES, &text) != ERR_OK) {
-        ret_text[0] = 0;
-        return;
-    }
-    for (size_t i = 0; i < SECRET_TEXT_LEN; i++) {
-        char c = text.data[i];
-        ret_text[i] = c == '+' ? '-' : c == '/' ? '_' : c;
-    }
-    ret_text[SECRET_TEXT_LEN] = 0;
+    bool made = str_base64url(secret, TOKEN_SECRET_BYTES, &text) == ERR_OK;
+    snprintf(ret_text, SECRET_TEXT_LEN + 1, "%s", made ? buf_text(&text) : "");
+    if (made)
+        explicit_bzero(text.data, text.len);
 }
 
 enum err secret_parse(const char *text, uint8_t ret[TOKEN_SECRET_BYTES])
 {
-    char plain[SECRET_TEXT_LEN + 2];
     BUF_AUTO struct buf bytes = {0};
-    if (!text || strlen(text) != SECRET_TEXT_LEN || strpbrk(text, "+/="))
-        return err_set(ERR_AUTH, "the secret is not 43 characters of base64url");
-    for (size_t i = 0; i < SECRET_TEXT_LEN; i++)
-        plain[i] = text[i] == '-' ? '+' : text[i] == '_' ? '/' : text[i];
-    plain[SECRET_TEXT_LEN] = '=';
-    plain[SECRET_TEXT_LEN + 1] = 0;
-    if (str_unbase64(plain, SECRET_TEXT_LEN + 1, &bytes) != ERR_OK || bytes.len != TOKEN_SECRET_BYTES)
+    if (!text || strlen(text) != SECRET_TEXT_LEN ||
+        str_unbase64url(text, SECRET_TEXT_LEN, &bytes) != ERR_OK || bytes.len != TOKEN_SECRET_BYTES)
         return err_set(ERR_AUTH, "the secret is not 43 characters of base64url");
     memcpy(ret, bytes.data, TOKEN_SECRET_BYTES);
+    explicit_bzero(bytes.data, bytes.len);
     return ERR_OK;
 }
 
