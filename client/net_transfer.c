@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "client/net_in.h"
 #include "wire/error_msg.h"
+#include "wire/parts.h"
 
 enum {
     CONNECT_MS = 30000, /* until a connection stands, TLS included */
@@ -191,6 +192,9 @@ static enum err set_headers(struct transfer *t)
         e = add_header(t, "%s", "Prefer: redirect");
     if (e == ERR_OK && r->token && !t->net->unverified)
         e = add_header(t, "Authorization: Bearer %s", r->token);
+    snprintf(number, sizeof number, "%d", PROTOCOL_VERSION);
+    if (e == ERR_OK)
+        e = add_header(t, "Dugnad-Protocol: %s", number);
     if (e == ERR_OK && r->idempotency_key)
         e = add_header(t, "Idempotency-Key: %s", r->idempotency_key);
     if (e == ERR_OK && r->upload) {

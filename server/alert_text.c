@@ -71,6 +71,18 @@ void alert_describe(enum alert_kind kind, const struct alert_sample *s, const ch
         snprintf(TEXT(n), "the server is not ready: %s", reason);
         REMEDY(n, "dugnad-server doctor names what is wrong and what to do.");
         break;
+    case ALERT_LOAD:
+        snprintf(TEXT(n), "%s", reason);
+        REMEDY(n, "From load_max on no new batch is taken: a larger machine, a faster disk, longer contact "
+                  "times, or "
+                  "PostgreSQL (server/README.md).");
+        break;
+    case ALERT_ROLLOUT:
+        snprintf(TEXT(n), "a new version was stopped: %s", reason);
+        REMEDY(n, "dugnad failures BATCH says how it fails; then dugnad app rollout NAME VERSION stop, or a "
+                  "share to try "
+                  "again.");
+        break;
     case ALERT_KINDS:
         break;
     }

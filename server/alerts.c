@@ -102,7 +102,7 @@ static enum err look_at_backlog(struct alerts *a, enum outbox_kind kind, struct 
     return ERR_OK;
 }
 
-static void look(struct alerts *a, struct alert_sample *ret, char *reason, size_t room)
+static void look(struct alerts *a, struct alert_sample *ret, struct pulse_view *ret_view)
 {
     struct pulse_view v;
     pulse_view(a->config.pulse, &v);
@@ -116,11 +116,13 @@ static void look(struct alerts *a, struct alert_sample *ret, char *reason, size_
                                  .disk_all = v.disk_all,
                                  .certificate_ends_ms = a->config.certificate_ends_ms,
                                  .root_ends_ms = a->config.root_ends_ms,
-                                 .ready = v.ready};
+                                 .ready = v.ready,
+                                 .load = v.load,
+                                 .stopped = *v.stopped};
     int64_t up_ms = clock_mono_ms() - a->started_ms; /* while no server ran, silence was no news */
     if (!a->book.states[ALERT_SILENCE].told && ret->silence_ms > up_ms)
         ret->silence_ms = up_ms;
-    snprintf(reason, room, "%s", v.reason);
+    *ret_view = v;
     if (a->limits.backlog_ms > 0 &&
         (look_at_backlog(a, OUTBOX_JUDGE, &a->judge, ret->now_ms, &ret->backlog_ms) != ERR_OK ||
          look_at_backlog(a, OUTBOX_WEBHOOK, &a->hooks, ret->now_ms, &ret->backlog_ms) != ERR_OK))
@@ -307,12 +309,15 @@ static void beat(void *ctx)
 {
     struct alerts *a = ctx;
     struct alert_sample sample;
-    char reason[ALERT_TEXT_BYTES];
+    struct pulse_view view;
     bool changed = false;
-    look(a, &sample, reason, sizeof reason);
+    look(a, &sample, &view);
     pthread_mutex_lock(&a->lock);
     for (int kind = 0; kind < ALERT_KINDS; kind++)
-        changed |= step(a, (enum alert_kind)kind, &sample, reason);
+        changed |= step(a, (enum alert_kind)kind, &sample,
+                        kind == ALERT_LOAD      ? view.busy
+                        : kind == ALERT_ROLLOUT ? view.stopped
+                                                : view.reason);
     pthread_mutex_unlock(&a->lock);
     if (changed)
         save(a);
@@ -332,7 +337,8 @@ static void set_up(struct alerts *a)
                                       .backlog_ms = s->alert_backlog_ms,
                                       .silence_ms = s->alert_silence_ms,
                                       .disk_bytes = s->alert_disk,
-                                      .ends_ms = s->alert_ends_ms};
+                                      .ends_ms = s->alert_ends_ms,
+                                      .load = s->load_max > 0 ? ADMIT_AMBER : 0};
     a->policy = (struct alert_policy){.wait_ms = s->alert_wait_ms, .repeat_ms = s->alert_repeat_ms};
 }
 

@@ -35,6 +35,11 @@ enum err api_release_retire(struct call *c);
 enum err api_apps(struct call *c);
 enum err api_app(struct call *c);
 
+/* api_version.c */
+enum err api_versions(struct call *c);
+enum err api_versions_patch(struct call *c);
+enum err api_rollout(struct call *c);
+
 /* api_batch.c, api_batch_read.c */
 enum err api_batch_post(struct call *c);
 enum err api_batch_units_post(struct call *c);

@@ -116,18 +116,94 @@ enum err api_host_get(struct call *c)
     return call_reply(c, 200, &body);
 }
 
+/* What a ban takes back: attempts that are out, and answers that are not final. */
+enum { VOIDS_SHOWN = 100 };
+
+static enum err voided_leases(struct call *c, uint64_t host_id, struct json_out *o)
+{
+    struct store_lease *list;
+    uint32_t count, shown = 0;
+    uint64_t all = 0;
+    wu_id after = 0;
+    json_out_array(o, "units");
+    do {
+        struct arena ARENA_AUTO a = {0};
+        TRY(store_lease_list(c->store, &a, host_id, after, STORE_PAGE_MAX, &list, &count));
+        for (uint32_t i = 0; i < count; i++) {
+            char unit[ID_TEXT_BYTES];
+            after = list[i].unit;
+            wu_id_text(after, unit);
+            if (shown++ < VOIDS_SHOWN)
+                json_out_string(o, NULL, unit);
+        }
+        all += count;
+    } while (count == STORE_PAGE_MAX);
+    json_out_close(o);
+    json_out_u64(o, "leases", all);
+    return ERR_OK;
+}
+
+static enum err voided_answers(struct call *c, uint64_t host_id, struct json_out *o)
+{
+    struct store_trust *trusts;
+    uint32_t trust_count, shown = 0;
+    uint64_t all = 0;
+    TRY(store_trust_list(c->store, &c->http->arena, host_id, 0, &trusts, &trust_count));
+    json_out_array(o, "provisional_units");
+    for (uint32_t i = 0; i < trust_count; i++) {
+        struct arena ARENA_AUTO a = {0};
+        struct store_escrow *list;
+        uint32_t count;
+        TRY(store_escrow_list(c->store, &a, host_id, trusts[i].app, &list, &count));
+        for (uint32_t k = 0; k < count; k++) {
+            char unit[ID_TEXT_BYTES];
+            if (!list[k].entry.open && !list[k].entry.held)
+                continue;
+            wu_id_text(list[k].entry.unit, unit);
+            if (shown++ < VOIDS_SHOWN)
+                json_out_string(o, NULL, unit);
+            all++;
+        }
+    }
+    json_out_close(o);
+    json_out_u64(o, "provisional", all);
+    return ERR_OK;
+}
+
+static enum err reply_ban(struct call *c, const struct store_host *h, bool dry_run)
+{
+    struct json_out o;
+    BUF_AUTO struct buf body = {0};
+    json_out_init(&o, &body);
+    json_out_object(&o, NULL);
+    api_id(&o, "host", h->id);
+    json_out_bool(&o, "banned", h->banned);
+    json_out_bool(&o, "dry_run", dry_run);
+    json_out_object(&o, "voids");
+    TRY(voided_leases(c, h->id, &o));
+    TRY(voided_answers(c, h->id, &o));
+    json_out_close(&o);
+    json_out_close(&o);
+    TRY(json_out_end(&o));
+    return call_reply(c, 200, &body);
+}
+
 static enum err ban(struct call *c, bool on)
 {
-    static const char *const fields[] = {"reason"};
+    static const char *const fields[] = {"reason", "dry_run"};
     JSON_AUTO struct json_doc *doc = NULL;
     struct store_host h;
     struct engine_host *q = &c->request.u.host;
+    bool dry_run = false;
     TRY(find_host(c, &h));
     if (c->http->body.len > 0) {
         TRY(api_body(c, &doc));
-        TRY(json_only(json_root(doc), "", fields, 1));
+        TRY(json_only(json_root(doc), "", fields, on ? 2 : 1));
         TRY(json_opt_string(json_root(doc), "", "reason", 200, NULL, &q->reason));
+        TRY(json_opt_bool(json_root(doc), "", "dry_run", false, &dry_run));
     }
+    if (dry_run)
+        return reply_ban(c, &h, true);
     q->host_id = h.id;
     q->ban = on;
     q->reason = q->reason ? q->reason : "";

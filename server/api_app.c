@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "base/str.h"
-#include "server/api.h"
+#include "server/api_version.h"
 #include "server/try.h"
 #include "wire/release.h"
 
@@ -81,13 +81,33 @@ static enum err reply_release(struct call *c, const struct digest *digest, const
     return call_reply(c, 200, &body);
 }
 
+/* A new version of an app that has others goes to a share of the hosts first, where the operator wants it so.
+ * Told again, or for another platform, nothing changes. */
+static enum err begin_rollout(struct call *c, const struct store_release *r)
+{
+    double share = c->server->settings.rollout;
+    uint64_t id = c->request.u.release.ret_id;
+    struct engine_version q = {.app = r->app, .version = r->version, .only_new = true};
+    bool known;
+    if (share >= 1)
+        return ERR_OK;
+    TRY(app_version_base(c, r->app, r->version, &q.base, &known));
+    if (!q.base)
+        return ERR_OK;
+    q.share_ppm = (uint32_t)(share * 1e6 + 0.5);
+    c->request = (struct engine_request){.kind = ENGINE_VERSION, .u.version = q};
+    TRY(call_engine(c));
+    c->request.u.release = (struct engine_release){.ret_id = id};
+    return ERR_OK;
+}
+
 enum err api_release_post(struct call *c)
 {
     BUF_AUTO struct buf payload = {0};
     const struct buf *envelope = &c->http->body;
     struct arena *a = &c->http->arena;
     struct release r;
-    struct store_release *to = &c->request.u.release.release;
+    struct store_release *to = &c->request.u.release.release, made;
     TRY(envelope_open(buf_text(envelope), envelope->len, ENVELOPE_TYPE_RELEASE,
                       project_release_keys(c->server->project), &payload));
     TRY(release_parse(payload.data, payload.len, a, &r));
@@ -104,9 +124,11 @@ enum err api_release_post(struct call *c)
                                  .envelope = {.data = envelope->data, .len = (uint32_t)envelope->len}};
     TRY(manifest_text(a, &r.manifest, &to->manifest));
     TRY(call_engine(c));
+    made = *to;
+    TRY(begin_rollout(c, &made));
     log_event(LOG_INFO, "release-published", "app", r.app, "version", log_i64(r.version), "platform",
               r.platform, NULL);
-    return reply_release(c, &digest, to);
+    return reply_release(c, &digest, &made);
 }
 
 enum err api_release_retire(struct call *c)
@@ -128,7 +150,8 @@ static void title_write(struct json_out *o, const struct store_release *r)
         json_out_value(o, "title", json_field(json_root(doc), "title"));
 }
 
-static void release_write(struct json_out *o, const struct store_release *r, bool whole)
+static void release_write(struct json_out *o, const struct store_release *r, const struct store_version *v,
+                          bool whole)
 {
     json_out_object(o, NULL);
     api_id(o, "id", r->id);
@@ -142,6 +165,7 @@ static void release_write(struct json_out *o, const struct store_release *r, boo
     json_out_i64(o, "created_ms", r->created_ms);
     api_id(o, "user", r->user_id);
     title_write(o, r);
+    app_version_write(o, v);
     if (whole && r->manifest.len)
         json_out_raw(o, "manifest", r->manifest.data, r->manifest.len);
     json_out_close(o);
@@ -150,6 +174,7 @@ static void release_write(struct json_out *o, const struct store_release *r, boo
 static enum err reply_releases(struct call *c, const char *app, bool whole)
 {
     struct store_release *list;
+    struct app_versions of = {0};
     uint32_t limit, count;
     uint64_t after;
     struct json_out o;
@@ -162,8 +187,11 @@ static enum err reply_releases(struct call *c, const char *app, bool whole)
     json_out_init(&o, &body);
     json_out_object(&o, NULL);
     json_out_array(&o, "items");
-    for (uint32_t i = 0; i < count; i++)
-        release_write(&o, &list[i], whole);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct store_version *v;
+        TRY(app_version_find(c, &of, list[i].app, list[i].version, &v));
+        release_write(&o, &list[i], v, whole);
+    }
     api_page_end(&o, count == limit ? list[count - 1].id : 0);
     TRY(json_out_end(&o));
     return call_reply(c, 200, &body);

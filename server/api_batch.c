@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "rules/admit.h"
-#include "server/api.h"
+#include "server/api_version.h"
 #include "server/batch_rules.h"
 #include "server/hook.h"
 #include "server/mail.h"
@@ -36,6 +36,8 @@ static enum err choose_releases(struct call *c, struct making *m)
 {
     struct store_release *list;
     struct arena *a = &c->http->arena;
+    struct app_versions of = {0};
+    const struct store_version *v;
     uint32_t count, version = m->q.version;
     uint64_t after = 0;
     bool any = false;
@@ -49,6 +51,9 @@ static enum err choose_releases(struct call *c, struct making *m)
             any = true;
             if (r->retired || (m->q.version ? r->version != m->q.version : r->version < version))
                 continue;
+            TRY(app_version_find(c, &of, m->q.app, r->version, &v));
+            if (!m->q.version && !app_version_is_out(v))
+                continue; /* it is rolled out, or was stopped: who wants it says so */
             if (r->version > version) {
                 version = r->version;
                 m->release_count = 0;
@@ -62,11 +67,16 @@ static enum err choose_releases(struct call *c, struct making *m)
     if (!any)
         return err_set(ERR_MISSING, "there is no app \"%.64s\" here: publish it, or see `dugnad app ls`",
                        m->q.app);
+    TRY(app_version_find(c, &of, m->q.app, version, &v));
+    if (m->q.version && v && v->halted)
+        return err_set(ERR_CONFLICT, "version %u of %s is stopped: %s", version, m->q.app, v->why);
     if (m->release_count == 0 && m->q.version)
         return err_set(ERR_MISSING, "app %s has no version %u that is in use: dugnad app show %s lists them",
                        m->q.app, m->q.version, m->q.app);
     if (m->release_count == 0)
-        return err_set(ERR_MISSING, "all versions of app %s are retired: publish a new one", m->q.app);
+        return err_set(ERR_MISSING,
+                       "no version of app %s is in use and rolled out to all: name one, or publish a new one",
+                       m->q.app);
     m->q.version = version;
     return ERR_OK;
 }

@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
-#include "server/api.h"
+#include "server/api_version.h"
 #include "server/batch_rules.h"
 #include "server/try.h"
 
@@ -179,6 +179,22 @@ static void crowd_write(struct json_out *o, const struct crowd *n)
     json_out_close(o);
 }
 
+static enum err explain_version(struct call *c, const struct store_batch *b, struct buf *out)
+{
+    struct app_versions of = {0};
+    const struct store_version *v;
+    TRY(app_version_find(c, &of, b->app, b->version, &v));
+    if (v && v->halted)
+        return buf_printf(
+            out, " Version %u of %s is stopped: %s. Nothing more goes out until an operator lets it.",
+            b->version, b->app, v->why);
+    if (!app_version_is_out(v))
+        return buf_printf(out,
+                          " Version %u of %s is rolled out to %g %% of the hosts so far, whatever matches.",
+                          b->version, b->app, v->share_ppm / 1e4);
+    return ERR_OK;
+}
+
 enum err api_batch_explain(struct call *c)
 {
     struct store_batch b;
@@ -192,6 +208,8 @@ enum err api_batch_explain(struct call *c)
         TRY(count_hosts(c, &b, &crowd));
     if (asks)
         TRY(explain_hosts(&b, &crowd, &text));
+    if (!api_batch_is_complete(&b) && !b.cancelled)
+        TRY(explain_version(c, &b, &text));
     json_out_init(&o, &body);
     json_out_object(&o, NULL);
     api_id(&o, "batch", b.id);

@@ -248,12 +248,14 @@ static uint64_t database_bytes(const struct server *s)
     return all;
 }
 
-static void share_write(struct json_out *o, const char *name, double share, const char *note)
+/* most: from there on no new batch is taken; 0: that never happens */
+static void share_write(struct json_out *o, const char *name, double share, double most, const char *note)
 {
     json_out_object(o, NULL);
     json_out_string(o, "name", name);
     json_out_real(o, "share", share < 0 ? 0 : share > 1 ? 1 : share);
     json_out_string(o, "note", note);
+    json_out_string(o, "level", most > 0 && share > most ? "error" : share > ADMIT_AMBER ? "warn" : "ok");
     json_out_close(o);
 }
 
@@ -261,10 +263,14 @@ static void utilisation_write(struct server *s, struct json_out *o)
 {
     struct admit_load load = pulse_load(s->pulse);
     json_out_array(o, "utilisation");
-    share_write(o, "Engine", load.engine, "of its thread's time over a minute: rules, database and its disk");
-    share_write(o, "Queue", load.queue, "of the places for requests that wait for the engine");
-    share_write(o, "Processor", load.cpu, "of this machine's cores, by the server");
-    share_write(o, "Connections", http_connections(s->http) / (double)s->settings.connections, "open now");
+    double most = s->settings.load_max;
+    share_write(o, "Engine", load.engine, most,
+                "of its thread's time over a minute: rules, database and its disk");
+    share_write(o, "Queue", load.queue, most, "of the places for requests that wait for the engine");
+    share_write(o, "Processor", load.cpu, most, "of this machine's cores, by the server");
+    share_write(o, "Disk writes", load.disk, most,
+                "of the engine's time, waiting until the disk has made transactions durable");
+    share_write(o, "Connections", http_connections(s->http) / (double)s->settings.connections, 0, "open now");
     json_out_close(o);
 }
 

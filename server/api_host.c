@@ -36,7 +36,17 @@ static enum err join_words(struct arena *a, const char **words, uint32_t count, 
     return ERR_OK;
 }
 
-static enum err host_from_facts(struct arena *a, const struct host_facts *f, struct store_host *ret)
+/* The newest version of the protocol that the client speaks: a header, as an older server refuses a field
+ * that it does not know. */
+static uint32_t protocol_of(const struct http_request *r)
+{
+    const char *text = http_header(r, "Dugnad-Protocol");
+    uint64_t n = 1;
+    return text && str_to_u64(text, 1000, &n) == ERR_OK && n > 0 ? (uint32_t)n : 1;
+}
+
+static enum err host_from_facts(const struct http_request *r, struct arena *a, const struct host_facts *f,
+                                struct store_host *ret)
 {
     *ret = (struct store_host){.nickname = "",
                                .platform = f->platform,
@@ -48,6 +58,7 @@ static enum err host_from_facts(struct arena *a, const struct host_facts *f, str
                                .memory_bytes = f->memory_bytes,
                                .disk_bytes = f->disk_bytes,
                                .speed = f->speed > 0 ? f->speed : 1.0,
+                               .protocol = protocol_of(r),
                                .ban_reason = ""};
     return join_words(a, f->features, f->feature_count, &ret->features);
 }
@@ -116,7 +127,7 @@ enum err api_join(struct call *c)
     uint8_t host_secret[32], volunteer_secret[32];
     TRY(join_request_parse(buf_text(&c->http->body), c->http->body.len, &c->http->arena, &q));
     c->request.kind = ENGINE_JOIN;
-    TRY(host_from_facts(&c->http->arena, &q.host, &join->host));
+    TRY(host_from_facts(c->http, &c->http->arena, &q.host, &join->host));
     join->host.nickname = q.nickname ? q.nickname : "";
     join->team = q.team;
     join->invitation_needed = c->server->settings.invitation_needed;
@@ -428,7 +439,7 @@ static enum err take_request(struct call *c, struct work *w)
     w->place = arena_array(a, w->q.report_count + 1, sizeof *w->place);
     TRY(to->held && to->renew && to->reports && w->missing && w->place ? ERR_OK : ERR_NOMEM);
     if (w->q.has_host) {
-        TRY(host_from_facts(a, &w->q.host, &w->host));
+        TRY(host_from_facts(c->http, a, &w->q.host, &w->host));
         to->host = &w->host;
     }
     if (w->q.has_want) {

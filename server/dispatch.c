@@ -129,10 +129,11 @@ struct search {
     struct host_mem *h;
     struct match_offer offer;
     struct match_tally tally;
-    double seconds; /* given so far */
-    bool may_check; /* of the batch in hand: not on probation */
-    bool waits;     /* on probation somewhere, with much that waits to be confirmed */
-    double hoard;   /* the same as parts of what is no hoard for a core */
+    double seconds;            /* given so far */
+    bool may_check;            /* of the batch in hand: not on probation */
+    struct batch_mem *rollout; /* work of it waits, but its version does not go to this host */
+    bool waits;                /* on probation somewhere, with much that waits to be confirmed */
+    double hoard;              /* the same as parts of what is no hoard for a core */
     uint32_t loads;
     uint32_t room;  /* attempts it may still be given */
     uint32_t share; /* given beyond this, it would only keep them from others */
@@ -399,7 +400,12 @@ static enum err search_batch(struct search *s, struct batch_mem *b)
         match_count(&s->tally, &b->need, why);
         return ERR_OK;
     }
-    bool may_begin;
+    bool may_begin, reached;
+    TRY(version_allows(s->e, b, s->h, &reached));
+    if (!reached) {
+        s->rollout = b;
+        return ERR_OK;
+    }
     TRY(trust_allows(s->e, b, s->h, &may_begin, &s->may_check));
     TRY(search_window(s, b, true));
     s->waits |= !may_begin;
@@ -424,6 +430,10 @@ static enum err search_tail(struct search *s)
         TRY(batch_find(e, wu_id_batch(e->tail[i].id), &b));
         if (!u || !b || tail_wait_ms(e, b, u) == 0 ||
             !wu_host_may_take(&u->wu, s->h->h.id, s->h->h.volunteer_id))
+            continue;
+        bool reached;
+        TRY(version_allows(e, b, s->h, &reached));
+        if (!reached)
             continue;
         struct match_need need = b->need;
         uint32_t class = s->offer.hr_class = class_of(b, s->h);
@@ -475,6 +485,10 @@ static enum err explain(struct search *s)
     if (why == MATCH_FITS && s->waits)
         return give_reason(s->r, ENGINE_REASON_QUOTA,
                            "this host is new: its first answers are being confirmed by others");
+    if (why == MATCH_FITS && s->rollout) {
+        TRY(version_explain(s->e, s->rollout, text, sizeof text));
+        return give_reason(s->r, ENGINE_REASON_NO_WORK, text);
+    }
     if (why == MATCH_FITS)
         return give_reason(s->r, ENGINE_REASON_NO_WORK, "there is no work at the moment");
     match_explain(&s->tally, main, sizeof main);
@@ -485,13 +499,16 @@ static enum err explain(struct search *s)
 enum err dispatch(struct engine *e, struct engine_request *r, struct host_mem *h)
 {
     struct engine_work *w = &r->u.work;
-    char text[256];
+    char text[320];
     struct search s = {.e = e, .r = r, .h = h};
     if (h->h.banned) {
         snprintf(text, sizeof text, "this host is banned: %s",
                  *h->h.ban_reason ? h->h.ban_reason : "ask the project why");
         return give_reason(r, ENGINE_REASON_BANNED, text);
     }
+    TRY(version_refuses(e, &h->h, text, sizeof text));
+    if (*text)
+        return give_reason(r, ENGINE_REASON_VERSION, text);
     TRY(host_leases(e, h));
     s.room = h->leases_out < h->h.allowed ? h->h.allowed - h->leases_out : 0;
     if (s.room == 0) {

@@ -125,6 +125,7 @@ static void forget(struct engine *e)
     e->batches_loaded = e->units_new = e->keys_new = false;
     e->judge_new = e->webhook_new = e->purge_new = false;
     streams_forget(e);
+    versions_forget(e);
 }
 
 void engine_free(struct engine *e)
@@ -165,6 +166,7 @@ enum err engine_flush(struct engine *e)
     TRY(units_write(e));
     TRY(hosts_write(e));
     TRY(batches_write(e));
+    versions_write(e);
     project_write(e);
     for (uint32_t i = 0; i < e->quota_count; i++)
         store_set_user_quota(e->set, e->quotas[i].user_id, e->quotas[i].bytes);
@@ -257,6 +259,19 @@ static enum err on_quota(struct engine *e, const struct engine_quota *q)
     return ERR_OK;
 }
 
+static enum err setting_detail(struct engine *e, const char *value, struct text *ret)
+{
+    BUF_AUTO struct buf detail = {0};
+    struct json_out o;
+    json_out_init(&o, &detail);
+    json_out_object(&o, NULL);
+    json_out_string(&o, "value", value);
+    json_out_close(&o);
+    TRY(json_out_end(&o));
+    struct text text = {.data = detail.data, .len = (uint32_t)detail.len};
+    return engine_bytes(&e->turn, &text, ret);
+}
+
 static enum err on_setting(struct engine *e, struct engine_request *r)
 {
     const char *name, *value;
@@ -264,6 +279,13 @@ static enum err on_setting(struct engine *e, struct engine_request *r)
     TRY(engine_text(&e->turn, r->u.setting.value, &value));
     TRY(engine_flush(e)); /* the same setting may have been set before in this turn */
     store_set_setting(e->set, name, value);
+    version_minima_changed(e);
+    if (r->user_id == 0)
+        return ERR_OK;
+    struct store_audit entry = {
+        .at_ms = e->now_ms, .user_id = r->user_id, .action = "setting", .subject = name};
+    TRY(setting_detail(e, value, &entry.detail));
+    store_set_audit(e->set, &entry);
     return ERR_OK;
 }
 
@@ -369,6 +391,8 @@ static enum err handle(struct engine *e, struct engine_request *r)
         return on_invitation(e, r);
     case ENGINE_CREDENTIAL:
         return on_credential(e, r);
+    case ENGINE_VERSION:
+        return on_version(e, r);
     case ENGINE_SETTING:
         return on_setting(e, r);
     case ENGINE_AUDIT:
@@ -423,6 +447,7 @@ static enum err prefetch(struct engine *e, struct engine_request **requests, uin
 static enum err attempt_turn(struct engine *e, struct engine_request **requests, uint32_t count)
 {
     streams_forget(e);
+    versions_refresh(e);
     TRY(store_begin(e->store, true));
     TRY(batches_load(e));
     TRY(prefetch(e, requests, count));
@@ -512,4 +537,6 @@ void engine_stats(const struct engine *e, struct engine_stats *ret)
     ret->units_cached = e->units.count;
     ret->hosts_cached = e->hosts.count;
     ret->batches_active = e->active_count;
+    ret->commit_us = store_commit_us(e->store);
+    versions_stopped(e, ret->stopped, sizeof ret->stopped);
 }

@@ -24,6 +24,7 @@
 #include "server/store_credential.h"
 #include "server/store_schedule.h"
 #include "server/store_stage.h"
+#include "server/store_version.h"
 
 struct engine;
 
@@ -157,6 +158,7 @@ enum engine_kind {
     ENGINE_TOKEN,      /* create, rotate, revoke */
     ENGINE_INVITATION, /* create, revoke */
     ENGINE_CREDENTIAL, /* passwords, passkeys, recovery codes: made, used, removed */
+    ENGINE_VERSION,    /* how far a version of an app is rolled out */
     ENGINE_SETTING,    /* set */
     ENGINE_AUDIT,      /* an entry for something done outside the engine */
     ENGINE_QUOTA,      /* a user's blob bytes grew or shrank */
@@ -185,7 +187,8 @@ struct engine_join {
 
 struct engine_host {
     uint64_t host_id;
-    bool ban; /* false: unban. A banned host gets no work; what it reports is still taken */
+    bool ban; /* false: unban. A banned host gets no work, what it has out goes to others, and what waits of
+               * its answers is void; those that are accepted stand */
     const char *reason;
 };
 
@@ -337,6 +340,20 @@ struct engine_credential {
     uint64_t ret_id;
 };
 
+/* Sets the share of the hosts that a version goes to (and lets it go on), or stops it. */
+struct engine_version {
+    const char *app;
+    uint32_t version, share_ppm;
+    uint32_t base; /* the version that it is held against; 0: none */
+    bool only_new; /* does nothing when a share was set before */
+    bool halt;
+    const char *why; /* halt */
+    struct store_version ret;
+};
+
+/* These two are read by the engine: the oldest client, and version of the protocol, that gets work. */
+#define SETTING_CLIENT_MIN   "client_min"
+#define SETTING_PROTOCOL_MIN "protocol_min"
 struct engine_setting {
     const char *name, *value;
 };
@@ -435,6 +452,7 @@ struct engine_request {
         struct engine_token token;
         struct engine_invitation invitation;
         struct engine_credential credential;
+        struct engine_version version;
         struct engine_setting setting;
         struct engine_audit audit;
         struct engine_quota quota;
@@ -494,8 +512,10 @@ enum err engine_turn(struct engine *e, struct engine_request **requests, uint32_
 struct engine_stats { /* since the start, for /metrics */
     uint64_t turns, requests, commits, conflicts, commit_failures;
     uint64_t leases, reports, resent, refills, unit_loads, unit_hits;
-    uint64_t turn_us; /* spent in engine_turn; 0 unless the caller measures: engine_thread.h does */
+    uint64_t turn_us;   /* spent in engine_turn; 0 unless the caller measures: engine_thread.h does */
+    uint64_t commit_us; /* of it until transactions were durable */
     uint32_t units_cached, hosts_cached, batches_active;
+    char stopped[200]; /* versions of apps that were stopped by themselves, "say 2: why"; "" when none is */
 };
 void engine_stats(const struct engine *e, struct engine_stats *ret);
 

@@ -140,6 +140,7 @@ enum err host_tell(struct engine *e, struct host_mem *h, const struct store_host
     n.os = says->os;
     n.cpu = says->cpu;
     n.client = says->client;
+    n.protocol = says->protocol;
     n.hr_class = says->hr_class;
     n.features = says->features;
     n.cores = says->cores;
@@ -148,7 +149,7 @@ enum err host_tell(struct engine *e, struct host_mem *h, const struct store_host
     n.speed = says->speed > 0 ? says->speed : h->h.speed;
     if (same_text(n.platform, h->h.platform) && same_text(n.os, h->h.os) && same_text(n.cpu, h->h.cpu) &&
         same_text(n.client, h->h.client) && same_text(n.hr_class, h->h.hr_class) &&
-        same_text(n.features, h->h.features) && n.cores == h->h.cores &&
+        same_text(n.features, h->h.features) && n.protocol == h->h.protocol && n.cores == h->h.cores &&
         n.memory_bytes == h->h.memory_bytes && n.disk_bytes == h->h.disk_bytes && n.speed == h->h.speed)
         return ERR_OK;
     uint32_t before = allowed_most(e, &h->h), after = allowed_most(e, &n);

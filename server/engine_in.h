@@ -103,9 +103,11 @@ struct batch_mem {
     const char **streams; /* that its answers go to, in text */
     uint32_t stream_count;
     bool streams_loaded;
-    int64_t failed_max; /* it is cancelled when more units than this have failed; negative: never */
-    bool settling;      /* all that is left of it waits in escrow, and is being ended */
-    uint64_t trust_app; /* its app version in engine_trust.c; 0: not worked out yet */
+    int64_t failed_max;          /* it is cancelled when more units than this have failed; negative: never */
+    bool settling;               /* all that is left of it waits in escrow, and is being ended */
+    uint64_t trust_app;          /* its app version as a number, batch_app(); 0: not worked out yet */
+    struct version_mem *version; /* of this era; engine_version.c */
+    uint32_t version_era;
     int64_t took_ms[TAIL_TOOK_MAX]; /* a ring; since the server started */
     uint32_t took_count;
     int64_t patience_ms; /* how long an attempt may be out in the tail before a spare goes out */
@@ -183,7 +185,15 @@ struct engine {
     uint32_t tail_count;
     int64_t tail_looked_ms, hosts_counted_ms;
     uint32_t hosts_about;
-    int64_t work_ms;    /* when work came in or went out last */
+    int64_t work_ms;           /* when work came in or went out last */
+    struct arena version_text; /* of what follows: engine_version.c */
+    struct version_mem *versions;
+    struct version_app *version_apps;
+    uint32_t version_era;
+    int64_t versions_read_ms;
+    char client_min[48];
+    uint32_t protocol_min;
+    bool minima_loaded;
     int64_t cleaned_ms; /* when old idempotency keys were forgotten last */
     struct engine_stats stats;
 };
@@ -230,6 +240,8 @@ void host_badly(struct engine *e, struct host_mem *h); /* it may have less out *
 enum err volunteer_add(struct engine *e, uint64_t id, int64_t hosts, int64_t valid, int64_t invalid,
                        int64_t credit_micro) NODISCARD;
 enum err hosts_write(struct engine *e) NODISCARD;
+/* All that it has out ends as returned, and goes to others. */
+enum err host_give_back(struct engine *e, struct arena *a, struct host_mem *h) NODISCARD;
 enum err host_leave(struct engine *e, struct host_mem *h) NODISCARD;
 void host_free(struct engine *e, struct host_mem *h);
 enum err host_new(struct engine *e, const struct store_host *h, struct host_mem **ret) NODISCARD;
@@ -237,6 +249,7 @@ uint64_t features_of(const char *words);
 uint64_t platform_bit(struct engine *e, const char *name); /* 0 when there are too many */
 
 /* engine_trust.c */
+uint64_t batch_app(struct batch_mem *b); /* its app and version as a number */
 enum err trust_follow(struct engine *e, struct batch_mem *b, struct unit_mem *u, const struct wu *before,
                       const struct wu_effects *fx) NODISCARD;
 /* A unit went out to a host. */
@@ -245,6 +258,8 @@ enum err trust_leased(struct engine *e, struct batch_mem *b, const struct unit_m
 /* May the host begin new units of the batch, and check what others answered? */
 enum err trust_allows(struct engine *e, struct batch_mem *b, struct host_mem *h, bool *ret_begin,
                       bool *ret_check) NODISCARD;
+/* What waits of the host's answers, provisionally or to be checked, is void; trust_settle() does it. */
+enum err trust_void_host(struct engine *e, struct host_mem *h) NODISCARD;
 /* Ends the wait of a provisional unit, as nothing will come after it. */
 enum err trust_close(struct engine *e, struct batch_mem *b, struct unit_mem *u) NODISCARD;
 /* Applies what followed for other units; between requests. */
@@ -304,6 +319,23 @@ void tail_note(struct batch_mem *b, int64_t took_ms);  /* an attempt was reporte
 enum err tail_look(struct engine *e) NODISCARD;        /* fills e->tail, at most once a second */
 /* How long the unit holds up its batch by now; 0: no spare is called for. */
 int64_t tail_wait_ms(const struct engine *e, const struct batch_mem *b, const struct unit_mem *u);
+
+/* engine_version.c */
+void versions_forget(struct engine *e);
+void versions_refresh(struct engine *e); /* between turns */
+void versions_write(struct engine *e);
+/* *ret_why is "" when the host's client is new enough. */
+enum err version_refuses(struct engine *e, const struct store_host *h, char *ret_why, size_t room) NODISCARD;
+void version_minima_changed(struct engine *e);
+/* Does the batch's version of its app go to this host? */
+enum err version_allows(struct engine *e, struct batch_mem *b, const struct host_mem *h, bool *ret) NODISCARD;
+enum err version_explain(struct engine *e, struct batch_mem *b, char *ret,
+                         size_t room) NODISCARD; /* why not */
+/* An attempt of the batch has ended. */
+enum err version_note(struct engine *e, struct batch_mem *b, uint64_t host_id, bool bad) NODISCARD;
+/* Which were stopped by themselves, for people; "" when none was. */
+void versions_stopped(const struct engine *e, char *ret, size_t room);
+enum err on_version(struct engine *e, struct engine_request *r) NODISCARD;
 
 /* engine_chunk.c */
 enum err chunk_find(struct engine *e, struct batch_mem *b, uint32_t index, struct chunk_mem **ret) NODISCARD;

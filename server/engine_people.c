@@ -176,6 +176,12 @@ enum err on_join(struct engine *e, struct engine_request *r)
         return ERR_OK;
     if (known)
         return join_again(e, q, n);
+    char old[320];
+    TRY(version_refuses(e, &q->host, old, sizeof old));
+    if (*old) {
+        engine_fail(r, err_set(ERR_UNSUPPORTED, "%s", old));
+        return ERR_OK;
+    }
     TRY(use_invitation(e, q, &why));
     if (why != ERR_OK) {
         engine_fail(r, why);
@@ -214,6 +220,10 @@ enum err on_host(struct engine *e, struct engine_request *r)
     TRY(engine_text(&h->text, q->ban ? q->reason : "", &h->h.ban_reason));
     h->told = true;
     host_touch(e, h);
+    if (q->ban) {
+        TRY(host_give_back(e, r->arena, h));
+        TRY(trust_void_host(e, h));
+    }
     engine_audit(e, r, q->ban ? "host.ban" : "host.unban", q->host_id);
     return ERR_OK;
 }

@@ -15,7 +15,7 @@ enum { IS_STORED = 1, IS_CHANGED = 2, RIPE_MAX = 64, TODO_MAX = 65536, CROWD_MS 
 
 /* --- memory --- */
 
-static uint64_t app_of(struct batch_mem *b)
+uint64_t batch_app(struct batch_mem *b)
 {
     char name[160];
     if (b->trust_app)
@@ -208,7 +208,7 @@ static enum err choose(struct engine *e, struct batch_mem *b, wu_id unit, enum t
     case TRUST_AUDIT:
         return note(e, &(struct trust_todo){.unit = unit,
                                             .kind = WU_EV_AUDIT,
-                                            .count = trust_auditors(trusted_in(crowd_of(e, app_of(b))))});
+                                            .count = trust_auditors(trusted_in(crowd_of(e, batch_app(b))))});
     case TRUST_FINAL:
         return note(e, &(struct trust_todo){.unit = unit, .kind = WU_EV_FINAL});
     case TRUST_WAIT:
@@ -267,17 +267,10 @@ static enum err void_all(struct engine *e, uint64_t host_id, const struct trust_
     return ERR_OK;
 }
 
-static enum err ban(struct engine *e, struct host_mem *h, const char *why)
+enum err trust_void_host(struct engine *e, struct host_mem *h)
 {
     struct store_trust *list;
     uint32_t count;
-    char subject[24];
-    if (h->h.banned)
-        return ERR_OK;
-    h->h.banned = true;
-    TRY(engine_text(&h->text, why, &h->h.ban_reason));
-    h->told = true;
-    host_touch(e, h);
     TRY(engine_flush(e));
     TRY(store_trust_list(e->store, &e->turn, h->h.id, 0, &list, &count));
     for (uint32_t i = 0; i < count; i++) {
@@ -285,6 +278,19 @@ static enum err ban(struct engine *e, struct host_mem *h, const char *why)
         TRY(trust_find(e, h, list[i].app, &t));
         TRY(void_all(e, h->h.id, t));
     }
+    return ERR_OK;
+}
+
+static enum err ban(struct engine *e, struct host_mem *h, const char *why)
+{
+    char subject[24];
+    if (h->h.banned)
+        return ERR_OK;
+    h->h.banned = true;
+    TRY(engine_text(&h->text, why, &h->h.ban_reason));
+    h->told = true;
+    host_touch(e, h);
+    TRY(trust_void_host(e, h));
     snprintf(subject, sizeof subject, "%llu", (unsigned long long)h->h.id);
     struct store_audit entry = {
         .at_ms = e->now_ms, .action = "host.banned", .detail = {.data = "{}", .len = 2}};
@@ -325,7 +331,7 @@ static enum err on_ended(struct engine *e, struct batch_mem *b, const struct wu 
     TRY(host_find(e, a->host_id, &h));
     if (!h)
         return ERR_OK;
-    TRY(trust_find(e, h, app_of(b), &t));
+    TRY(trust_find(e, h, batch_app(b), &t));
     if (a->state == ATTEMPT_INVALID)
         return on_fault(e, before, u, h, t, i);
     if (a->audit)
@@ -349,7 +355,7 @@ static enum err on_standing(struct engine *e, struct batch_mem *b, struct unit_m
     TRY(host_find(e, a->host_id, &h));
     if (!h)
         return choose(e, b, u->wu.id, TRUST_CONFIRM);
-    TRY(trust_find(e, h, app_of(b), &t));
+    TRY(trust_find(e, h, batch_app(b), &t));
     if (f->kind == WU_FX_ESCROW)
         return put_in_escrow(e, b, u, h, t, a);
     if (f->kind == WU_FX_PASSED) {
@@ -372,7 +378,7 @@ static enum err on_fallen(struct engine *e, struct batch_mem *b, const struct wu
     TRY(host_find(e, a->host_id, &h));
     if (!h)
         return ERR_OK;
-    TRY(trust_find(e, h, app_of(b), &t));
+    TRY(trust_find(e, h, batch_app(b), &t));
     entry_set(t, is->id, false, true);
     touch(e, h, t);
     return ERR_OK;
@@ -418,7 +424,7 @@ enum err trust_leased(struct engine *e, struct batch_mem *b, const struct unit_m
     struct trust_mem *t;
     if (u->wu.rules.escrow == WU_ESCROW_NONE || u->wu.needed >= 2 || u->wu.state != WU_OPEN)
         return ERR_OK;
-    TRY(trust_find(e, h, app_of(b), &t));
+    TRY(trust_find(e, h, batch_app(b), &t));
     /* Its answer will be confirmed in any case, so the second host may as well begin now. */
     return t->trust.answers < b->b.trust.probation ? choose(e, b, u->wu.id, TRUST_CONFIRM) : ERR_OK;
 }
@@ -430,7 +436,7 @@ enum err trust_allows(struct engine *e, struct batch_mem *b, struct host_mem *h,
     *ret_begin = *ret_check = true;
     if (b->b.rules.escrow == WU_ESCROW_NONE)
         return ERR_OK;
-    TRY(trust_find(e, h, app_of(b), &t));
+    TRY(trust_find(e, h, batch_app(b), &t));
     count(e, b, t);
     const struct trust_crowd *c = crowd_of(e, t->app);
     *ret_begin = trust_may_begin(&b->b.trust, &t->trust, t->count);

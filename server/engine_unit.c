@@ -259,6 +259,8 @@ static enum err on_host_effect(struct engine *e, struct batch_mem *b, uint64_t h
     if (!h)
         return ERR_OK;
     host_touch(e, h);
+    if (kind != WU_FX_EXPIRED)
+        TRY(version_note(e, b, host_id, kind != WU_FX_CREDIT));
     if (kind == WU_FX_CREDIT)
         return give_credit(e, b, h, d);
     if (kind == WU_FX_BLAME)

@@ -185,12 +185,12 @@ static enum err renew(struct engine *e, struct engine_request *r, struct host_me
     return ERR_OK;
 }
 
-static enum err leave(struct engine *e, struct engine_request *r, struct host_mem *h)
+enum err host_give_back(struct engine *e, struct arena *a, struct host_mem *h)
 {
     TRY(host_leases(e, h));
     uint32_t count = h->lease_count;
-    wu_id *units = arena_array(r->arena, count + 1u, sizeof *units);
-    uint32_t *attempts = arena_array(r->arena, count + 1u, sizeof *attempts);
+    wu_id *units = arena_array(a, count + 1u, sizeof *units);
+    uint32_t *attempts = arena_array(a, count + 1u, sizeof *attempts);
     uint32_t n = 0;
     if (!units || !attempts)
         return ERR_NOMEM;
@@ -213,6 +213,12 @@ static enum err leave(struct engine *e, struct engine_request *r, struct host_me
                               .error = ATTEMPT_ERROR_RETURNED};
         TRY(unit_apply(e, u, &ev, NULL, &step));
     }
+    return ERR_OK;
+}
+
+static enum err leave(struct engine *e, struct engine_request *r, struct host_mem *h)
+{
+    TRY(host_give_back(e, r->arena, h));
     return host_leave(e, h);
 }
 

@@ -266,7 +266,7 @@ static enum err write_locked(struct project *p, int64_t now_ms, struct buf *out)
     json_out_string(&o, "server", DUGNAD_VERSION);
     json_out_object(&o, "protocol");
     json_out_i64(&o, "min", 1);
-    json_out_i64(&o, "max", 1);
+    json_out_i64(&o, "max", PROTOCOL_VERSION);
     json_out_close(&o);
     json_out_bool(&o, "invitation_needed", p->settings.invitation_needed);
     json_out_raw(&o, "root", p->roots.data, p->roots.len);

@@ -35,6 +35,8 @@ struct version {
     int64_t hosts;
 };
 
+enum { PROTOCOLS_MAX = 8 }; /* the last one stands for all that are newer */
+
 struct state {
     int64_t time_ms;
     struct project_counts n;
@@ -42,6 +44,8 @@ struct state {
     int64_t errors_hour, ended_hour;
     double validated_per_s, error_share;
     uint64_t disk_free, disk_all;
+    char stopped[200], busy[120]; /* as in struct pulse_view */
+    double load;
     uint32_t reason_count; /* not ready, or not well */
     bool ready, bad;
     char reasons[REASONS_MAX][REASON_BYTES];
@@ -63,7 +67,8 @@ struct pulse {
     uint32_t recent_count;
     struct version versions[VERSIONS_MAX]; /* beyond them, hosts of still other versions are not counted */
     uint32_t version_count;
-    uint64_t engine_us, cpu_us; /* used so far */
+    int64_t protocols[PROTOCOLS_MAX];      /* hosts by the newest version that they speak */
+    uint64_t engine_us, cpu_us, commit_us; /* used so far */
     struct admit_load load;
     struct http_stream *listeners[PULSE_LISTENERS_MAX];
     uint32_t listener_count;
@@ -97,6 +102,7 @@ static enum err count_hosts(struct pulse *p, int64_t now_ms, struct state *s)
 {
     struct version versions[VERSIONS_MAX];
     uint32_t version_count = 0;
+    int64_t protocols[PROTOCOLS_MAX] = {0};
     struct store_host *list;
     uint32_t count;
     uint64_t after = 0;
@@ -108,6 +114,7 @@ static enum err count_hosts(struct pulse *p, int64_t now_ms, struct state *s)
             active += !list[i].left && now_ms - list[i].seen_ms < ACTIVE_MS;
             if (!list[i].left && now_ms - list[i].seen_ms < DAY_MS) {
                 count_version(versions, &version_count, list[i].client);
+                protocols[list[i].protocol < PROTOCOLS_MAX ? list[i].protocol : PROTOCOLS_MAX - 1]++;
                 day++;
             }
             after = list[i].id;
@@ -119,6 +126,7 @@ static enum err count_hosts(struct pulse *p, int64_t now_ms, struct state *s)
     pthread_mutex_lock(&p->lock);
     memcpy(p->versions, versions, version_count * sizeof *versions);
     p->version_count = version_count;
+    memcpy(p->protocols, protocols, sizeof protocols);
     pthread_mutex_unlock(&p->lock);
     s->hosts_active = active;
     s->hosts_day = day;
@@ -229,7 +237,8 @@ static void write_state(const struct pulse *p, struct json_out *o)
     json_out_string(o, "project", p->config.project);
     json_out_string(o, "server", DUGNAD_VERSION);
     json_out_i64(o, "time_ms", s->time_ms);
-    json_out_string(o, "health", s->bad ? "bad" : s->error_share > 0.5 ? "warn" : "ok");
+    bool amber = s->error_share > 0.5 || *s->stopped || *s->busy;
+    json_out_string(o, "health", s->bad ? "bad" : amber ? "warn" : "ok");
     json_out_array(o, "reasons");
     for (uint32_t i = 0; i < s->reason_count; i++)
         json_out_string(o, NULL, s->reasons[i]);
@@ -285,8 +294,9 @@ static uint64_t cpu_used_us(void)
 }
 
 /* Under the lock. */
-static void look_at_load(struct pulse *p, int64_t now_ms)
+static void look_at_load(struct pulse *p, struct state *s)
 {
+    int64_t now_ms = s->time_ms;
     struct engine_stats stats;
     uint32_t waiting;
     int64_t oldest_ms, span_ms = now_ms - p->state.time_ms;
@@ -298,12 +308,20 @@ static void look_at_load(struct pulse *p, int64_t now_ms)
     if (p->state.time_ms > 0 && span_ms > 0) {
         struct admit_load now = {.engine = (double)(stats.turn_us - p->engine_us) / span_us,
                                  .queue = (double)waiting / (double)p->config.queue_max,
-                                 .cpu = (double)(cpu_us - p->cpu_us) / span_us /
-                                        (double)(cores > 0 ? cores : 1)};
+                                 .cpu =
+                                     (double)(cpu_us - p->cpu_us) / span_us / (double)(cores > 0 ? cores : 1),
+                                 .disk = (double)(stats.commit_us - p->commit_us) / span_us};
         admit_smooth(&p->load, &now, span_ms);
     }
     p->engine_us = stats.turn_us;
     p->cpu_us = cpu_us;
+    p->commit_us = stats.commit_us;
+    const char *busy = admit_refusal(&p->load, ADMIT_AMBER, &s->load);
+    if (*busy)
+        snprintf(s->busy, sizeof s->busy, "the %s is at %.0f %% of what it can do", busy, s->load * 100);
+    else
+        s->load = 0;
+    snprintf(s->stopped, sizeof s->stopped, "%s", stats.stopped);
 }
 
 static void beat(void *ctx)
@@ -319,7 +337,7 @@ static void beat(void *ctx)
     pthread_mutex_lock(&p->lock);
     s.validated_per_s = rate(p, &s);
     look_at_errors(p, &s);
-    look_at_load(p, s.time_ms);
+    look_at_load(p, &s);
     p->state = s;
     keep_minute(p, &s);
     push(p);
@@ -443,6 +461,9 @@ void pulse_view(struct pulse *p, struct pulse_view *ret)
                                .disk_free = s->disk_free,
                                .disk_all = s->disk_all,
                                .ready = s->ready || s->time_ms == 0};
+    ret->load = s->load;
+    snprintf(ret->busy, sizeof ret->busy, "%s", s->busy);
+    snprintf(ret->stopped, sizeof ret->stopped, "%s", s->stopped);
     if (s->reason_count > 0)
         snprintf(ret->reason, sizeof ret->reason, "%s", s->reasons[0]);
     pthread_mutex_unlock(&p->lock);
@@ -470,6 +491,22 @@ void pulse_versions(struct pulse *p, struct json_out *o)
         json_out_object(o, NULL);
         json_out_string(o, "client", p->versions[i].client);
         json_out_i64(o, "hosts", p->versions[i].hosts);
+        json_out_close(o);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+void pulse_protocols(struct pulse *p, struct json_out *o)
+{
+    pthread_mutex_lock(&p->lock);
+    p->protocols[1] += p->protocols[0]; /* who says nothing speaks the first */
+    p->protocols[0] = 0;
+    for (int i = 1; i < PROTOCOLS_MAX; i++) {
+        if (p->protocols[i] == 0)
+            continue;
+        json_out_object(o, NULL);
+        json_out_i64(o, "protocol", i);
+        json_out_i64(o, "hosts", p->protocols[i]);
         json_out_close(o);
     }
     pthread_mutex_unlock(&p->lock);

@@ -48,7 +48,10 @@ struct pulse_view { /* how it stands now, for whoever watches over it */
     int64_t silence_ms;              /* since a unit was accepted last while some wait; 0: none wait */
     uint64_t disk_free, disk_all;
     bool ready;
-    char reason[320]; /* the first of what is not well, or "" */
+    double load;       /* of the busiest part, from ADMIT_AMBER on; below: 0 */
+    char busy[120];    /* which part, as a sentence's half; "" below */
+    char stopped[200]; /* the version of an app that was stopped by itself, and why; or "" */
+    char reason[320];  /* the first of what is not well, or "" */
 };
 void pulse_view(struct pulse *p, struct pulse_view *ret);
 /* What the 24 hours from from_ms on have brought. */
@@ -57,5 +60,7 @@ void pulse_day(struct pulse *p, int64_t from_ms, struct pulse_day *ret);
 struct admit_load pulse_load(struct pulse *p);
 /* Client versions of the hosts that called within a day, as the items of an open list, most hosts first. */
 void pulse_versions(struct pulse *p, struct json_out *o);
+/* Likewise, by the newest version of the protocol that they speak. */
+void pulse_protocols(struct pulse *p, struct json_out *o);
 
 #endif

@@ -40,6 +40,10 @@ const struct route routes[] = {
     {"GET", "/v1/apps", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT | SCOPE_RELEASE, 0, false, api_apps, NULL},
     {"GET", "/v1/apps/*", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT | SCOPE_RELEASE, 0, false, api_app, NULL},
 
+    {"POST", "/v1/apps/*/versions/*", ACCESS_OPERATOR_FRESH, SCOPE_ADMIN, SMALL, false, api_rollout, NULL},
+    {"GET", "/v1/versions", ACCESS_VIEWER, SCOPE_READ, 0, false, api_versions, NULL},
+    {"PATCH", "/v1/versions", ACCESS_OPERATOR_FRESH, SCOPE_ADMIN, SMALL, false, api_versions_patch, NULL},
+
     {"GET", "/v1/batches", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT, 0, false, api_batches, NULL},
     {"POST", "/v1/batches", ACCESS_SCIENTIST, SCOPE_SUBMIT, BIG, false, api_batch_post, NULL},
     {"GET", "/v1/batches/*", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT, 0, false, api_batch_get, NULL},

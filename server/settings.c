@@ -74,7 +74,8 @@ const struct conf_option settings_options[] = {
     {"address_rate", CONF_REAL, VALUE(address_rate), "20", 0, 1e6,
      "Requests without a good token per second of one IP address; 0: no limit.", NULL},
     {"login_fresh", CONF_DURATION_MS, VALUE(login_fresh_ms), "10m", 1000, 86400e3,
-     "So long after logging in a browser may ban PCs, release programs and change who may log in; then it must\n"
+     "So long after logging in a browser may ban PCs, release programs and change who may log in; then it "
+     "must\n"
      "log in again.",
      NULL},
     {"user_bytes", CONF_BYTES, VALUE(user_bytes), "100G", 0, 0,
@@ -113,6 +114,11 @@ const struct conf_option settings_options[] = {
      "No new batch is taken while the server is busier than this, over about a minute: the share of its "
      "engine's\n"
      "time, of its queue or of the machine's cores; 0: it always is.",
+     NULL},
+    {"rollout", CONF_REAL, VALUE(rollout), "1", 0, 1,
+     "A new version of an app goes to so large a share of the PCs at first, 0.01 for example; dugnad app "
+     "rollout\n"
+     "lets it go on. It is stopped by itself when more of its attempts fail than of the version before.",
      NULL},
     {"log_level", TEXT(log_level), "info", 0, 0, "error, warn, info or debug.", "Watching"},
     {"log_json", CONF_BOOL, VALUE(log_json), "no", 0, 0, "Log lines as JSON objects.", NULL},

@@ -22,6 +22,7 @@ struct settings {
     /* Limits on people and hosts. */
     double token_rate, address_rate;
     int64_t login_fresh_ms;
+    double rollout;
     double owner_joins, network_joins; /* a day */
     uint64_t user_bytes, host_bytes, disk_free_min;
     int64_t user_units, host_leases, core_leases;

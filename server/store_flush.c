@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "server/store_in.h"
 #include "server/store_load.h"
 #include "server/store_set_in.h"
@@ -163,5 +164,13 @@ enum err store_set_write(struct store *s, struct store_set *set)
 
 enum err store_commit(struct store *s)
 {
-    return db_commit(s->db);
+    int64_t begun_us = clock_mono_us();
+    enum err e = db_commit(s->db);
+    s->commit_us += (uint64_t)(clock_mono_us() - begun_us);
+    return e;
+}
+
+uint64_t store_commit_us(const struct store *s)
+{
+    return s->commit_us;
 }

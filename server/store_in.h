@@ -11,6 +11,7 @@ struct store {
     struct db *db;
     char *where;
     struct table_io *ios; /* of store_dump.c; NULL until they are wanted */
+    uint64_t commit_us;   /* spent in commits */
 };
 
 /* A store on a connection, which is closed when that fails. */

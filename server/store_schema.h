@@ -154,10 +154,8 @@
     X(WHY, why, TEXT)                                                                                        \
     X(USER, user_id, INT)                                                                                    \
     X(CHANGED, changed_ms, INT)                                                                              \
-    X(FROM_ENDED, from_ended, INT) /* its counts when its share was set last, and those of the base */       \
+    X(FROM_ENDED, from_ended, INT) /* its counts when its share was set last */                              \
     X(FROM_BAD, from_bad, INT)                                                                               \
-    X(BASE_ENDED, base_ended, INT)                                                                           \
-    X(BASE_BAD, base_bad, INT)                                                                               \
     X(BAD_HOST, bad_host, INT) /* the first one with a bad end since then; 0: none, -1: several */           \
     X(ENDED, ended, INT)                                                                                     \
     X(BAD, bad, INT)

@@ -20,6 +20,8 @@ enum err store_set_write(struct store *s, struct store_set *set) NODISCARD;
 /* Makes the transaction durable. ERR_CONFLICT: nothing was changed. After any other error it is not known
  * whether it was. */
 enum err store_commit(struct store *s) NODISCARD;
+/* How long commits took, all together: mostly the disk. */
+uint64_t store_commit_us(const struct store *s);
 
 /* Takes n new numbers, and returns the last one; part of the open transaction. kind: "host", "batch", ... */
 enum err store_take_ids(struct store *s, const char *kind, uint32_t n, uint64_t *ret_last) NODISCARD;

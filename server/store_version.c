@@ -24,8 +24,6 @@ static void fill(struct row_in *r, void *item)
         .changed_ms = row_int(r, APP_VERSION_CHANGED),
         .from_ended = row_int(r, APP_VERSION_FROM_ENDED),
         .from_bad = row_int(r, APP_VERSION_FROM_BAD),
-        .base_ended = row_int(r, APP_VERSION_BASE_ENDED),
-        .base_bad = row_int(r, APP_VERSION_BASE_BAD),
         .bad_host = row_int(r, APP_VERSION_BAD_HOST),
         .ended = row_int(r, APP_VERSION_ENDED),
         .bad = row_int(r, APP_VERSION_BAD),
@@ -35,7 +33,7 @@ static void fill(struct row_in *r, void *item)
 enum err store_version_list(struct store *s, struct arena *a, const char *app, struct store_version **ret,
                             uint32_t *ret_count)
 {
-    static const struct db_scan scan = {&schema_app_version, ALL, DB_BY_KEY, .equal = 1};
+    static const struct db_scan scan = {&schema_app_version, ALL, DB_BY_KEY, .equal = 1, .descending = true};
     struct db_value key = db_text(app);
     struct collect c = {.a = a, .each = sizeof **ret, .fill = fill};
     TRY(collect_scan(s, &scan, &key, STORE_PAGE_MAX, &c));
@@ -57,8 +55,6 @@ void store_set_version(struct store_set *set, const struct store_version *from)
     v[APP_VERSION_CHANGED] = db_int(from->changed_ms);
     v[APP_VERSION_FROM_ENDED] = db_int(from->from_ended);
     v[APP_VERSION_FROM_BAD] = db_int(from->from_bad);
-    v[APP_VERSION_BASE_ENDED] = db_int(from->base_ended);
-    v[APP_VERSION_BASE_BAD] = db_int(from->base_bad);
     v[APP_VERSION_BAD_HOST] = db_int(from->bad_host);
 }
 

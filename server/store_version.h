@@ -15,13 +15,13 @@ struct store_version {
     uint32_t base;   /* the version that it is held against; 0: none */
     const char *why; /* it was halted */
     uint64_t user_id;
-    int64_t changed_ms;                                 /* share or halt */
-    int64_t from_ended, from_bad, base_ended, base_bad; /* the counts when its share was set last */
-    int64_t bad_host;   /* whose attempt ended badly first since then, or STORE_BAD_HOST_* */
+    int64_t changed_ms;           /* share or halt */
+    int64_t from_ended, from_bad; /* the counts when its share was set last */
+    int64_t bad_host;             /* whose attempt ended badly first since then, or STORE_BAD_HOST_* */
     int64_t ended, bad; /* attempts, and those of them that ended in an error of the app or a wrong answer */
 };
 
-/* Of one app, by version; the first STORE_PAGE_MAX. */
+/* Of one app, the newest STORE_PAGE_MAX, newest first. */
 enum err store_version_list(struct store *s, struct arena *a, const char *app, struct store_version **ret,
                             uint32_t *ret_count) NODISCARD;
 

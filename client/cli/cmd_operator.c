@@ -329,6 +329,7 @@ static const struct cli_option host_ls_options[] = {
 };
 static const struct cli_option ban_options[] = {
     {"reason", 'r', "TEXT", "why; it is in the audit log", NULL, false},
+    {"dry-run", 0, NULL, "only tell what it would take back", NULL, false},
 };
 
 static enum err run_cmd_host_ls(struct cli *c, const struct args *a)
@@ -348,20 +349,32 @@ static enum err run_cmd_host_show(struct cli *c, const struct args *a)
     return e == ERR_OK ? show_get(c, buf_text(&path), host_columns, COUNT(host_columns)) : e;
 }
 
-static enum err ban(struct cli *c, const char *host, const char *verb, const char *reason)
+static const struct show_column void_columns[] = {
+    {"leases", "out, to go to others", SHOW_COUNT},
+    {"units", "those units", SHOW_TEXT},
+    {"provisional", "answers not final, to be void", SHOW_COUNT},
+    {"provisional_units", "those units", SHOW_TEXT},
+};
+
+static enum err ban(struct cli *c, const char *host, const char *verb, const char *reason, bool dry_run)
 {
     BUF_AUTO struct buf path = {0}, body = {0};
+    JSON_AUTO struct json_doc *doc = NULL;
     struct json_out o;
     enum err e = path_of(&path, "/v1/hosts/", host, verb);
     json_out_init(&o, &body);
     json_out_object(&o, NULL);
     if (reason)
         json_out_string(&o, "reason", reason);
+    if (dry_run)
+        json_out_bool(&o, "dry_run", true);
     json_out_close(&o);
     if (e == ERR_OK)
         e = json_out_end(&o);
     if (e == ERR_OK)
-        e = api_send(c, "POST", buf_text(&path), &body, NULL, NULL);
+        e = api_send(c, "POST", buf_text(&path), &body, NULL, &doc);
+    if (e == ERR_OK && dry_run)
+        return show_object(c, json_field(json_root(doc), "voids"), void_columns, COUNT(void_columns));
     if (e == ERR_OK)
         cli_say(c, "host %s: %s", host, verb + 1);
     return e;
@@ -371,7 +384,8 @@ static enum err run_cmd_host_ban(struct cli *c, const struct args *a)
 {
     enum err e = ERR_OK;
     for (uint32_t i = 0; i < a->word_count && e == ERR_OK; i++)
-        e = ban(c, a->words[i], "/ban", args_text(a, "reason", "banned by an operator"));
+        e = ban(c, a->words[i], "/ban", args_text(a, "reason", "banned by an operator"),
+                args_flag(a, "dry-run"));
     return e;
 }
 
@@ -379,13 +393,13 @@ static enum err run_cmd_host_unban(struct cli *c, const struct args *a)
 {
     enum err e = ERR_OK;
     for (uint32_t i = 0; i < a->word_count && e == ERR_OK; i++)
-        e = ban(c, a->words[i], "/unban", NULL);
+        e = ban(c, a->words[i], "/unban", NULL, false);
     return e;
 }
 
 CLI_COMMAND(cmd_host_ls, "host ls", "", "list hosts", NULL, host_ls_options, 0, 0, false);
-CLI_COMMAND(cmd_host_ban, "host ban", "HOST..", "give a host no more work", NULL, ban_options, 1, UINT32_MAX,
-            false);
+CLI_COMMAND(cmd_host_ban, "host ban", "HOST..", "give a host no more work; what it has out goes to others",
+            NULL, ban_options, 1, UINT32_MAX, false);
 const struct cli_command cmd_host_show = {.words = "host show",
                                           .usage = "HOST",
                                           .summary = "tell about one host",

@@ -15,6 +15,7 @@
     X(cmd_app_publish)                                                                                       \
     X(cmd_app_ls)                                                                                            \
     X(cmd_app_show)                                                                                          \
+    X(cmd_app_rollout)                                                                                       \
     X(cmd_key_new)                                                                                           \
     X(cmd_key_show)                                                                                          \
     X(cmd_submit)                                                                                            \
@@ -70,6 +71,7 @@
     X(cmd_host_ban)                                                                                          \
     X(cmd_host_unban)                                                                                        \
     X(cmd_stats)                                                                                             \
+    X(cmd_versions)                                                                                          \
     X(cmd_audit)                                                                                             \
     X(cmd_completion)                                                                                        \
     X(cmd_help)                                                                                              \

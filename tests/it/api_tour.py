@@ -158,7 +158,12 @@ def watching(api, host, make):
     api.get("/v1/hosts")
     api.get(f"/v1/hosts/{host.id}")
     make(None).ask("GET", f"/v1/hosts/{host.id}/receipt")
-    for verb, body in (("ban", dict(reason="for the tour")), ("unban", {})):
+    api.get("/v1/versions")
+    api.ask("PATCH", "/v1/versions", dict(client_min=""))
+    app = api.get("/v1/apps")["items"][-1]
+    for body in (dict(halt=True, why="for the tour"), dict(share=1)):
+        api.ask("POST", f"/v1/apps/{app['app']}/versions/{app['version']}", body)
+    for verb, body in (("ban", dict(dry_run=True)), ("ban", dict(reason="for the tour")), ("unban", {})):
         api.ask("POST", f"/v1/hosts/{host.id}/{verb}", body)
     for path in ("/v1/whoami", "/v1/stats", "/v1/stats/history?hours=1", "/v1/failures", "/v1/validation", "/v1/validation/disputes", "/v1/volunteers",
                  "/v1/health", "/v1/audit?limit=50"):

@@ -7,6 +7,7 @@
 
 #include "base/sign.h"
 #include "base/str.h"
+#include "lib/t.h"
 #include "server/passkey.h"
 
 struct authenticator {

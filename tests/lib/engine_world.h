@@ -20,6 +20,7 @@ struct world {
     struct arena arena;
     int64_t now_ms;
     struct private_key *key;
+    uint32_t version; /* of the app that is submitted; 0: 1 */
 };
 
 static inline enum err sign_units(void *ctx, uint32_t batch, const struct digest *order, uint32_t first,
@@ -106,7 +107,7 @@ static inline uint32_t submit_with(struct world *w, uint32_t units, const struct
     struct store_batch *b = &r.u.batch.batch;
     b->name = "test";
     b->app = "pi";
-    b->version = 1;
+    b->version = w->version ? w->version : 1;
     b->rules = *rules;
     b->trust = trust ? *trust : (struct trust_policy){0};
     b->release_count = 1;

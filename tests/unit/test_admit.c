@@ -2,7 +2,7 @@
 
 #include "rules/admit.h"
 
-static const struct admit_load full = {1, 1, 1}, idle = {0, 0, 0};
+static const struct admit_load full = {1, 1, 1, 1}, idle = {0};
 
 static const char *refusal(const struct admit_load *load, double most)
 {
@@ -33,6 +33,8 @@ static void the_busiest_is_named(void **state)
     assert_string_equal(admit_refusal(&queue, 0.9, &share), "queue");
     assert_true(share == 0.95);
     assert_string_equal(refusal(&cpu, 0.9), "processor");
+    assert_string_equal(refusal(&(struct admit_load){.cpu = 0.2, .disk = 0.95}, 0.9), "disk");
+    assert_string_equal(refusal(&(struct admit_load){.cpu = 0.61}, ADMIT_AMBER), "processor");
     assert_string_equal(refusal(&full, 0), "");
 }
 

@@ -22,6 +22,7 @@ void admit_smooth(struct admit_load *average, const struct admit_load *now, int6
     smooth(&average->engine, now->engine, weight);
     smooth(&average->queue, now->queue, weight);
     smooth(&average->cpu, now->cpu, weight);
+    smooth(&average->disk, now->disk, weight);
 }
 
 const char *admit_refusal(const struct admit_load *average, double most, double *ret_share)
@@ -29,7 +30,10 @@ const char *admit_refusal(const struct admit_load *average, double most, double 
     const struct {
         const char *name;
         double share;
-    } all[] = {{"engine", average->engine}, {"queue", average->queue}, {"processor", average->cpu}};
+    } all[] = {{"engine", average->engine},
+               {"queue", average->queue},
+               {"processor", average->cpu},
+               {"disk", average->disk}};
     const char *name = "";
     *ret_share = most;
     for (size_t i = 0; most > 0 && i < sizeof all / sizeof *all; i++)

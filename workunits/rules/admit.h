@@ -12,7 +12,10 @@ struct admit_load { /* 0..1 */
     double engine;  /* of its thread's time: rules, SQL and commits */
     double queue;   /* of the places for requests that wait */
     double cpu;     /* of all cores, by the server itself */
+    double disk;    /* of the time that the engine has: waiting for the disk to make a transaction durable */
 };
+
+#define ADMIT_AMBER 0.6 /* from here on somebody should look */
 
 #define ADMIT_SMOOTH_MS 60000
 

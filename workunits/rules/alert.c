@@ -50,6 +50,10 @@ bool alert_is_wrong(enum alert_kind kind, const struct alert_limits *l, const st
         return ends(s->root_ends_ms, l, s);
     case ALERT_READY:
         return !s->ready;
+    case ALERT_LOAD:
+        return over(s->load, l->load, told);
+    case ALERT_ROLLOUT:
+        return s->stopped;
     case ALERT_KINDS:
         break;
     }
@@ -106,7 +110,8 @@ const char *alert_kind_name(enum alert_kind kind)
     static const char *const names[ALERT_KINDS] = {
         [ALERT_HOSTS] = "hosts",     [ALERT_ERRORS] = "errors", [ALERT_BACKLOG] = "backlog",
         [ALERT_SILENCE] = "silence", [ALERT_DISK] = "disk",     [ALERT_CERTIFICATE] = "certificate",
-        [ALERT_ROOT] = "root",       [ALERT_READY] = "ready"};
+        [ALERT_ROOT] = "root",       [ALERT_READY] = "ready",   [ALERT_LOAD] = "load",
+        [ALERT_ROLLOUT] = "rollout"};
     assert(kind < ALERT_KINDS);
     return names[kind];
 }

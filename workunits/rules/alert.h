@@ -20,6 +20,8 @@ enum alert_kind {
     ALERT_CERTIFICATE, /* it ends soon */
     ALERT_ROOT,        /* the root statement ends soon */
     ALERT_READY,       /* the server itself says that it is not ready */
+    ALERT_LOAD,        /* it is busy: amber, soon no new batch is taken */
+    ALERT_ROLLOUT,     /* a new version of an app was stopped by itself */
     ALERT_KINDS
 };
 
@@ -30,6 +32,7 @@ struct alert_limits {   /* 0 switches one off */
     int64_t silence_ms;
     uint64_t disk_bytes; /* and less than ALERT_DISK_SHARE of the disk */
     int64_t ends_ms;     /* before the end of certificate and root statement */
+    double load;         /* share of what the machine can do */
 };
 
 #define ALERT_DISK_SHARE   0.15
@@ -44,6 +47,8 @@ struct alert_sample {
     uint64_t disk_free, disk_all;
     int64_t certificate_ends_ms, root_ends_ms;
     bool ready;
+    double load;
+    bool stopped; /* a version of an app, by itself */
 };
 
 struct alert_policy {

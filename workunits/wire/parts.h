@@ -12,6 +12,9 @@
 
 #define ENV_MAX 64
 
+/* PROTOCOL.md; a client says it in the header Dugnad-Protocol of each /v1/work. */
+#define PROTOCOL_VERSION 1
+
 /* One input or output file. */
 struct file_ref {
     const char *path;
