@@ -21,6 +21,8 @@ const char command_usage[] =
     "  migrate --to DATABASE  move the project to another database, compare, switch server.conf over\n"
     "  migrate --blobs PLACE  move its files into an object store (s3://BUCKET/PREFIX) or a folder, compare, "
     "switch\n"
+    "  migrate --schema N   with the server stopped: the schema as an older program knows it, to take an "
+    "upgrade back\n"
     "  audit [--has ENTRY:HASH]  follow the audit log's chain of hashes; does it still hold the entry that "
     "was noted?\n"
     "  test-alert           send a test notice each way that server.conf names: mail, web hook, heartbeat\n";

@@ -282,16 +282,45 @@ static enum err move_files(const char *data, const char *place)
     return e;
 }
 
+/* The schema as an older program knows it, so that an upgrade can be taken back. What only newer programs
+ * keep is dropped: the file is copied aside before by `backup`, not here. */
+static enum err migrate_schema(const char *data, uint32_t version)
+{
+    char where[PATH_ROOM];
+    struct settings settings;
+    struct store_about before, after;
+    TRY(where_is(data, &settings, where));
+    TRY(store_about(where, &before));
+    TRY(store_migrate(where, version));
+    TRY(store_about(where, &after));
+    printf("the schema was version %u and is %u now%s\n", before.version, after.version,
+           after.version < STORE_SCHEMA_VERSION
+               ? ": start the program that knows this version; this one migrates it up again when it starts"
+               : "");
+    return ERR_OK;
+}
+
 enum err command_migrate(const char *data, int argc, char **argv, int *ret_status)
 {
     const char *database = argc == 2 && str_eq(argv[0], "--to") ? argv[1] : NULL;
     const char *files = argc == 2 && str_eq(argv[0], "--blobs") ? argv[1] : NULL;
+    uint64_t version = 0;
+    bool schema = argc == 2 && str_eq(argv[0], "--schema");
     int fd;
     *ret_status = 0;
+    if (schema) {
+        if (str_to_u64(argv[1], STORE_SCHEMA_VERSION, &version) != ERR_OK || version == 0)
+            return err_set(ERR_INVALID, "the schema has versions from 1 to %d here, not %.20s",
+                           STORE_SCHEMA_VERSION, argv[1]);
+        TRY(lock(data, &fd));
+        enum err e = migrate_schema(data, (uint32_t)version);
+        close(fd);
+        return e;
+    }
     if (!files && (!database || !(str_starts(database, "sqlite:") || str_starts(database, "postgres"))))
         return err_set(ERR_INVALID, "usage: dugnad-server --data D migrate --to "
                                     "sqlite:project.db|postgres://USER@HOST/NAME, or --blobs "
-                                    "s3://BUCKET/PREFIX|blobs");
+                                    "s3://BUCKET/PREFIX|blobs, or --schema N");
     TRY(lock(data, &fd));
     enum err e = files ? move_files(data, files) : migrate(data, database);
     close(fd);

@@ -24,7 +24,6 @@ enum {
     REASONS_MAX = 8,
     REASON_BYTES = 320,
     ENGINE_LATE_MS = 10000,
-    STALLED_MS = 15 * 60000,
     ACTIVE_MS = 3600000,
     DAY_MS = 86400000,
     VERSIONS_MAX = 32,
@@ -205,7 +204,7 @@ static void check(struct pulse *p, struct state *s)
     bool first = p->state.time_ms == 0; /* then the counters are compared with nothing */
     if ((!first && s->n.accepted != p->state.n.accepted) || s->units_open == 0)
         p->accepted_ms = s->time_ms;
-    if (s->time_ms - p->validated_ms > STALLED_MS) {
+    if (s->time_ms - p->validated_ms > p->config.stalled_ms) {
         snprintf(text, sizeof text,
                  "nothing was validated for %" PRId64 " minutes though %" PRId64 " units wait and %" PRId64
                  " hosts call: see what fails",

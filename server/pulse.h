@@ -27,6 +27,7 @@ struct pulse_config {
     const struct blobs *blobs;
     const char *data, *project;
     int64_t root_ends_ms;
+    int64_t stalled_ms; /* nothing was validated for so long though work waits and hosts call: not ready */
     uint32_t queue_max; /* of the engine */
 };
 

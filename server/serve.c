@@ -143,6 +143,7 @@ static enum err start_threads(struct server *s)
                                  .data = s->data,
                                  .project = c->name,
                                  .root_ends_ms = project_root_expires_ms(s->project),
+                                 .stalled_ms = c->ready_stalled_ms,
                                  .queue_max = (uint32_t)c->queue};
     TRY(pulse_start(&pulse, &s->pulse));
     TRY(tails_start(s->tail_store, &s->tails));

@@ -18,8 +18,8 @@ const struct conf_option settings_options[] = {
     {"url", TEXT(url), NULL, 0, 0,
      "The address people and PCs use, https://HOST:PORT. It is part of every join link.", NULL},
     {"certificate", TEXT(certificate), "tls/certificate.pem", 0, 0,
-     "TLS certificate (PEM, with its chain) and key; relative to this folder. They are read again on "
-     "SIGHUP.\n"
+     "TLS certificate (PEM, with its chain) and key; relative to this folder. They are read when the server "
+     "starts.\n"
      "A self-signed one is as good as any: PCs check it against the project key.",
      NULL},
     {"key", TEXT(key), "tls/key.pem", 0, 0, "", NULL},
@@ -124,6 +124,8 @@ const struct conf_option settings_options[] = {
     {"log_json", CONF_BOOL, VALUE(log_json), "no", 0, 0, "Log lines as JSON objects.", NULL},
     {"metrics_open", CONF_BOOL, VALUE(metrics_open), "no", 0, 0,
      "Anybody may read /metrics; otherwise a token is needed, but not from this machine.", NULL},
+    {"ready_stalled", CONF_DURATION_MS, VALUE(ready_stalled_ms), "15m", 1000, 1e11,
+     "/readyz fails when nothing was validated for so long though work waits and PCs call.", NULL},
     {"mail_server", TEXT(mail_server), NULL, 0, 0,
      "Who is told when something is wrong, and when it is over. smtp://HOST:25 or smtps://HOST:465; empty: "
      "no mail.",

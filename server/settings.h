@@ -23,6 +23,7 @@ struct settings {
     double token_rate, address_rate;
     int64_t login_fresh_ms;
     double rollout;
+    int64_t ready_stalled_ms;
     double owner_joins, network_joins; /* a day */
     uint64_t user_bytes, host_bytes, disk_free_min;
     int64_t user_units, host_leases, core_leases;
