@@ -192,8 +192,7 @@ def test_a_scientist_is_mailed_when_a_batch_has_finished(grid, post):
     assert "is no mail address" in refused
     client = grid.client("carol").start()
     batch = grid.dugnad("submit", "say", "--quiet", "--policy", "once", "--name", "naïve", "--notify", "mailto:carol@example.org", "--array", "1..2", "--", "{}").strip()
-    eventually(lambda: len(post.mails) > sent, 40)
-    envelope, mail = next((e, m) for e, m in post.mails[sent:] if f"batch {batch}" in m["Subject"])
+    envelope, mail = eventually(lambda: next(((e, m) for e, m in post.mails[sent:] if f"batch {batch}" in m["Subject"]), None), 60)
     assert envelope.rcpt_tos == ["carol@example.org"] and mail["Subject"] == f"[test] batch {batch} naïve is done: 2 of 2 units accepted, 0 failed"
     assert f"dugnad results {batch} --out DIR" in mail.get_content()
     client.end()

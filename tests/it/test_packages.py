@@ -217,3 +217,30 @@ def test_rules_and_dashboard_use_names_that_the_server_has():
     for file in ("prometheus-rules.yml", "grafana-dashboard.json"):
         used = set(re.findall(r"\bdugnad_[a-z_]+", (SOURCE / "packaging/monitor" / file).read_text()))
         assert used and used <= names, used - names
+
+
+# --- the server's container: no engine runs here, so the steps of its file are done one by one in a copy of this machine
+
+@needs_root
+def test_the_steps_of_the_servers_container_give_a_server_that_runs_as_its_user(debs, tmp_path):
+    text = (SOURCE / "packaging" / "container" / "Containerfile.server").read_text()
+    lines = [line.split(None, 1) for line in text.splitlines() if line and not line.startswith("#")]
+    assert {word for word, _ in lines} <= {"FROM", "COPY", "WORKDIR", "RUN", "USER", "VOLUME", "EXPOSE", "STOPSIGNAL", "ENTRYPOINT", "CMD"}
+    packages, deb = next(rest for word, rest in lines if word == "RUN").split(" && ")
+    known = (SOURCE / packages.split()[0]).read_text()
+    assert all(re.search(rf"^    {group}\)", known, re.M) for group in packages.split()[1:]) and os.access(SOURCE / deb.split()[0], os.X_OK)
+    last = dict(lines)  # of what stands twice, the last
+    entry, copied, volume, user = " ".join(json.loads(last["ENTRYPOINT"])), last["COPY"].split(), last["VOLUME"], last["USER"]
+    assert copied[:2] == ["--from=build", f"{deb.split()[1]}/dugnad-server_*.deb"] and json.loads(last["CMD"]) == ["serve"] and last["STOPSIGNAL"] == "SIGTERM"
+    install = last["RUN"].replace("apt-get update && ", "").replace("ca-certificates ", "")  # what it needs is here; the lists are the engine's to fetch
+    run_as = f"setpriv --reuid {user} --regid {user} --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs env HOME=/"
+    out, _ = in_copy(debs, tmp_path, f"""
+        mkdir -p {copied[2]} && cp /test/v/dugnad-server_*.deb {copied[2]}
+        {install}
+        [ -d {volume} ] && [ "$(stat -c %U {volume})" = {user} ]
+        {run_as} {entry} init --name Contained --url https://127.0.0.1:18443 --listen 127.0.0.1:18443
+        {run_as} {entry} serve & main=$!
+        curl -sk --retry 20 --retry-all-errors --retry-delay 1 https://127.0.0.1:18443/healthz
+        kill -TERM $main; wait $main && echo ended well
+        """)
+    assert "ok" in out and "ended well" in out, out
