@@ -392,8 +392,7 @@ extern const struct db_table schema_unit, schema_chunk, schema_lease, schema_bat
     schema_release, schema_note, schema_failure, schema_delivery, schema_stream, schema_small, schema_outbox,
     schema_replay, schema_audit, schema_setting, schema_number, schema_project, schema_named, schema_record,
     schema_cursor, schema_route, schema_trust, schema_escrow, schema_stage, schema_schedule, schema_answered,
-    schema_far, schema_hold, schema_archive;
-schema_credential, schema_app_version;
+    schema_far, schema_hold, schema_archive, schema_credential, schema_app_version;
 
 /* The tables that this program's version has, in the order in which they came; NULL past the last. */
 const struct db_table *schema_table(uint32_t i);
