@@ -200,6 +200,7 @@ static enum err leave(void *ctx, const struct store_unit_row *row)
     for (uint32_t i = 0; i < u->wu.attempt_count; i++)
         if (u->wu.attempts[i].state == ATTEMPT_ERRORED)
             store_set_note_end(l->e->set, row->id, i);
+    TRY(answered_forget(l->e, l->b, u)); /* no later unit finds its answer any more */
     store_set_unit_end(l->e->set, row->id);
     l->b->b.job_next = wu_id_index(row->id) + 1;
     l->count++;

@@ -70,6 +70,7 @@ def test_an_old_batch_becomes_a_file_and_its_rows_go(grid, tmp_path):
     with_archives(grid, "1s")
     eventually(lambda: archive(grid, old), 30, what="the batch is archived")
     eventually(lambda: rows(grid, "unit", of_batch(old)) == 0 and rows(grid, "small", f"batch = {old}") == 0, 30)
+    assert rows(grid, "answered", f"unit >> 32 = {old}") == 0
     assert rows(grid, "note", f"unit >> 32 = {old}") == rows(grid, "delivery", f"stream = {old}") == 0
     assert rows(grid, "unit", of_batch(young)) == 5, "what is not over stays"
     after = grid.status(old)
