@@ -21,7 +21,6 @@
 
 enum {
     TICKET_S = 86400, /* a host that was not heard for longer shakes hands in full */
-    HANDSHAKE_PAUSE_MS = 30000,
     THREADS_DEFAULT = 2,
     CONNECTIONS_DEFAULT = 10000,
     IDLE_DEFAULT_S = 120,
@@ -436,8 +435,7 @@ static enum err start_room(struct http *h, uint32_t connections_max)
     struct MHD_Daemon *daemon = start_daemon(room, listening, connections_max);
     if (!daemon) /* it has closed the socket, or not, and does not say: the program ends with it */
         return err_set(ERR_IO, "HTTPS cannot be served: are certificate and key a pair?");
-    uint32_t idle_ms = or_default(room->http->config.idle_s, IDLE_DEFAULT_S) * 1000;
-    TRY(http_loop_new(daemon, idle_ms < HANDSHAKE_PAUSE_MS ? idle_ms : HANDSHAKE_PAUSE_MS, &room->loop));
+    TRY(http_loop_new(daemon, or_default(room->http->config.idle_s, IDLE_DEFAULT_S) * 1000, &room->loop));
     h->room_count++;
     return http_loop_start(room->loop);
 }

@@ -10,7 +10,7 @@
 
 enum {
     AHEAD_BYTES = 1024,   /* most requests; more is read straight to where it belongs */
-    HANDSHAKE_MS = 120000 /* with all its pauses; in a crowd the server itself is slow */
+    HANDSHAKE_MS = 300000 /* with all its pauses: in a crowd both ends are slow */
 };
 
 struct http_link {
