@@ -7,7 +7,7 @@ set -euo pipefail
 packages_of() {
     case $1 in
     build) # what the three programs are built from
-        echo gcc libc6-dev binutils cmake ninja-build pkg-config \
+        echo gcc libc6-dev binutils cmake ninja-build pkg-config brotli \
             libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libssl-dev libjansson-dev \
             libsqlite3-dev zlib1g-dev libpq-dev libseccomp-dev libncurses-dev ;;
     test) # what ctest runs: cmocka, pytest, lints, a second database, a second compiler, a mail server, a browser, a proxy, a real app, an S3 server

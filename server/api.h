@@ -42,6 +42,7 @@ enum err api_rollout(struct call *c);
 
 /* api_batch.c, api_batch_read.c */
 enum err api_batch_post(struct call *c);
+enum err api_price(struct call *c);
 enum err api_batch_units_post(struct call *c);
 enum err api_batch_do(struct call *c);
 enum err api_batch_patch(struct call *c);
@@ -91,8 +92,16 @@ enum err api_invitations(struct call *c);
 enum err api_invitation_post(struct call *c);
 enum err api_invitation_delete(struct call *c);
 
-/* api_admin.c */
+/* api_list.c */
 enum err api_hosts(struct call *c);
+enum err api_volunteers(struct call *c);
+struct store_host;
+void api_host_write(struct json_out *o, const struct store_host *h);
+
+/* api_find.c */
+enum err api_find(struct call *c);
+
+/* api_admin.c */
 enum err api_host_get(struct call *c);
 enum err api_host_ban(struct call *c);
 enum err api_host_unban(struct call *c);
@@ -103,10 +112,11 @@ enum err api_audit(struct call *c);
 
 /* api_console.c */
 enum err api_failures(struct call *c);
+enum err api_health(struct call *c);
+
+/* api_validation.c */
 enum err api_validation(struct call *c);
 enum err api_disputes(struct call *c);
-enum err api_volunteers(struct call *c);
-enum err api_health(struct call *c);
 
 /* api_session.c */
 enum err api_session_get(struct call *c);
@@ -147,6 +157,7 @@ enum err api_batch_archive(struct call *c);
 enum err api_find_batch(struct call *c, struct store_batch *ret) NODISCARD;
 enum err api_may_see(const struct call *c, const struct store_batch *b) NODISCARD;
 /* Query: limit (1..1000, 100) and after. */
+enum err api_page_limit(const struct call *c, uint32_t *ret_limit) NODISCARD;
 enum err api_page(const struct call *c, uint32_t *ret_limit, uint64_t *ret_after) NODISCARD;
 /* Ends {"items":[...  with ],"next":...}; next 0 is null. */
 void api_page_end(struct json_out *o, uint64_t next);
@@ -157,6 +168,8 @@ enum err api_outputs_write(struct call *c, struct json_out *o, uint32_t batch, c
                            bool data) NODISCARD;
 /* One unit as GET /v1/units/U has it, but for what hosts said of failures. */
 enum err api_unit_write(struct call *c, const struct store_batch *b, wu_id id, struct json_out *o) NODISCARD;
+/* What a batch's policy costs and lets through: by formula, and what it has cost so far; as "policy". */
+void api_policy_write(struct json_out *o, const struct store_batch *b);
 void api_batch_write(struct call *c, struct json_out *o, const struct store_batch *b);
 /* Every outcome is handed on, and none is to come. */
 bool api_batch_is_complete(const struct store_batch *b);

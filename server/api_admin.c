@@ -9,92 +9,7 @@
 #include "server/api_stream.h"
 #include "server/try.h"
 
-enum { ACTIVE_MS = 3600000 };
-
 /* --- hosts --- */
-
-static void host_write(struct json_out *o, const struct store_host *h)
-{
-    json_out_object(o, NULL);
-    api_id(o, "host", h->id);
-    api_id(o, "volunteer", h->volunteer_id);
-    json_out_string(o, "nickname", h->nickname);
-    json_out_string(o, "platform", h->platform);
-    json_out_string(o, "os", h->os);
-    json_out_string(o, "cpu", h->cpu);
-    json_out_string(o, "client", h->client);
-    json_out_string(o, "features", h->features);
-    json_out_i64(o, "cores", h->cores);
-    json_out_u64(o, "memory_bytes", h->memory_bytes);
-    json_out_u64(o, "disk_bytes", h->disk_bytes);
-    json_out_real(o, "speed", h->speed);
-    json_out_bool(o, "banned", h->banned);
-    json_out_string(o, "ban_reason", h->ban_reason);
-    json_out_bool(o, "left", h->left);
-    json_out_i64(o, "created_ms", h->created_ms);
-    json_out_i64(o, "seen_ms", h->seen_ms);
-    json_out_i64(o, "allowed", h->allowed);
-    json_out_u64(o, "leased", h->leased);
-    json_out_u64(o, "valid", h->valid);
-    json_out_u64(o, "invalid", h->invalid);
-    json_out_u64(o, "errors", h->errors);
-    json_out_u64(o, "expired", h->expired);
-    json_out_u64(o, "reports", h->reports);
-    json_out_real(o, "credit", h->credit);
-    json_out_close(o);
-}
-
-/* "active" (called within the hour), "gone", "banned", "left" */
-static bool is_host_in(const struct store_host *h, const char *state, int64_t now_ms)
-{
-    bool late = now_ms - h->seen_ms >= ACTIVE_MS;
-    if (!state || !*state)
-        return true;
-    return str_eq(state, h->left ? "left" : h->banned ? "banned" : late ? "gone" : "active");
-}
-
-static enum err host_state(const struct call *c, const char **ret)
-{
-    const char *banned = http_query(c->http, "banned");
-    bool only_banned = false;
-    *ret = http_query(c->http, "state");
-    if (banned)
-        TRY(str_to_bool(banned, &only_banned));
-    if (only_banned)
-        *ret = "banned";
-    return ERR_OK;
-}
-
-enum err api_hosts(struct call *c)
-{
-    const char *state;
-    struct store_host *list;
-    uint32_t limit, count, shown = 0, pages = 0;
-    uint64_t after, volunteer;
-    int64_t now_ms = clock_wall_ms();
-    struct json_out o;
-    BUF_AUTO struct buf body = {0};
-    TRY(api_page(c, &limit, &after));
-    TRY(call_number(c, "volunteer", 0, INT64_MAX, &volunteer));
-    TRY(host_state(c, &state));
-    json_out_init(&o, &body);
-    json_out_object(&o, NULL);
-    json_out_array(&o, "items");
-    do {
-        TRY(volunteer ? store_host_list_of(c->store, &c->http->arena, volunteer, after, limit, &list, &count)
-                      : store_host_list(c->store, &c->http->arena, after, limit, &list, &count));
-        for (uint32_t i = 0; i < count && shown < limit; i++) {
-            after = list[i].id;
-            if (!is_host_in(&list[i], state, now_ms))
-                continue;
-            host_write(&o, &list[i]);
-            shown++;
-        }
-    } while (count == limit && shown < limit && ++pages < 100);
-    api_page_end(&o, count == limit ? after : 0);
-    TRY(json_out_end(&o));
-    return call_reply(c, 200, &body);
-}
 
 static enum err find_host(struct call *c, struct store_host *ret)
 {
@@ -111,7 +26,7 @@ enum err api_host_get(struct call *c)
     BUF_AUTO struct buf body = {0};
     TRY(find_host(c, &h));
     json_out_init(&o, &body);
-    host_write(&o, &h);
+    api_host_write(&o, &h);
     TRY(json_out_end(&o));
     return call_reply(c, 200, &body);
 }

@@ -303,17 +303,45 @@ static enum err check_from(struct call *c, const struct batch_request *q)
     return e == ERR_OK ? api_may_see(c, &until) : e;
 }
 
+static enum err take_request(struct call *c, struct making *m)
+{
+    TRY(batch_request_parse(buf_text(&c->http->body), c->http->body.len, &c->http->arena, &m->q));
+    TRY(choose_releases(c, m));
+    TRY(manifest_parse(m->releases[0].manifest.data, m->releases[0].manifest.len, &c->http->arena,
+                       &m->manifest));
+    TRY(merge_limits(c, m));
+    return check_command(m);
+}
+
+/* What a batch would cost: it is read and checked like one, but for its input files, and nothing is made. */
+enum err api_price(struct call *c)
+{
+    struct making *m = arena_alloc(&c->http->arena, sizeof *m);
+    struct store_batch b;
+    struct json_out o;
+    BUF_AUTO struct buf body = {0};
+    TRY(m ? ERR_OK : ERR_NOMEM);
+    TRY(take_request(c, m));
+    TRY(fill_batch(c, m, &b));
+    json_out_init(&o, &body);
+    json_out_object(&o, NULL);
+    json_out_string(&o, "app", b.app);
+    json_out_i64(&o, "version", b.version);
+    api_policy_write(&o, &b);
+    if (b.cost > 0)
+        json_out_real(&o, "cost", b.cost);
+    json_out_close(&o);
+    TRY(json_out_end(&o));
+    return call_reply(c, 200, &body);
+}
+
 enum err api_batch_make(struct call *c, uint32_t *ret_batch)
 {
     struct arena *a = &c->http->arena;
     struct making *m = arena_alloc(a, sizeof *m);
     struct engine_batch *q = &c->request.u.batch;
     TRY(m ? ERR_OK : ERR_NOMEM);
-    TRY(batch_request_parse(buf_text(&c->http->body), c->http->body.len, a, &m->q));
-    TRY(choose_releases(c, m));
-    TRY(manifest_parse(m->releases[0].manifest.data, m->releases[0].manifest.len, a, &m->manifest));
-    TRY(merge_limits(c, m));
-    TRY(check_command(m));
+    TRY(take_request(c, m));
     TRY(check_inputs(c, m->q.inputs, m->q.input_count, "input"));
     TRY(fill_order(c, m));
     c->request.kind = ENGINE_BATCH;

@@ -13,7 +13,7 @@
 #include "server/serve.h"
 #include "server/try.h"
 
-enum { BATCHES_LOOKED_AT = 50, GROUPS_EACH = 20, UNITS_LOOKED_AT = 5000, DISPUTES_MAX = 100 };
+enum { BATCHES_LOOKED_AT = 50, GROUPS_EACH = 20 };
 
 /* --- last failures --- */
 
@@ -96,127 +96,6 @@ enum err api_failures(struct call *c)
             }
     }
     api_page_end(&o, 0);
-    TRY(json_out_end(&o));
-    return call_reply(c, 200, &body);
-}
-
-/* --- validation --- */
-
-enum err api_validation(struct call *c)
-{
-    struct project_counts n;
-    struct json_out o;
-    BUF_AUTO struct buf body = {0};
-    TRY(store_project_counts(c->store, &n));
-    json_out_init(&o, &body);
-    json_out_object(&o, NULL);
-    if (n.accepted > 0)
-        json_out_real(&o, "replication", (double)n.attempts / (double)n.accepted);
-    else
-        json_out_null(&o, "replication");
-    json_out_i64(&o, "valid", n.valid);
-    json_out_i64(&o, "invalid", n.invalid);
-    json_out_null(&o, "error_bound");
-    json_out_i64(&o, "provisional", 0);
-    json_out_i64(&o, "judging", n.judging);
-    json_out_close(&o);
-    TRY(json_out_end(&o));
-    return call_reply(c, 200, &body);
-}
-
-static void dispute_write(struct json_out *o, const struct wu *wu, uint32_t invalid)
-{
-    char unit[ID_TEXT_BYTES];
-    int64_t last_ms = 0;
-    for (uint32_t i = 0; i < wu->attempt_count; i++)
-        if (wu->attempts[i].ended_ms > last_ms)
-            last_ms = wu->attempts[i].ended_ms;
-    wu_id_text(wu->id, unit);
-    json_out_object(o, NULL);
-    json_out_string(o, "unit", unit);
-    json_out_string(o, "state", wu_state_name(wu->state));
-    json_out_i64(o, "attempts", wu->attempt_count);
-    json_out_i64(o, "invalid", invalid);
-    json_out_i64(o, "time_ms", last_ms);
-    json_out_close(o);
-}
-
-static uint32_t count_invalid(const struct wu *wu)
-{
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < wu->attempt_count; i++)
-        n += wu->attempts[i].state == ATTEMPT_INVALID;
-    return n;
-}
-
-static enum err dispute_batch(struct call *c, struct json_out *o, uint32_t batch, uint32_t *looked,
-                              uint32_t *shown)
-{
-    const struct store_unit_filter all = {.state = WU_STATES};
-    wu_id after = 0;
-    do {
-        struct arena ARENA_AUTO a = {0};
-        struct store_unit *list;
-        uint32_t count;
-        TRY(store_unit_list(c->store, &a, batch, &all, after, STORE_PAGE_MAX, &list, &count, &after));
-        for (uint32_t i = 0; i < count && *shown < DISPUTES_MAX; i++) {
-            uint32_t invalid = count_invalid(&list[i].wu);
-            if (invalid == 0)
-                continue;
-            dispute_write(o, &list[i].wu, invalid);
-            ++*shown;
-        }
-        *looked += count;
-    } while (after != 0 && *looked < UNITS_LOOKED_AT && *shown < DISPUTES_MAX);
-    return ERR_OK;
-}
-
-enum err api_disputes(struct call *c)
-{
-    struct store_batch *batches;
-    uint32_t count, looked = 0, shown = 0;
-    struct json_out o;
-    BUF_AUTO struct buf body = {0};
-    uint64_t user = c->who.role == ROLE_SCIENTIST ? c->who.id : 0;
-    TRY(store_batch_list(c->store, &c->http->arena, user, 0, BATCHES_LOOKED_AT, &batches, &count));
-    json_out_init(&o, &body);
-    json_out_object(&o, NULL);
-    json_out_array(&o, "items");
-    for (uint32_t i = 0; i < count && looked < UNITS_LOOKED_AT && shown < DISPUTES_MAX; i++)
-        if (batches[i].counts.invalid > 0)
-            TRY(dispute_batch(c, &o, batches[i].id, &looked, &shown));
-    api_page_end(&o, 0);
-    TRY(json_out_end(&o));
-    return call_reply(c, 200, &body);
-}
-
-/* --- volunteers --- */
-
-enum err api_volunteers(struct call *c)
-{
-    struct store_volunteer *list;
-    uint32_t limit, count;
-    uint64_t after;
-    struct json_out o;
-    BUF_AUTO struct buf body = {0};
-    TRY(api_page(c, &limit, &after));
-    TRY(store_volunteer_list(c->store, &c->http->arena, after, limit, &list, &count));
-    json_out_init(&o, &body);
-    json_out_object(&o, NULL);
-    json_out_array(&o, "items");
-    for (uint32_t i = 0; i < count; i++) {
-        json_out_object(&o, NULL);
-        api_id(&o, "volunteer", list[i].id);
-        json_out_string(&o, "name", list[i].name);
-        json_out_string(&o, "team", list[i].team);
-        json_out_u64(&o, "hosts", list[i].hosts);
-        json_out_u64(&o, "valid", list[i].valid);
-        json_out_u64(&o, "invalid", list[i].invalid);
-        json_out_real(&o, "credit", list[i].credit);
-        json_out_i64(&o, "created_ms", list[i].created_ms);
-        json_out_close(&o);
-    }
-    api_page_end(&o, count == limit ? list[count - 1].id : 0);
     TRY(json_out_end(&o));
     return call_reply(c, 200, &body);
 }

@@ -44,6 +44,7 @@ enum err api_project_stats(struct call *c)
     json_out_init(&o, &body);
     json_out_object(&o, NULL);
     pulse_write(c->server->pulse, &o);
+    pulse_showcase(c->server->pulse, &o);
     json_out_close(&o);
     TRY(json_out_end(&o));
     return call_reply(c, 200, &body);

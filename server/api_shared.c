@@ -44,15 +44,20 @@ enum err api_body(struct call *c, struct json_doc **ret_doc)
     return err_set(ERR_INVALID, "the body must be a JSON object");
 }
 
-enum err api_page(const struct call *c, uint32_t *ret_limit, uint64_t *ret_after)
+enum err api_page_limit(const struct call *c, uint32_t *ret_limit)
 {
     uint64_t limit;
     TRY(call_number(c, "limit", PAGE_DEFAULT, STORE_PAGE_MAX, &limit));
-    TRY(call_number(c, "after", 0, UINT64_MAX, ret_after));
     if (limit == 0)
         return err_set(ERR_INVALID, "?limit= must be from 1 to %d", STORE_PAGE_MAX);
     *ret_limit = (uint32_t)limit;
     return ERR_OK;
+}
+
+enum err api_page(const struct call *c, uint32_t *ret_limit, uint64_t *ret_after)
+{
+    TRY(call_number(c, "after", 0, UINT64_MAX, ret_after));
+    return api_page_limit(c, ret_limit);
 }
 
 void api_page_end(struct json_out *o, uint64_t next)
@@ -99,10 +104,9 @@ static void count_write(struct json_out *o, const struct batch_counts *n)
 #undef X
 }
 
-/* What the policy costs and lets through: by formula, and what it has cost so far. */
-static void policy_write(struct json_out *o, const struct store_batch *b)
+void api_policy_write(struct json_out *o, const struct store_batch *b)
 {
-    struct price p = batch_rules_price(&b->rules, &b->trust);
+    struct price p = batch_rules_price(&b->rules, &b->trust, PRICE_LIARS_DEFAULT);
     json_out_object(o, "policy");
     json_out_string(o, "name", batch_policy_name(batch_rules_policy(&b->rules)));
     json_out_real(o, "runs_expected", p.runs);
@@ -127,7 +131,7 @@ void api_batch_write(struct call *c, struct json_out *o, const struct store_batc
     if (b->labels.len)
         json_out_raw(o, "labels", b->labels.data, b->labels.len);
     count_write(o, &b->counts);
-    policy_write(o, b);
+    api_policy_write(o, b);
     if (b->array)
         json_out_i64(o, "units_wanted", b->array_count);
     json_out_bool(o, "purged_files", b->purged);

@@ -8,6 +8,7 @@
 #include "rules/wu_history.h"
 #include "server/api.h"
 #include "server/try.h"
+#include "wire/failure.h"
 
 struct seen {
     struct store_unit unit;
@@ -50,6 +51,9 @@ static enum err find_unit(struct call *c, struct seen *ret)
 
 static void note_write(struct json_out *o, const struct store_note *n)
 {
+    char pattern[FAILURE_PATTERN_BYTES];
+    failure_pattern(n->stderr_tail, n->message, pattern, sizeof pattern);
+    json_out_string(o, "pattern", pattern);
     json_out_i64(o, "exit_code", n->exit_code);
     if (n->signal)
         json_out_i64(o, "signal", n->signal);

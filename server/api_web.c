@@ -17,10 +17,28 @@ static void add_headers(struct http_reply *p, const char *etag)
     http_reply_header(p, "Content-Security-Policy", WEB_CONTENT_POLICY);
 }
 
-static bool takes_gzip(const struct call *c)
+/* Is the coding among those that the browser takes? That one may be refused (";q=0") no browser makes use of. */
+static bool takes(const struct call *c, const char *coding)
 {
-    const char *encodings = http_header(c->http, "Accept-Encoding");
-    return encodings && strstr(encodings, "gzip");
+    const char *at = http_header(c->http, "Accept-Encoding");
+    size_t len = strlen(coding);
+    while (at && *at) {
+        at += strspn(at, ", ");
+        if (strncmp(at, coding, len) == 0 && strchr(",; ", at[len]))
+            return true;
+        at += strcspn(at, ",");
+    }
+    return false;
+}
+
+static void pack(const struct call *c, const struct web_file *file, struct http_reply *p)
+{
+    bool br = file->br && takes(c, "br");
+    if (!br && (!file->gz || !takes(c, "gzip")))
+        return;
+    p->still = (const char *)(br ? file->br : file->gz);
+    p->still_bytes = br ? file->br_len : file->gz_len;
+    http_reply_header(p, "Content-Encoding", br ? "br" : "gzip");
 }
 
 enum err api_web(struct call *c)
@@ -39,10 +57,8 @@ enum err api_web(struct call *c)
     if (known && str_eq(known, etag)) {
         p.status = 304;
         p.still_bytes = 0;
-    } else if (file->gz && takes_gzip(c)) {
-        p.still = (const char *)file->gz;
-        p.still_bytes = file->gz_len;
-        http_reply_header(&p, "Content-Encoding", "gzip");
+    } else {
+        pack(c, file, &p);
     }
     http_reply(c->http, &p);
     return ERR_OK;

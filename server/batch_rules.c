@@ -110,13 +110,13 @@ enum batch_policy batch_rules_policy(const struct wu_rules *r)
     return r->compare == WU_COMPARE_CHECK ? BATCH_POLICY_CHECKER : BATCH_POLICY_QUORUM;
 }
 
-struct price batch_rules_price(const struct wu_rules *r, const struct trust_policy *t)
+struct price batch_rules_price(const struct wu_rules *r, const struct trust_policy *t, double liars)
 {
     struct price_question q = {.quorum = r->quorum,
                                .escrow = r->escrow,
                                .checker = batch_rules_policy(r) == BATCH_POLICY_CHECKER,
                                .policy = *t,
                                .items = PRICE_ITEMS,
-                               .liars = PRICE_LIARS_DEFAULT};
+                               .liars = liars < 0.99 ? liars : 0.99};
     return price_of(&q);
 }

@@ -14,9 +14,8 @@ enum err batch_rules_take(const struct batch_rules *asked, const struct manifest
                           struct trust_policy *ret_trust) NODISCARD;
 /* The policy that such rules are. */
 enum batch_policy batch_rules_policy(const struct wu_rules *r);
-/* What they cost and let through by formula, for PRICE_LIARS_DEFAULT liars and answers of PRICE_ITEMS items.
- */
+/* What they cost and let through by formula, for such a share of liars and answers of PRICE_ITEMS items. */
 #define PRICE_ITEMS 10000
-struct price batch_rules_price(const struct wu_rules *r, const struct trust_policy *t);
+struct price batch_rules_price(const struct wu_rules *r, const struct trust_policy *t, double liars);
 
 #endif

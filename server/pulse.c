@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "server/pulse_history.h"
+#include "server/showcase.h"
 #include "server/ticker.h"
 #include "server/try.h"
 
@@ -41,6 +42,7 @@ struct state {
     struct project_counts n;
     int64_t units_open, hosts_active, hosts_day;
     int64_t errors_hour, ended_hour;
+    uint64_t changes; /* commits of the engine so far: when it has not moved, nothing has happened */
     double validated_per_s, error_share;
     uint64_t disk_free, disk_all;
     char stopped[200], busy[120]; /* as in struct pulse_view */
@@ -60,6 +62,7 @@ struct pulse {
     int64_t validated_ms; /* when a unit was accepted last, or there was nothing to do */
     int64_t accepted_ms;  /* the same, whether hosts call or not */
     int64_t counted_ms;   /* when the hosts were counted last */
+    int64_t gathered_ms;  /* and the showcase gathered */
     struct {
         int64_t at_ms, accepted;
     } recent[RATE_SAMPLES];
@@ -69,6 +72,7 @@ struct pulse {
     int64_t protocols[PROTOCOLS_MAX];      /* hosts by the newest version that they speak */
     uint64_t engine_us, cpu_us, commit_us; /* used so far */
     struct admit_load load;
+    struct showcase showcase;
     struct http_stream *listeners[PULSE_LISTENERS_MAX];
     uint32_t listener_count;
 };
@@ -213,6 +217,20 @@ static void check(struct pulse *p, struct state *s)
     }
 }
 
+static enum err gather(struct pulse *p)
+{
+    struct showcase *w = calloc(1, sizeof *w);
+    if (!w)
+        return err_set(ERR_NOMEM, "no memory for what the public page shows");
+    enum err e = showcase_gather(p->config.store, w);
+    pthread_mutex_lock(&p->lock);
+    if (e == ERR_OK)
+        p->showcase = *w;
+    pthread_mutex_unlock(&p->lock);
+    free(w);
+    return e;
+}
+
 static enum err sample(struct pulse *p, struct state *s)
 {
     s->time_ms = clock_wall_ms();
@@ -222,6 +240,10 @@ static enum err sample(struct pulse *p, struct state *s)
     if (s->time_ms - p->counted_ms >= MINUTE_MS / 6 || s->time_ms < p->counted_ms) {
         TRY(count_hosts(p, s->time_ms, s));
         p->counted_ms = s->time_ms + s->n.hosts / 20; /* many are counted less often */
+    }
+    if (s->time_ms - p->gathered_ms >= MINUTE_MS / 6 || s->time_ms < p->gathered_ms) {
+        TRY(gather(p));
+        p->gathered_ms = s->time_ms + s->n.volunteers / 20;
     }
     s->units_open = s->n.units - s->n.accepted - s->n.failed;
     TRY(file_disk_free(p->config.data, &s->disk_free));
@@ -236,6 +258,7 @@ static void write_state(const struct pulse *p, struct json_out *o)
     json_out_string(o, "project", p->config.project);
     json_out_string(o, "server", DUGNAD_VERSION);
     json_out_i64(o, "time_ms", s->time_ms);
+    json_out_u64(o, "changes", s->changes);
     bool amber = s->error_share > 0.5 || *s->stopped || *s->busy;
     json_out_string(o, "health", s->bad ? "bad" : amber ? "warn" : "ok");
     json_out_array(o, "reasons");
@@ -304,6 +327,7 @@ static void look_at_load(struct pulse *p, struct state *s)
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     engine_thread_stats(p->config.engine, &stats);
     engine_thread_load(p->config.engine, &waiting, &oldest_ms);
+    s->changes = stats.commits;
     if (p->state.time_ms > 0 && span_ms > 0) {
         struct admit_load now = {.engine = (double)(stats.turn_us - p->engine_us) / span_us,
                                  .queue = (double)waiting / (double)p->config.queue_max,
@@ -382,6 +406,13 @@ void pulse_write(struct pulse *p, struct json_out *o)
 {
     pthread_mutex_lock(&p->lock);
     write_state(p, o);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void pulse_showcase(struct pulse *p, struct json_out *o)
+{
+    pthread_mutex_lock(&p->lock);
+    showcase_write(&p->showcase, o);
     pthread_mutex_unlock(&p->lock);
 }
 

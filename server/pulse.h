@@ -37,6 +37,8 @@ void pulse_stop(struct pulse *p); /* ends the event streams too; NULL is fine */
 void pulse_write(struct pulse *p, struct json_out *o);
 /* The counters per minute of the last hours, as the items of an open list; at most 720 of them. */
 void pulse_history(struct pulse *p, uint32_t hours, struct json_out *o);
+/* What the project shows of itself, as fields of an open object. */
+void pulse_showcase(struct pulse *p, struct json_out *o);
 /* Pushes every new state to the stream until it is gone. ERR_BUSY when too many listen. */
 enum err pulse_listen(struct pulse *p, struct http_request *request) NODISCARD;
 /* What keeps the server from being ready, or from being well, as the items of an open list of texts; false

@@ -46,6 +46,7 @@ const struct route routes[] = {
 
     {"GET", "/v1/batches", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT, 0, false, api_batches, NULL},
     {"POST", "/v1/batches", ACCESS_SCIENTIST, SCOPE_SUBMIT, BIG, false, api_batch_post, NULL},
+    {"POST", "/v1/price", ACCESS_SCIENTIST, SCOPE_SUBMIT, BIG, false, api_price, NULL},
     {"GET", "/v1/batches/*", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT, 0, false, api_batch_get, NULL},
     {"PATCH", "/v1/batches/*", ACCESS_SCIENTIST, SCOPE_SUBMIT, SMALL, false, api_batch_patch, NULL},
     {"GET", "/v1/batches/*/units", ACCESS_VIEWER, SCOPE_READ | SCOPE_SUBMIT, 0, false, api_batch_units, NULL},
@@ -110,6 +111,7 @@ const struct route routes[] = {
     {"GET", "/v1/failures", ACCESS_VIEWER, SCOPE_READ, 0, false, api_failures, NULL},
     {"GET", "/v1/validation", ACCESS_VIEWER, SCOPE_READ, 0, false, api_validation, NULL},
     {"GET", "/v1/validation/disputes", ACCESS_VIEWER, SCOPE_READ, 0, false, api_disputes, NULL},
+    {"GET", "/v1/find", ACCESS_VIEWER, SCOPE_READ, 0, false, api_find, NULL},
     {"GET", "/v1/volunteers", ACCESS_VIEWER, SCOPE_READ, 0, false, api_volunteers, NULL},
     {"GET", "/v1/health", ACCESS_OPERATOR, SCOPE_READ | SCOPE_ADMIN, 0, false, api_health, NULL},
     {"GET", "/", ACCESS_PUBLIC, 0, 0, true, api_web, NULL},

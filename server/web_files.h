@@ -15,6 +15,8 @@ struct web_file {
     const unsigned char *gz; /* the same, packed; NULL where that is not smaller */
     size_t gz_len;
     char etag[WEB_ETAG_BYTES]; /* start of the SHA-256 of bytes */
+    const unsigned char *br;   /* as gz, packed with brotli, which is smaller still */
+    size_t br_len;
 };
 
 extern const struct web_file web_files[];

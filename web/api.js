@@ -28,6 +28,7 @@ async function send(method, path, headers, body) {
 }
 
 async function result(reply) {
+  if (reply.status === 401 && !keyed) remember(false);
   if (reply.status === 401) dispatchEvent(new Event('dugnad-out')); // the session has ended: back to the login page
   if (!reply.ok) throw await failure(reply);
   const text = await reply.text();
@@ -49,20 +50,34 @@ export const get = (path) => request('GET', path);
 export const post = (path, body = {}) => request('POST', path, body);
 export const patch = (path, body) => request('PATCH', path, body);
 export const remove = (path) => request('DELETE', path);
+// The bytes of a blob.
+export const bytesOf = async (digest) => { const r = await send('GET', `/v1/blobs/${digest}`, {}); if (!r.ok) throw await failure(r); return new Uint8Array(await r.arrayBuffer()); };
 export const postLines = async (path, list) => result(await send('POST', path, { 'Content-Type': 'application/x-ndjson' }, list.map((x) => `${JSON.stringify(x)}\n`).join('')));
 
 // May who is logged in do what a `least` (viewer, scientist, operator) may? The server decides; this only hides what it would refuse.
 export const may = (least) => ROLES.indexOf(role) >= ROLES.indexOf(least);
 
+/* Whether this browser was logged in last, so that one that was not need not be refused first. Where nothing can be kept it asks. */
+function remember(is) {
+  try { is ? localStorage.setItem('dugnad-in', '1') : localStorage.removeItem('dugnad-in'); } catch { /* storage may be off */ }
+}
+
+export const forget = () => remember(false);
+function mayBeIn() {
+  try { return localStorage.getItem('dugnad-in') === '1'; } catch { return true; }
+}
+
 function entered(s) {
   ({ csrf, role } = s);
+  remember(true);
   return s;
 }
 
 // The session, or null where there is none.
 export async function session() {
+  if (!mayBeIn()) return null;
   const reply = await send('GET', '/v1/session', {});
-  if (reply.status === 401) return null;
+  if (reply.status === 401) { remember(false); return null; }
   if (!reply.ok) throw await failure(reply);
   return entered(await reply.json());
 }
@@ -73,29 +88,38 @@ export async function login(token) {
   return entered(await reply.json());
 }
 
+// What the live stream last said of how much has happened; 'dugnad-beat' is dispatched each time it says something.
+export const beats = { changes: null };
+const SILENCE_MS = 10000;
+
 /* One stream of live numbers for the page, while it is seen: a browser has six connections to a server, and a page that is hidden or kept
  * for going back would hold one of them. The browser reconnects and resumes by itself, but for an answer that is an error: then this asks
- * again, and learns whether the session has ended. */
+ * again, and learns whether the session has ended. A stream that says nothing though it should each 2 s is dead, whatever its socket says. */
 export function live(onStats, onDown) {
-  let source, timer;
+  let source, timer, heard;
+  const beat = (changes) => { beats.changes = changes; dispatchEvent(new Event('dugnad-beat')); };
   const stop = () => { clearTimeout(timer); source?.close(); };
+  const down = () => { onDown(); beat(null); };
   const start = () => {
     stop();
     if (document.hidden) return;
+    heard = Date.now();
     source = new EventSource('/v1/events');
-    source.addEventListener('stats', (e) => onStats(JSON.parse(e.data)));
+    source.addEventListener('stats', (e) => { heard = Date.now(); const s = JSON.parse(e.data); onStats(s); beat(s.changes); });
     source.onerror = () => {
-      onDown();
+      down();
       if (source.readyState !== EventSource.CLOSED) return;
       timer = setTimeout(start, 3000 + 4000 * Math.random());
       session().then((s) => { if (!s) dispatchEvent(new Event('dugnad-out')); }, () => {});
     };
   };
+  const watch = setInterval(() => { if (!document.hidden && Date.now() - heard > SILENCE_MS) { down(); start(); } }, 2000);
   start();
   document.addEventListener('visibilitychange', start);
   addEventListener('pagehide', stop);
   addEventListener('pageshow', start);
   return () => {
+    clearInterval(watch);
     document.removeEventListener('visibilitychange', start);
     removeEventListener('pagehide', stop);
     removeEventListener('pageshow', start);
@@ -103,17 +127,20 @@ export function live(onStats, onDown) {
   };
 }
 
+const PIECE = 4 << 20;
+
 // Uploads a file as a content-addressed blob, resuming where an earlier try ended; returns its digest.
 export async function upload(file, onProgress) {
   const bytes = await file.arrayBuffer();
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
   const digest = [...hash].map((b) => b.toString(16).padStart(2, '0')).join('');
   const path = `/v1/blobs/${digest}`, done = { sha256: digest, bytes: bytes.byteLength };
-  const head = await send('HEAD', path, {});
-  if (head.ok) return done;
-  for (let offset = Number(head.headers.get('Upload-Offset') || 0), complete = false; !complete;) {
+  // A small file is sent at once: that it is here already costs no more than asking.
+  const head = bytes.byteLength > PIECE ? await send('HEAD', path, {}) : null;
+  if (head?.ok) return done;
+  for (let offset = Number(head?.headers.get('Upload-Offset') || 0), complete = false; !complete;) {
     const headers = { 'Upload-Offset': String(offset), 'Upload-Length': String(bytes.byteLength), 'Content-Type': 'application/octet-stream' };
-    const reply = await send('PATCH', path, headers, bytes.slice(offset, offset + (4 << 20)));
+    const reply = await send('PATCH', path, headers, bytes.slice(offset, offset + PIECE));
     if (!reply.ok) throw await failure(reply);
     complete = reply.status === 201;
     offset = Number(reply.headers.get('Upload-Offset') || bytes.byteLength);

@@ -1,19 +1,11 @@
 // The console: frame, login, and the table of screens. Each screen is one module in screens/.
 import { html, render, useState, useEffect, useRef } from './view.js';
-import { session, login, remove, live, may } from './api.js';
+import { session, login, forget, remove, live, may } from './api.js';
 import { Failure, go } from './parts.js';
-import { Overview, Wall } from './screens/overview.js';
-import { Batches, Batch } from './screens/batches.js';
-import { NewBatch } from './screens/submit.js';
-import { Unit } from './screens/unit.js';
-import { Hosts, Host } from './screens/hosts.js';
-import { Validation } from './screens/validation.js';
-import { Apps } from './screens/apps.js';
-import { Streams } from './screens/streams.js';
-import { Volunteers } from './screens/volunteers.js';
-import { Audit } from './screens/audit.js';
-import { Health } from './screens/health.js';
-import { Settings } from './screens/settings.js';
+import { setTimes, timesAre } from './format.js';
+import { Batch, Batches, NewBatch, Unit } from './screens/work.js';
+import { Audit, Find, Host, Hosts, Settings, Volunteers } from './screens/people.js';
+import { Apps, Health, Overview, Streams, Validation, Wall } from './screens/project.js';
 
 // [address pattern, screen, name in the menu, key after g, least role]
 const SCREENS = [
@@ -32,6 +24,7 @@ const SCREENS = [
   ['health', Health, 'Health and capacity', 'c', 'operator'],
   ['settings', Settings, 'Settings', 't'],
   ['wall', Wall],
+  ['find', Find],
 ];
 const menu = () => SCREENS.filter((s) => s[2] && may(s[4] || 'viewer'));
 
@@ -46,13 +39,12 @@ function match(path) {
   return { Screen: null, found: {} };
 }
 
-// Where does an id or a name typed into the search box lead?
+// Where does what was typed into the search box lead? What has an address of its own is not searched for.
 function jump(text) {
-  const t = text.trim();
+  const t = text.trim(), at = { h: 'hosts/', v: 'hosts?volunteer=' }[t[0]];
   if (/^\d+\.\d+(\.\d+)?$/.test(t)) return `/admin/units/${t.split('.').slice(0, 2).join('.')}`;
   if (/^\d+$/.test(t)) return `/admin/batches/${t}`;
-  if (/^h\d+$/.test(t)) return `/admin/hosts/${t.slice(1)}`;
-  return `/admin/batches?search=${encodeURIComponent(t)}`;
+  return at && /^.\d+$/.test(t) ? `/admin/${at}${t.slice(1)}` : `/admin/find?text=${encodeURIComponent(t)}`;
 }
 
 function Login({ onDone }) {
@@ -84,23 +76,26 @@ function Login({ onDone }) {
     <p class="cli"><a href="/">About this project</a></p></main>`;
 }
 
-function Theme() {
-  const now = document.documentElement.dataset.theme || 'system';
-  const [theme, setTheme] = useState(now);
-  const choose = (e) => {
-    const t = e.target.value;
-    setTheme(t);
-    t === 'system' ? delete document.documentElement.dataset.theme : (document.documentElement.dataset.theme = t);
-    try { localStorage.setItem('dugnad-theme', t); } catch { /* storage may be off */ }
-  };
-  return html`<select aria-label="Colours" value=${theme} onChange=${choose}><option value="system">System colours</option><option value="light">Light</option><option value="dark">Dark</option></select>`;
+function setTheme(word) {
+  const { dataset } = document.documentElement;
+  word === 'system' ? delete dataset.theme : (dataset.theme = word);
+  try { localStorage.setItem('dugnad-theme', word); } catch { /* storage may be off */ }
 }
+
+// A list box of how things look, kept in this browser.
+function Look({ label, now, words, set }) {
+  const [word, setWord] = useState(now);
+  return html`<select aria-label=${label} value=${word} onChange=${(e) => { set(e.target.value); setWord(e.target.value); }}>${words.map(([value, name]) => html`<option key=${value} value=${value}>${name}</option>`)}</select>`;
+}
+
+const Looks = () => html`<${Look} label="Times" now=${timesAre()} set=${setTimes} words=${[['ago', 'Times ago'], ['local', 'Local time'], ['UTC', 'UTC']]} />
+  <${Look} label="Colours" now=${document.documentElement.dataset.theme || 'system'} set=${setTheme} words=${[['system', 'System colours'], ['light', 'Light'], ['dark', 'Dark']]} />`;
 
 function Help({ onDone }) {
   const box = useRef(null);
   useEffect(() => { box.current.showModal(); }, []);
   return html`<dialog ref=${box} onClose=${onDone} aria-labelledby="help-title"><h2 id="help-title">Keys</h2>
-    <dl><dt><kbd>/</kbd></dt><dd>jump to any unit, batch or host</dd><dt><kbd>?</kbd></dt><dd>this help</dd>
+    <dl><dt><kbd>/</kbd></dt><dd>jump to anything by its number or name</dd><dt><kbd>?</kbd></dt><dd>this help</dd>
     ${menu().map((s) => html`<dt key="t${s[3]}"><kbd>g</kbd> then <kbd>${s[3]}</kbd></dt><dd key="d${s[3]}">${s[2]}</dd>`)}</dl>
     <button onClick=${() => box.current.close()}>Close</button></dialog>`;
 }
@@ -159,11 +154,23 @@ function Top({ who, down, onHelp, onOut }) {
     e.target.reset();
   };
   const leave = async () => {
-    try { await remove('/v1/session'); } finally { onOut(); }
+    try { await remove('/v1/session'); } finally { forget(); onOut(); }
   };
-  return html`<header class="top"><form role="search" onSubmit=${search}><input id="search" name="q" type="search" aria-label="Jump to a unit, batch or host" placeholder="Jump to 7.12, 7, h3 or a batch’s name ( / )" /></form>
+  return html`<header class="top"><form role="search" onSubmit=${search}><input id="search" name="q" type="search" aria-label="Jump to anything by its number or name" placeholder="Jump to 7, 7.12, h3, v2 or a name ( / )" /></form>
     ${down && html`<span class="bad" role="status">Connection lost, trying again…</span>`}
-    <${Theme} /><button class="keys" onClick=${onHelp}>Keys</button><span class="who">${who.name} (${who.role})</span><button onClick=${leave}>Log out</button></header>`;
+    <${Looks} /><button class="keys" onClick=${onHelp}>Keys</button><span class="who">${who.name} (${who.role})</span><button onClick=${leave}>Log out</button></header>`;
+}
+
+// What was done, and the command that does the same; for as long as it takes to read it.
+function Done() {
+  const [did, setDid] = useState(null);
+  useEffect(() => {
+    let timer;
+    const on = (e) => { setDid(e.detail); clearTimeout(timer); timer = setTimeout(() => setDid(null), 10000); };
+    addEventListener('dugnad-did', on);
+    return () => { clearTimeout(timer); removeEventListener('dugnad-did', on); };
+  }, []);
+  return html`<div class="did" role="status">${did && html`<p>Done. The same from a terminal: <code>${did}</code></p>`}</div>`;
 }
 
 function Frame({ who, onOut }) {
@@ -177,11 +184,12 @@ function Frame({ who, onOut }) {
   const shown = Screen ? html`<${Screen} key=${location.pathname} ...${found} stats=${stats} down=${down} who=${who} />` : html`<h1>No such page</h1><p><a href="/admin/">Back to the overview</a></p>`;
   return html`<div class="frame"><${Menu} name=${name} />
     <div><${Top} who=${who} down=${down} onHelp=${() => setHelp(true)} onOut=${onOut} /><main id="main" tabindex="-1">${shown}</main></div>
-    ${help && html`<${Help} onDone=${() => setHelp(false)} />`}</div>`;
+    <${Done} />${help && html`<${Help} onDone=${() => setHelp(false)} />`}</div>`;
 }
 
 function App() {
-  const [who, setWho] = useState(undefined), [error, setError] = useState(null);
+  const [who, setWho] = useState(undefined), [error, setError] = useState(null), was = useRef(false);
+  was.current ||= !!who;
   useEffect(() => {
     const out = () => setWho(null);
     addEventListener('dugnad-out', out);
@@ -190,7 +198,9 @@ function App() {
   }, []);
   if (error) return html`<main id="main" class="narrow"><${Failure} error=${error} /><button onClick=${() => location.reload()}>Try again</button></main>`;
   if (who === undefined) return html`<main id="main" class="narrow"><p role="status">Loading…</p></main>`;
-  return who ? html`<${Frame} who=${who} onOut=${() => setWho(null)} />` : html`<${Login} onDone=${setWho} />`;
+  if (who) return html`<${Frame} who=${who} onOut=${() => setWho(null)} />`;
+  // A wall that has lost its session must not look like one on which all is well.
+  return /^\/admin\/wall\b/.test(location.pathname) && was.current ? html`<${Wall} out />` : html`<${Login} onDone=${setWho} />`;
 }
 
 const into = document.getElementById('app');

@@ -1,10 +1,11 @@
 # embed.cmake: writes the C table of the served files, for server/web_files.c.
 # cmake -DWEB=FOLDER -DOUT=FILE.c "-DFILES=NAME;.." -DHEADER=server/web_files.h -DNAME=web_file -P embed.cmake; the names are relative to WEB; HEADER
-# declares struct NAME, NAMEs and NAME_count. A copy packed with gzip is made at build time, where that makes a file smaller; without gzip, and with
-# -DPACK=OFF, the files are served as they are.
+# declares struct NAME, NAMEs and NAME_count. Copies packed with gzip and brotli are made at build time, where that makes a file smaller; without these
+# programs, and with -DPACK=OFF, the files are served as they are.
 cmake_minimum_required(VERSION 3.25)
 if(NOT DEFINED PACK OR PACK)
   find_program(gzip gzip)
+  find_program(brotli brotli)
 endif()
 
 set(type_js "text/javascript; charset=utf-8")
@@ -23,6 +24,18 @@ function(add_array ret name path)
   set(${ret} "${${ret}}" PARENT_SCOPE)
 endfunction()
 
+# Sets ret to "ARRAY, sizeof ARRAY" of the file as `command` packs it, or "NULL, 0" where it is no smaller.
+macro(add_packed ret name)
+  set(${ret} "NULL, 0")
+  execute_process(COMMAND ${ARGN} INPUT_FILE ${path} OUTPUT_FILE ${OUT}.packed COMMAND_ERROR_IS_FATAL ANY)
+  file(SIZE ${OUT}.packed packed_bytes)
+  if(packed_bytes LESS bytes)
+    add_array(arrays ${name}_${number} ${OUT}.packed)
+    set(${ret} "${name}_${number}, sizeof ${name}_${number}")
+  endif()
+  file(REMOVE ${OUT}.packed)
+endmacro()
+
 set(arrays)
 set(rows)
 set(number 0)
@@ -35,17 +48,18 @@ foreach(name ${FILES})
   file(SHA256 ${path} digest)
   string(SUBSTRING ${digest} 0 32 etag)
   add_array(arrays plain_${number} ${path})
-  set(packed "NULL, 0")
+  set(gz "NULL, 0")
+  set(br "NULL, 0")
   if(gzip)
-    execute_process(COMMAND ${gzip} -9nc INPUT_FILE ${path} OUTPUT_FILE ${OUT}.gz COMMAND_ERROR_IS_FATAL ANY)
-    file(SIZE ${OUT}.gz packed_bytes)
-    if(packed_bytes LESS bytes)
-      add_array(arrays packed_${number} ${OUT}.gz)
-      set(packed "packed_${number}, sizeof packed_${number}")
-    endif()
-    file(REMOVE ${OUT}.gz)
+    add_packed(gz gz ${gzip} -9nc)
   endif()
-  string(APPEND rows "    {\"/web/${name}\", \"${type_${ending}}\", plain_${number}, sizeof plain_${number}, ${packed}, \"${etag}\"},\n")
+  if(brotli)
+    add_packed(br br ${brotli} -q 11 -c -)
+  endif()
+  if(NOT DEFINED PACK OR PACK)
+    set(last ", ${br}")
+  endif()
+  string(APPEND rows "    {\"/web/${name}\", \"${type_${ending}}\", plain_${number}, sizeof plain_${number}, ${gz}, \"${etag}\"${last}},\n")
   math(EXPR number "${number} + 1")
 endforeach()
 

@@ -22,37 +22,52 @@ export function duration(ms) {
   return s < 730 * 86400 ? `${Math.floor(s / 86400)} d` : `${(s / 365.25 / 86400).toFixed(1)} years`;
 }
 
+// --- times: as 'ago' (how long ago), 'local' or 'UTC', as the person chose ---
+
+let clocks = 'ago';
+try { clocks = localStorage.getItem('dugnad-times') || clocks; } catch { /* storage may be off */ }
+export const timesAre = () => clocks;
+export function setTimes(word) {
+  clocks = word;
+  try { localStorage.setItem('dugnad-times', word); } catch { /* storage may be off */ }
+}
+
 export function ago(ms) {
   if (!ms) return 'never';
   const d = Date.now() - ms;
   return d < 0 ? `in ${duration(-d)}` : `${duration(d)} ago`;
 }
 
+const two = (n) => String(n).padStart(2, '0');
+const local = (d) => `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())} ${d.toTimeString().slice(0, 8)}`;
 export function time(ms) {
-  return ms ? new Date(ms).toISOString().replace('T', ' ').replace(/\.\d+Z$/, ' UTC') : '–';
+  if (!ms) return '–';
+  return clocks === 'local' ? local(new Date(ms)) : `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }
 
 // The time of day; the day too when the span shown is longer than one.
 export function clock(ms, span_ms) {
-  const d = new Date(ms), hour = d.toTimeString().slice(0, 5);
-  return span_ms > 36 * 3600e3 ? `${d.toLocaleDateString('en', { day: 'numeric', month: 'short' })}${span_ms > 4 * 86400e3 ? '' : ` ${hour}`}` : hour;
+  const zone = clocks === 'UTC' ? { timeZone: 'UTC' } : {}, d = new Date(ms), hour = d.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit', ...zone });
+  return span_ms > 36 * 3600e3 ? `${d.toLocaleDateString('en', { day: 'numeric', month: 'short', ...zone })}${span_ms > 4 * 86400e3 ? '' : ` ${hour}`}` : hour;
 }
 
 export const percent = (share, digits = 1) => (Number.isFinite(share) ? `${(share * 100).toFixed(digits)} %` : '–');
+
+// A share that may be very small, with two digits that count.
+export const small = (share) => (!Number.isFinite(share) ? '–' : share === 0 ? '0 %' : `${Number((share * 100).toPrecision(2)).toLocaleString('en', { maximumSignificantDigits: 2 })} %`);
 
 // How an attempt failed, with the number that its kind has.
 export const failing = (f) => (f.signal ? `signal ${f.signal}` : f.exit_code ? `${f.error} status ${f.exit_code}` : f.error);
 
 // A state has one word, one colour and one sign everywhere, so that colour is never the only hint.
 const STATES = {
-  loading: ['busy', '⇣'], running: ['busy', '▸'], paused: ['warn', '‖'], done: ['good', '✓'], cancelled: ['idle', '✕'],
-  open: ['busy', '○'], provisional: ['busy', '◔'], judging: ['busy', '⇄'], accepted: ['good', '✓'], failed: ['bad', '✕'], delivered: ['good', '✓'],
-  unsent: ['idle', '○'], leased: ['busy', '▸'], reported: ['busy', '⇡'], valid: ['good', '✓'], invalid: ['bad', '✕'],
-  errored: ['bad', '!'], expired: ['warn', '◷'], banned: ['bad', '⊘'], active: ['good', '✓'], gone: ['idle', '–'], left: ['idle', '←'],
-  ok: ['good', '✓'], warn: ['warn', '!'], error: ['bad', '✕'], final: ['good', '✓'], provisional: ['warn', '…'],
-  new: ['idle', '•'], trusted: ['good', '✓'], untrusted: ['bad', '✕'], disabled: ['idle', '✕'], revoked: ['idle', '✕'], retired: ['idle', '✕'],
+  busy: { loading: '⇣', running: '▸', open: '○', judging: '⇄', leased: '▸', reported: '⇡' },
+  good: { done: '✓', accepted: '✓', delivered: '✓', valid: '✓', active: '✓', ok: '✓', final: '✓', trusted: '✓' },
+  warn: { paused: '‖', expired: '◷', warn: '!', provisional: '◔' },
+  bad: { failed: '✕', invalid: '✕', errored: '!', banned: '⊘', error: '✕', untrusted: '✕' },
+  idle: { cancelled: '✕', unsent: '○', waiting: '○', gone: '–', left: '←', new: '•', disabled: '✕', revoked: '✕', retired: '✕' },
 };
 export function stateOf(word) {
-  const [tone, icon] = STATES[word] || ['idle', '•'];
-  return { tone, icon };
+  const tone = Object.keys(STATES).find((t) => STATES[t][word]) || 'idle';
+  return { tone, icon: STATES[tone][word] || '•' };
 }

@@ -16,7 +16,11 @@ async function showProject() {
 function Live({ s }) {
   return html`<div class="cards">
     <${Card} label="Units answered" value=${count(s.accepted)} note="of ${count(s.units)} so far" /><${Card} label="Computers now" value=${count(s.hosts_active)} note="called within an hour" />
-    <${Card} label="Volunteers" value=${count(s.volunteers)} note="with ${count(s.hosts)} computers" /><${Card} label="Time given" value=${duration(s.cpu_ms)} note="of one processor core" /></div>`;
+    <${Card} label="Volunteers" value=${count(s.volunteers)} note="with ${count(s.hosts)} computers" /><${Card} label="Time given" value=${duration(s.cpu_ms)} note="of one core: ${count(Math.round(s.credit))} credit" /></div>`;
+}
+
+function Apps({ list }) {
+  return html`<h2>What it computes</h2><dl>${list.map((a) => html`<dt key="n${a.app}">${a.app}</dt><dd key="t${a.app}"><strong>${a.title || a.app}</strong>${a.summary && html`<br />${a.summary}`}</dd>`)}</dl>`;
 }
 
 function Teams({ list }) {
@@ -27,7 +31,7 @@ function Teams({ list }) {
 async function showNumbers() {
   const s = await get('/v1/project/stats');
   byId('live').hidden = false;
-  render(() => html`<${Live} s=${s} />${s.teams?.length > 0 && html`<${Teams} list=${s.teams} />`}`, byId('live'));
+  render(() => html`<${Live} s=${s} />${s.apps?.length > 0 && html`<${Apps} list=${s.apps} />`}${s.teams?.length > 0 && html`<${Teams} list=${s.teams} />`}`, byId('live'));
 }
 
 showProject().catch(() => {});

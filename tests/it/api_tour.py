@@ -47,6 +47,7 @@ def batches(api, grid, file):
     body = dict(app="tour", name="a tour", command=["{}"], array=dict(first=0, last=5), labels={"by": "tour"}, priority=3,
                 rules=dict(policy="quorum", min_quorum=2, target_attempts=2, max_error_attempts=0), inputs=[file], env={"A": "1"},
                 limits=dict(cpu_ms=60000), streams=["tour.answers"])
+    api.post("/v1/price", body)
     batch = api.post("/v1/batches", body, key="tour")["batch"]
     eventually(lambda: api.get(f"/v1/batches/{batch}")["units"] == 6, 10)
     for path in ("", "/units", "/failures", "/explain", "/order", "/graph", "/results"):
@@ -165,7 +166,7 @@ def watching(api, host, make):
         api.ask("POST", f"/v1/apps/{app['app']}/versions/{app['version']}", body)
     for verb, body in (("ban", dict(dry_run=True)), ("ban", dict(reason="for the tour")), ("unban", {})):
         api.ask("POST", f"/v1/hosts/{host.id}/{verb}", body)
-    for path in ("/v1/whoami", "/v1/stats", "/v1/stats/history?hours=1", "/v1/failures", "/v1/validation", "/v1/validation/disputes", "/v1/volunteers",
+    for path in ("/v1/hosts?sort=-errors&limit=1", "/v1/volunteers?sort=credit", "/v1/find?text=a", "/v1/whoami", "/v1/stats", "/v1/stats/history?hours=1", "/v1/failures", "/v1/validation", "/v1/validation/disputes", "/v1/volunteers",
                  "/v1/health", "/v1/audit?limit=50"):
         api.get(path)
     for path in ("/v1/project", "/v1/project/stats", "/healthz", "/readyz", "/metrics", "/", "/join", "/admin", "/admin/batches", "/web/style.css", "/web/nothing.css"):

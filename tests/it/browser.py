@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -12,6 +13,9 @@ from pathlib import Path
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from grid import BIN, eventually
 
@@ -51,6 +55,8 @@ class Browser:
             options.add_argument(word)
         if dark:
             options.add_argument("--force-dark-mode")
+        self.downloads = Path(tempfile.mkdtemp(prefix="dugnad-downloads-"))
+        options.add_experimental_option("prefs", {"download.default_directory": str(self.downloads), "profile.default_content_setting_values.automatic_downloads": 1})
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         self.driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
         self.driver.set_page_load_timeout(30)
@@ -89,7 +95,7 @@ class Browser:
         if self.axe is None:
             return []
         found = self.driver.execute_async_script(
-            self.axe + ";const done = arguments[arguments.length - 1]; axe.run(document, {runOnly: arguments[0], resultTypes: ['violations']})"
+            self.axe + ";const done = arguments[arguments.length - 1]; axe.run(document, {runOnly: arguments[0], rules: {'target-size': {enabled: true}}, resultTypes: ['violations']})"
             ".then(r => done(r.violations.map(v => v.id + ': ' + v.help + ' ' + v.nodes.slice(0, 3).map(n => n.html.slice(0, 160)).join(' | '))),"
             " e => done(['axe failed: ' + e]));", RULES)
         return found
@@ -101,5 +107,32 @@ class Browser:
     def too_wide(self):
         return self.run("return document.documentElement.scrollWidth - window.innerWidth") > 0
 
+    def log_in(self, grid, token=None):
+        """From whatever page, through the login page."""
+        self.open(f"{grid.url}/admin/")
+        self.wait("!!document.getElementById('token')")
+        self.driver.find_element(By.ID, "token").send_keys((token or grid.token) + Keys.ENTER)
+        self.wait("!document.getElementById('token')")
+        self.settled()
+
+    def log_out(self):
+        self.driver.delete_all_cookies()
+        self.run("localStorage.clear()")
+
+    def press(self, label, within="main"):
+        """The button of that label."""
+        self.wait(f"[...document.querySelectorAll('{within} button')].some(x => x.innerText.startsWith('{label}') && !x.disabled)")
+        self.run("[...document.querySelectorAll(arguments[0] + ' button')].find(x => x.innerText.startsWith(arguments[1]) && !x.disabled).click()", within, label)
+
+    def key(self, *keys):
+        ActionChains(self.driver).send_keys(*keys).perform()
+
     def close(self):
         self.driver.quit()
+        shutil.rmtree(self.downloads, ignore_errors=True)
+
+    def downloaded(self, name):
+        """The bytes of a file that the page has saved."""
+        path = self.downloads / name
+        eventually(path.exists, 20, what=f"{name} is saved")
+        return path.read_bytes()

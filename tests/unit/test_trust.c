@@ -237,6 +237,19 @@ static void a_policy_has_its_price(void **state)
     assert_true(price_of(&q).wrong <= 0);
 }
 
+static void what_was_checked_bounds_the_share_of_liars(void **state)
+{
+    (void)state;
+    near(price_liars_at_most(0, 100), 0.037);
+    near(price_liars_at_most(0, 1000000), 3.84e-6);
+    near(price_liars_at_most(5, 100), 0.1118);
+    near(price_liars_at_most(50, 100), 0.5966);
+    near(price_liars_at_most(0, 0), 1);
+    near(price_liars_at_most(7, 7), 1);
+    for (uint64_t wrong = 0; wrong < 1000; wrong++)
+        assert_true(price_liars_at_most(wrong, 1000) < price_liars_at_most(wrong + 1, 1000) || wrong > 990);
+}
+
 static void policies_out_of_bounds_are_refused_by_name(void **state)
 {
     (void)state;
@@ -270,6 +283,7 @@ int main(void)
         cmocka_unit_test(hosts_of_one_owner_network_or_burst_do_not_check_each_other),
         cmocka_unit_test(a_network_is_a_24_or_a_48_and_private_ones_are_none),
         cmocka_unit_test(a_policy_has_its_price),
+        cmocka_unit_test(what_was_checked_bounds_the_share_of_liars),
         cmocka_unit_test(policies_out_of_bounds_are_refused_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

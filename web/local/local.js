@@ -1,8 +1,7 @@
 // The local page: what this computer does for whom, why it does nothing, and what its owner wants. Its key came in the link.
 import { html, render, useState, useEffect } from '../view.js';
 import { get, post, useKey } from '../api.js';
-import { Card, Failure, State, Progress, Action } from '../parts.js';
-import { Plot } from '../plot.js';
+import { Card, Failure, State, Progress, Action, Plot } from '../parts.js';
 import { bytes, count, duration, percent, time } from '../format.js';
 import { Preferences } from './preferences.js';
 

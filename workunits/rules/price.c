@@ -39,3 +39,23 @@ struct price price_of(const struct price_question *q)
     double wrong = f * (1 - checked) / (EULER * checked * window * (q->escrow == WU_ESCROW_ALL ? items : 1));
     return (struct price){.runs = 1 + a, .wrong = wrong < f ? wrong : f};
 }
+
+/* Newton's way, as the rules take nothing from libm; x is between 0 and some billions. */
+static double root(double x)
+{
+    double r = x > 1 ? x : 1;
+    for (int i = 0; i < 80; i++)
+        r = (r + x / r) / 2;
+    return r;
+}
+
+double price_liars_at_most(uint64_t wrong, uint64_t checked)
+{
+    const double z = 1.96;
+    if (checked == 0 || wrong >= checked)
+        return 1;
+    double n = (double)checked, p = (double)wrong / n;
+    double middle = p + z * z / (2 * n), spread = z * root(p * (1 - p) / n + z * z / (4 * n * n));
+    double most = (middle + spread) / (1 + z * z / n);
+    return most < 1 ? most : 1;
+}
