@@ -1,5 +1,5 @@
-/* ranking.h - a page of a list in the order of one of its numbers, found in one pass over all of it: for lists that
- * are thousands long and have no index by that number. Cursors are VALUE:ID. */
+/* ranking.h - a page of a list in the order of one of its numbers, found in one pass over all of it: for
+ * lists that are thousands long and have no index by that number. Cursors are VALUE:ID. */
 #ifndef SERVER_RANKING_H
 #define SERVER_RANKING_H
 

@@ -1,5 +1,5 @@
-/* showcase.h - what the public page shows of a project beside its counts: what it computes, and the teams with the
- * most credit. Gathered now and then from all releases and volunteers. */
+/* showcase.h - what the public page shows of a project beside its counts: what it computes, and the teams
+ * with the most credit. Gathered now and then from all releases and volunteers. */
 #ifndef SERVER_SHOWCASE_H
 #define SERVER_SHOWCASE_H
 

@@ -271,6 +271,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(grid, browser, us
         hidden += [at[1]] if not at[2] or not at[3] else []
     assert len(seen) >= wanted, f"{len(seen)} of {wanted} things were reached"
     assert not hidden, hidden
+    browser.driver.find_element(By.TAG_NAME, "h1").click()  # the last step may have left the page
     browser.key("?")
     browser.wait("!!document.querySelector('dialog[open]')")
     browser.key(Keys.ESCAPE)
@@ -282,7 +283,9 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(grid, browser, us
 
 def test_live_numbers_come_again_after_the_stream_broke_and_pages_ask_only_when_something_happened(grid, browser, used):
     show(browser, grid, "batches")
-    browser.run("window.asked = 0; const f = window.fetch; window.fetch = (...a) => { window.asked++; return f(...a) }")
+    browser.run("window.asked = window.beats = 0; const f = window.fetch; window.fetch = (...a) => { window.asked++; return f(...a) }; addEventListener('dugnad-beat', () => window.beats++)")
+    browser.wait("window.beats >= 4", 30)
+    assert browser.run("return window.asked") <= 2, browser.run("return performance.getEntriesByType('resource').slice(-9).map(x => x.name)")  # what had happened when the page came
     batch = grid.submit("say", array=1)
     browser.wait(f"[...document.querySelectorAll('tbody a')].some(x => x.innerText === '{batch}')", 15)
     grid.server.kill()

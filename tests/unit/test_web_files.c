@@ -192,7 +192,7 @@ static void modules_import_only_modules_that_are_there(void **state)
             at = from;
         }
     }
-    assert_true(imports > 30);
+    assert_true(imports > 15);
 }
 
 int main(void)

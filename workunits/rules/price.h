@@ -29,8 +29,8 @@ struct price {
 };
 struct price price_of(const struct price_question *q);
 
-/* The share of all attempts that is wrong, at most, where `wrong` of `checked` ones were found wrong: the upper
- * end of Wilson's interval, with 97.5 % confidence. 1 where nothing was checked. */
+/* The share of all attempts that is wrong, at most, where `wrong` of `checked` ones were found wrong: the
+ * upper end of Wilson's interval, with 97.5 % confidence. 1 where nothing was checked. */
 double price_liars_at_most(uint64_t wrong, uint64_t checked);
 
 #define PRICE_LIARS_DEFAULT 0.05
