@@ -81,11 +81,12 @@ static enum err list_hosts(struct call *c, struct arena *a, const struct host_wi
                         : store_host_list(c->store, a, after, STORE_PAGE_MAX, ret, ret_count);
 }
 
-static const char *const host_sorts[] = {"seen_ms", "leased", "valid", "invalid", "errors", "expired", "cores"};
+static const char *const host_sorts[] = {"seen_ms", "leased",  "valid", "invalid",
+                                         "errors",  "expired", "cores"};
 
 static int64_t host_value(const struct store_host *h, uint32_t by)
 {
-    const int64_t values[] = {h->seen_ms,         (int64_t)h->leased, (int64_t)h->valid, (int64_t)h->invalid,
+    const int64_t values[] = {h->seen_ms,         (int64_t)h->leased,  (int64_t)h->valid, (int64_t)h->invalid,
                               (int64_t)h->errors, (int64_t)h->expired, h->cores};
     return values[by];
 }

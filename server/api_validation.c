@@ -1,4 +1,5 @@
-/* api_validation.c - what the answers cost and how sure they are, as it was measured; where hosts disagreed */
+/* api_validation.c - what the answers cost and how sure they are, as it was measured; where hosts disagreed
+ */
 #include "base/str.h"
 #include "server/api.h"
 #include "server/batch_rules.h"

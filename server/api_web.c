@@ -17,7 +17,8 @@ static void add_headers(struct http_reply *p, const char *etag)
     http_reply_header(p, "Content-Security-Policy", WEB_CONTENT_POLICY);
 }
 
-/* Is the coding among those that the browser takes? That one may be refused (";q=0") no browser makes use of. */
+/* Is the coding among those that the browser takes? That one may be refused (";q=0") no browser makes use of.
+ */
 static bool takes(const struct call *c, const char *coding)
 {
     const char *at = http_header(c->http, "Accept-Encoding");

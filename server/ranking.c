@@ -17,7 +17,8 @@ static enum err parse_cursor(const char *text, struct ranking *ret)
     ret->after = true;
     if (end != text && *end == ':' && str_to_u64(end + 1, INT64_MAX, &ret->after_id) == ERR_OK)
         return ERR_OK;
-    return err_set(ERR_INVALID, "?after=%.60s is no place in a sorted list: take next of the page before", text);
+    return err_set(ERR_INVALID, "?after=%.60s is no place in a sorted list: take next of the page before",
+                   text);
 }
 
 enum err ranking_begin(struct call *c, const char *const *names, uint32_t name_count, struct ranking *ret,
@@ -31,8 +32,9 @@ enum err ranking_begin(struct call *c, const char *const *names, uint32_t name_c
     while (ret->by < name_count && !str_eq(names[ret->by], sort + ret->down))
         ret->by++;
     if (ret->by == name_count)
-        return err_set(ERR_INVALID, "?sort=%.40s: this list can not be sorted by that; it can by %s and others",
-                       sort, names[0]);
+        return err_set(ERR_INVALID,
+                       "?sort=%.40s: this list can not be sorted by that; it can by %s and others", sort,
+                       names[0]);
     if (after && *after)
         TRY(parse_cursor(after, ret));
     TRY(api_page_limit(c, &ret->limit));
