@@ -150,8 +150,23 @@ static void title_write(struct json_out *o, const struct store_release *r)
         json_out_value(o, "title", json_field(json_root(doc), "title"));
 }
 
-static void release_write(struct json_out *o, const struct store_release *r, const struct store_version *v,
-                          bool whole)
+/* Whose signatures the envelope has; they were checked when it was published. */
+static enum err signers_write(struct call *c, struct json_out *o, const struct digest *digest)
+{
+    struct store_release r;
+    JSON_AUTO struct json_doc *doc = NULL;
+    TRY(store_release_get(c->store, &c->http->arena, digest, &r));
+    TRY(json_parse(r.envelope.data, r.envelope.len, ENVELOPE_BYTES_MAX, &doc));
+    const struct json *list = json_field(json_root(doc), "signatures");
+    json_out_array(o, "signers");
+    for (size_t i = 0; i < json_count(list); i++)
+        json_out_value(o, NULL, json_field(json_at(list, i), "keyid"));
+    json_out_close(o);
+    return ERR_OK;
+}
+
+static enum err release_write(struct call *c, struct json_out *o, const struct store_release *r,
+                              const struct store_version *v, bool whole)
 {
     json_out_object(o, NULL);
     api_id(o, "id", r->id);
@@ -165,10 +180,12 @@ static void release_write(struct json_out *o, const struct store_release *r, con
     json_out_i64(o, "created_ms", r->created_ms);
     api_id(o, "user", r->user_id);
     title_write(o, r);
+    TRY(signers_write(c, o, &r->digest));
     app_version_write(o, v);
     if (whole && r->manifest.len)
         json_out_raw(o, "manifest", r->manifest.data, r->manifest.len);
     json_out_close(o);
+    return ERR_OK;
 }
 
 static enum err reply_releases(struct call *c, const char *app, bool whole)
@@ -190,7 +207,7 @@ static enum err reply_releases(struct call *c, const char *app, bool whole)
     for (uint32_t i = 0; i < count; i++) {
         const struct store_version *v;
         TRY(app_version_find(c, &of, list[i].app, list[i].version, &v));
-        release_write(&o, &list[i], v, whole);
+        TRY(release_write(c, &o, &list[i], v, whole));
     }
     api_page_end(&o, count == limit ? list[count - 1].id : 0);
     TRY(json_out_end(&o));

@@ -69,32 +69,57 @@ static void failure_write(struct json_out *o, const struct store_note *n)
     json_out_close(o);
 }
 
+/* What went wrong at one host, one by one. */
+static enum err write_of_host(struct call *c, struct json_out *o, uint64_t host, uint32_t limit)
+{
+    struct store_note *notes;
+    uint32_t count, shown = 0;
+    TRY(store_note_list_of(c->store, &c->http->arena, host, STORE_PAGE_MAX, &notes, &count));
+    for (uint32_t i = 0; i < count && shown < limit; i++) {
+        struct store_batch b = {0};
+        if (c->who.role == ROLE_SCIENTIST)
+            TRY(store_batch_get(c->store, &c->http->arena, wu_id_batch(notes[i].unit), &b));
+        if (api_may_see(c, &b) != ERR_OK)
+            continue;
+        failure_write(o, &notes[i]);
+        shown++;
+    }
+    return ERR_OK;
+}
+
 /* One of each kind, newest first: the same failure a thousand times is one line here. */
-enum err api_failures(struct call *c)
+static enum err write_kinds(struct call *c, struct json_out *o, uint32_t limit)
 {
     struct failure *list;
-    uint32_t count, limit, shown = 0;
-    uint64_t after, host;
-    struct json_out o;
-    BUF_AUTO struct buf body = {0};
-    TRY(api_page(c, &limit, &after));
-    TRY(call_number(c, "host", 0, INT64_MAX, &host));
+    uint32_t count, shown = 0;
     TRY(gather_failures(c, &list, &count));
-    json_out_init(&o, &body);
-    json_out_object(&o, NULL);
-    json_out_array(&o, "items");
     for (uint32_t i = 0; i < count && shown < limit; i++) {
         const struct store_failure_group *g = list[i].group;
         struct store_note *notes;
         uint32_t note_count;
         TRY(store_note_list(c->store, &c->http->arena, g->sample_unit, &notes, &note_count));
         for (uint32_t n = 0; n < note_count; n++)
-            if (notes[n].attempt == g->sample_attempt && (!host || notes[n].host_id == host)) {
-                failure_write(&o, &notes[n]);
+            if (notes[n].attempt == g->sample_attempt) {
+                failure_write(o, &notes[n]);
                 shown++;
                 break;
             }
     }
+    return ERR_OK;
+}
+
+enum err api_failures(struct call *c)
+{
+    uint32_t limit;
+    uint64_t host;
+    struct json_out o;
+    BUF_AUTO struct buf body = {0};
+    TRY(api_page_limit(c, &limit));
+    TRY(call_number(c, "host", 0, INT64_MAX, &host));
+    json_out_init(&o, &body);
+    json_out_object(&o, NULL);
+    json_out_array(&o, "items");
+    TRY(host ? write_of_host(c, &o, host, limit) : write_kinds(c, &o, limit));
     api_page_end(&o, 0);
     TRY(json_out_end(&o));
     return call_reply(c, 200, &body);

@@ -10,10 +10,10 @@ enum { BATCHES_LOOKED_AT = 50, WAITING_MAX = 50, UNITS_LOOKED_AT = 20000 };
 /* --- measured --- */
 
 struct measured {
-    uint64_t valid, invalid, accepted, attempts;
-    uint64_t checked;     /* attempts that were held against another one, or a checker */
-    double liars;         /* at most, as a share of attempts */
-    double wrong, weight; /* accepted answers that may be wrong, of so many */
+    uint64_t valid, invalid, accepted, ended; /* attempts that are not out any more */
+    uint64_t checked;                         /* attempts that were held against another one, or a checker */
+    double liars;                             /* at most, as a share of attempts */
+    double wrong, weight;                     /* accepted answers that may be wrong, of so many */
     int64_t judging, provisional;
     const struct store_batch *waiting[WAITING_MAX];
     uint32_t waiting_count;
@@ -31,7 +31,7 @@ static void add_batch(struct measured *m, const struct store_batch *b)
     m->valid += (uint64_t)b->counts.valid;
     m->invalid += (uint64_t)b->counts.invalid;
     m->accepted += (uint64_t)b->counts.accepted;
-    m->attempts += (uint64_t)b->counts.attempts;
+    m->ended += (uint64_t)(b->counts.attempts - b->counts.leased);
     m->checked += checks_of(&b->counts, batch_rules_policy(&b->rules) == BATCH_POLICY_CHECKER);
     m->judging += b->counts.judging;
     m->provisional += b->counts.provisional;
@@ -75,7 +75,7 @@ enum err api_validation(struct call *c)
     TRY(measure(c, m));
     json_out_init(&o, &body);
     json_out_object(&o, NULL);
-    share_write(&o, "replication", (double)m->attempts / (double)m->accepted, m->accepted > 0);
+    share_write(&o, "replication", (double)m->ended / (double)m->accepted, m->accepted > 0);
     json_out_u64(&o, "valid", m->valid);
     json_out_u64(&o, "invalid", m->invalid);
     json_out_u64(&o, "checked", m->checked);

@@ -381,6 +381,9 @@ struct store_unit_filter {
 enum err store_unit_list(struct store *s, struct arena *a, uint32_t batch,
                          const struct store_unit_filter *filter, wu_id after, uint32_t limit,
                          struct store_unit **ret, uint32_t *ret_count, wu_id *ret_next) NODISCARD;
+/* What went wrong at a host, the newest first. */
+enum err store_note_list_of(struct store *s, struct arena *a, uint64_t host_id, uint32_t limit,
+                            struct store_note **ret, uint32_t *ret_count) NODISCARD;
 enum err store_note_list(struct store *s, struct arena *a, wu_id unit, struct store_note **ret,
                          uint32_t *ret_count) NODISCARD; /* by time, at most ATTEMPTS_MAX */
 enum err store_failure_list(struct store *s, struct arena *a, uint32_t batch, uint32_t limit,

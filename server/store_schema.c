@@ -42,7 +42,8 @@ TABLE(invitation, "invitation", 1, INVITATION_COLUMNS,
 TABLE(release, "app_release", 1, RELEASE_COLUMNS,
       {.name = "app_release_digest", .count = 1, .columns = {RELEASE_DIGEST}, .unique = true},
       {.name = "app_release_app", .count = 1, .columns = {RELEASE_APP}}, NO_MORE)
-TABLE(note, "note", 2, NOTE_COLUMNS, NO_MORE)
+TABLE(note, "note", 2, NOTE_COLUMNS, {.name = "note_host", .count = 2, .columns = {NOTE_HOST, NOTE_AT}},
+      NO_MORE)
 TABLE(failure, "failure", 2, FAILURE_COLUMNS, NO_MORE)
 TABLE(delivery, "delivery", 2, DELIVERY_COLUMNS, NO_MORE)
 TABLE(stream, "stream", 1, STREAM_COLUMNS, NO_MORE)
@@ -143,6 +144,7 @@ static const struct step steps[] = {
     {3, DB_ADD_TABLE, &schema_app_version, 0},
     {3, DB_ADD_COLUMN, &schema_host, HOST_PROTOCOL},
     {3, DB_ADD_COLUMN, &schema_token, TOKEN_AGENT},
+    {3, DB_ADD_INDEX, &schema_note, NOTE_BY_HOST},
 };
 
 static bool is_dropped(size_t added)

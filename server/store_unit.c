@@ -325,6 +325,19 @@ enum err store_note_list(struct store *s, struct arena *a, wu_id unit, struct st
     return ERR_OK;
 }
 
+enum err store_note_list_of(struct store *s, struct arena *a, uint64_t host_id, uint32_t limit,
+                            struct store_note **ret, uint32_t *ret_count)
+{
+    static const struct db_scan scan = {&schema_note, NOTE_COLUMN_COUNT, {NOTE_COLUMNS(NUMBER_NOTE)},
+                                        NOTE_BY_HOST, .equal = 1,        .descending = true};
+    struct db_value key = db_int((int64_t)host_id);
+    struct collect c = {.a = a, .each = sizeof **ret, .fill = fill_note};
+    TRY(collect_scan(s, &scan, &key, limit, &c));
+    *ret = (void *)c.items;
+    *ret_count = c.count;
+    return ERR_OK;
+}
+
 static void fill_failure(struct row_in *r, void *item)
 {
     *(struct store_failure_group *)item = (struct store_failure_group){

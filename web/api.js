@@ -35,9 +35,18 @@ async function result(reply) {
   return text ? JSON.parse(text) : null;
 }
 
+// Shows a dialog to log in again, and gives whether that was done: what the server wants before a ban or a release.
+let again = null;
+export function onReauth(ask) { again = ask; }
+
 async function request(method, path, body) {
-  const json = body === undefined ? [{}] : [{ 'Content-Type': 'application/json' }, JSON.stringify(body)];
-  return result(await send(method, path, ...json));
+  const json = () => (body === undefined ? [{}] : [{ 'Content-Type': 'application/json' }, JSON.stringify(body)]);
+  try {
+    return await result(await send(method, path, ...json()));
+  } catch (e) {
+    if (e.code !== 'reauth' || !again || !(await again())) throw e;
+    return result(await send(method, path, ...json()));
+  }
 }
 
 // The local page has no session: its key goes with every request, also with those that only read.
@@ -82,8 +91,9 @@ export async function session() {
   return entered(await reply.json());
 }
 
-export async function login(token) {
-  const reply = await send('POST', '/v1/session', { 'Content-Type': 'application/json' }, JSON.stringify({ token }));
+// way: {token}, {name, password}, {name, recovery} or {passkey}. With a session it is the proof that it is still the same person.
+export async function login(way) {
+  const reply = await send('POST', '/v1/session', { 'Content-Type': 'application/json' }, JSON.stringify(way));
   if (!reply.ok) throw await failure(reply);
   return entered(await reply.json());
 }

@@ -1,10 +1,10 @@
 // The console: frame, login, and the table of screens. Each screen is one module in screens/.
 import { html, render, useState, useEffect, useRef } from './view.js';
-import { session, login, forget, remove, live, may } from './api.js';
+import { session, forget, remove, live, may } from './api.js';
 import { Failure, go } from './parts.js';
 import { setTimes, timesAre } from './format.js';
 import { Batch, Batches, NewBatch, Unit } from './screens/work.js';
-import { Audit, Find, Host, Hosts, Settings, Volunteers } from './screens/people.js';
+import { Audit, Find, Host, Hosts, Login, Reauth, Settings, Volunteers } from './screens/people.js';
 import { Apps, Health, Overview, Streams, Validation, Wall } from './screens/project.js';
 
 // [address pattern, screen, name in the menu, key after g, least role]
@@ -47,35 +47,6 @@ function jump(text) {
   return at && /^.\d+$/.test(t) ? `/admin/${at}${t.slice(1)}` : `/admin/find?text=${encodeURIComponent(t)}`;
 }
 
-function Login({ onDone }) {
-  const [error, setError] = useState(null), [busy, setBusy] = useState(false);
-  const code = new URLSearchParams(location.hash.slice(1)).get('code');
-  const enter = async (token) => {
-    setBusy(true);
-    setError(null);
-    try {
-      const who = await login(token);
-      if (code) history.replaceState(null, '', location.pathname); // it has been used up
-      onDone(who);
-    } catch (e) {
-      setError(e);
-      setBusy(false);
-    }
-  };
-  const submit = (e) => {
-    e.preventDefault();
-    enter(String(new FormData(e.target).get('token')).trim());
-  };
-  return html`<main id="main" class="narrow"><h1>Log in to the console</h1>
-    ${code && html`<p>You opened a one-time link. <button class="main" disabled=${busy} onClick=${() => enter(code)}>Log in with it</button></p><h2>Or another way</h2>`}
-    <form onSubmit=${submit}>
-      <label for="token">Your token (it starts with dgu_)</label><input id="token" name="token" type="password" autocomplete="current-password" required class="wide" />
-      <p><button class=${code ? '' : 'main'} type="submit" disabled=${busy}>Log in</button></p></form>
-    ${error && html`<${Failure} error=${error} />`}
-    <p class="cli">The operator’s token is in <code>operator.token</code> in the server’s data folder. Others get theirs from an operator: <code>dugnad user new NAME</code>.</p>
-    <p class="cli"><a href="/">About this project</a></p></main>`;
-}
-
 function setTheme(word) {
   const { dataset } = document.documentElement;
   word === 'system' ? delete dataset.theme : (dataset.theme = word);
@@ -88,8 +59,8 @@ function Look({ label, now, words, set }) {
   return html`<select aria-label=${label} value=${word} onChange=${(e) => { set(e.target.value); setWord(e.target.value); }}>${words.map(([value, name]) => html`<option key=${value} value=${value}>${name}</option>`)}</select>`;
 }
 
-const Looks = () => html`<${Look} label="Times" now=${timesAre()} set=${setTimes} words=${[['ago', 'Times ago'], ['local', 'Local time'], ['UTC', 'UTC']]} />
-  <${Look} label="Colours" now=${document.documentElement.dataset.theme || 'system'} set=${setTheme} words=${[['system', 'System colours'], ['light', 'Light'], ['dark', 'Dark']]} />`;
+const Looks = () => html`<${Look} label="Times" now=${timesAre()} set=${setTimes} words=${[['ago', 'Ago'], ['local', 'Local'], ['UTC', 'UTC']]} />
+  <${Look} label="Colours" now=${document.documentElement.dataset.theme || 'system'} set=${setTheme} words=${[['system', 'System'], ['light', 'Light'], ['dark', 'Dark']]} />`;
 
 function Help({ onDone }) {
   const box = useRef(null);
@@ -184,7 +155,7 @@ function Frame({ who, onOut }) {
   const shown = Screen ? html`<${Screen} key=${location.pathname} ...${found} stats=${stats} down=${down} who=${who} />` : html`<h1>No such page</h1><p><a href="/admin/">Back to the overview</a></p>`;
   return html`<div class="frame"><${Menu} name=${name} />
     <div><${Top} who=${who} down=${down} onHelp=${() => setHelp(true)} onOut=${onOut} /><main id="main" tabindex="-1">${shown}</main></div>
-    <${Done} />${help && html`<${Help} onDone=${() => setHelp(false)} />`}</div>`;
+    <${Done} /><${Reauth} who=${who} />${help && html`<${Help} onDone=${() => setHelp(false)} />`}</div>`;
 }
 
 function App() {

@@ -1,4 +1,4 @@
-/* cmd_app_publish.c - `dugnad app publish|ls|show` */
+/* cmd_app_publish.c - `dugnad app publish|ls|show|retire` */
 #include <string.h>
 
 #include "base/clock.h"
@@ -94,6 +94,57 @@ static enum err run_cmd_app_show(struct cli *c, const struct args *a)
         show_block(c->out, buf_text(&text), text.len, "");
     return e;
 }
+
+/* --- retiring --- */
+
+struct retiring {
+    struct cli *cli;
+    int64_t version;
+    const char *platform; /* NULL: all */
+    uint64_t count;
+};
+
+static enum err retire_release(void *ctx, const struct json *item)
+{
+    struct retiring *r = ctx;
+    const char *platform = json_text(json_field(item, "platform")),
+               *digest = json_text(json_field(item, "release"));
+    char path[40 + DIGEST_TEXT_BYTES];
+    if (json_int(json_field(item, "version"), 0) != r->version || json_is_set(json_field(item, "retired")) ||
+        !digest || (r->platform && !str_eq(platform ? platform : "", r->platform)))
+        return ERR_OK;
+    snprintf(path, sizeof path, "/v1/releases/%.64s", digest);
+    enum err e = api_send(r->cli, "DELETE", path, NULL, NULL, NULL);
+    r->count += e == ERR_OK;
+    return e;
+}
+
+static enum err run_cmd_app_retire(struct cli *c, const struct args *a)
+{
+    BUF_AUTO struct buf path = {0};
+    struct retiring r = {.cli = c, .platform = args_text(a, "platform", NULL)};
+    if (str_to_i64(a->words[1], 1, INT32_MAX, &r.version) != ERR_OK)
+        return err_set(ERR_INVALID, "'%.40s' is no version: it is a number, dugnad app ls shows them",
+                       a->words[1]);
+    enum err e = buf_add_text(&path, "/v1/apps/");
+    if (e == ERR_OK)
+        e = api_escape(a->words[0], &path);
+    if (e == ERR_OK)
+        e = api_pages(c, buf_text(&path), 0, retire_release, &r);
+    if (e == ERR_OK && r.count == 0)
+        e = err_set(ERR_MISSING, "%.64s has no version %s that is in use%s%.60s: dugnad app ls", a->words[0],
+                    a->words[1], r.platform ? " for " : "", r.platform ? r.platform : "");
+    if (e == ERR_OK)
+        cli_say(c, "no new batch uses %s %s any more; those that run go on", a->words[0], a->words[1]);
+    return e;
+}
+
+static const struct cli_option retire_options[] = {
+    {"platform", 0, "NAME", "only the release for this platform", NULL, false},
+};
+CLI_COMMAND(cmd_app_retire, "app retire", "NAME VERSION", "let no new batch use a version of an app",
+            "Batches that run go on with it.\n\n  dugnad app retire hmmsearch 1", retire_options, 2, 2,
+            false);
 
 const struct cli_command cmd_app_publish = {
     .words = "app publish",

@@ -186,19 +186,27 @@ CLI_COMMAND(
 
 /* --- cancel, pause, resume, retry --- */
 
-static enum err do_verb(struct cli *c, const char *batch, const char *verb)
+/* A unit, 7.12, can be cancelled and retried alone. */
+static bool is_unit(const char *what, const char *verb)
+{
+    return strchr(what, '.') && (str_eq(verb, "cancel") || str_eq(verb, "retry"));
+}
+
+static enum err do_verb(struct cli *c, const char *what, const char *verb)
 {
     BUF_AUTO struct buf path = {0};
     JSON_AUTO struct json_doc *doc = NULL;
-    enum err e;
-    if ((e = check_batch(batch)) != ERR_OK || (e = make_path(&path, "/v1/batches/", batch, "/")) != ERR_OK ||
+    bool unit = is_unit(what, verb);
+    enum err e = unit ? check_unit(what) : check_batch(what);
+    if (e != ERR_OK || (e = make_path(&path, unit ? "/v1/units/" : "/v1/batches/", what, "/")) != ERR_OK ||
         (e = buf_add_text(&path, verb)) != ERR_OK ||
         (e = api_send(c, "POST", buf_text(&path), NULL, NULL, &doc)) != ERR_OK)
         return e;
     if (c->json && doc)
         return show_json(c, json_root(doc));
     const char *state = doc ? json_text(json_field(json_root(doc), "state")) : NULL;
-    cli_say(c, "batch %s: %s%s%s", batch, verb, state ? ", now " : "", state ? state : "");
+    cli_say(c, "%s %s: %s%s%s", unit ? "unit" : "batch", what, verb, state ? ", now " : "",
+            state ? state : "");
     return ERR_OK;
 }
 
@@ -210,18 +218,19 @@ enum err commands_steer(struct cli *c, const struct args *a)
     return e;
 }
 
-#define VERB(name, word, text)                                                                               \
+#define VERB(name, word, what, text)                                                                         \
     const struct cli_command name = {.words = word,                                                          \
-                                     .usage = "BATCH..",                                                     \
+                                     .usage = what,                                                          \
                                      .summary = text,                                                        \
                                      .words_min = 1,                                                         \
                                      .words_max = UINT32_MAX,                                                \
                                      .run = commands_steer}
-VERB(cmd_cancel, "cancel",
-     "give a batch up: what is not done is not done any more, answers that are in stay");
-VERB(cmd_pause, "pause", "hand out nothing more of a batch for now");
-VERB(cmd_resume, "resume", "go on with a paused batch");
-VERB(cmd_close, "close", "take no more units into a batch: it is done when those that it has are done");
+VERB(cmd_cancel, "cancel", "BATCH|UNIT..",
+     "give a batch or a unit up: what is not done is not done any more, answers that are in stay");
+VERB(cmd_pause, "pause", "BATCH..", "hand out nothing more of a batch for now");
+VERB(cmd_resume, "resume", "BATCH..", "go on with a paused batch");
+VERB(cmd_close, "close", "BATCH..",
+     "take no more units into a batch: it is done when those that it has are done");
 
 /* --- failures, explain, show --- */
 

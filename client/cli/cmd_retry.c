@@ -108,16 +108,17 @@ static enum err run_cmd_retry(struct cli *c, const struct args *a)
     enum err e = args_i64(a, "group", 1, INT32_MAX, 0, &group);
     if (e == ERR_OK && group && a->word_count > 1)
         e = err_set(ERR_INVALID, "--group is a number within one batch: give one batch");
-    if (e == ERR_OK)
+    if (e == ERR_OK && group)
         e = check_number(a->words[0]);
     if (e != ERR_OK)
         return e;
     return group ? retry_group(c, a->words[0], group) : commands_steer(c, a);
 }
 
-CLI_COMMAND(cmd_retry, "retry", "BATCH..", "compute again what failed",
+CLI_COMMAND(cmd_retry, "retry", "BATCH|UNIT..", "compute again what failed",
             "Failed units start again with fresh limits; their past stays in their history.\n\n"
             "  dugnad retry 7\n"
+            "  dugnad retry 7.12 7.13        these units\n"
             "  dugnad retry 7 --group 2     the second group of dugnad failures 7",
             retry_options, 1, UINT32_MAX, false);
 

@@ -15,6 +15,7 @@
     X(cmd_app_publish)                                                                                       \
     X(cmd_app_ls)                                                                                            \
     X(cmd_app_show)                                                                                          \
+    X(cmd_app_retire)                                                                                        \
     X(cmd_app_rollout)                                                                                       \
     X(cmd_key_new)                                                                                           \
     X(cmd_key_show)                                                                                          \

@@ -111,6 +111,7 @@ class Browser:
         """From whatever page, through the login page."""
         self.open(f"{grid.url}/admin/")
         self.wait("!!document.getElementById('token')")
+        self.run("document.querySelectorAll('details').forEach(d => { d.open = true })")
         self.driver.find_element(By.ID, "token").send_keys((token or grid.token) + Keys.ENTER)
         self.wait("!document.getElementById('token')")
         self.settled()

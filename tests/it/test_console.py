@@ -1,7 +1,9 @@
 """The console and the public pages in a real browser: every screen, light and dark and narrow, with nothing for axe-core or the browser to
 complain of. Screenshots are kept beside the programs (build/screenshots), for eyes."""
 
+import json
 import re
+import time
 
 import pytest
 from selenium.webdriver.common.by import By
@@ -16,9 +18,20 @@ PAGES = ["/", "/join"]
 QUEUED = 1_000_000
 
 
+def remember_a_day(grid):
+    """What the server has kept of the day before: one line a minute."""
+    now = int(time.time() * 1000)
+    lines = [[now - (1440 - m) * 60000, m * 40 + m % 60 * 7, 0, m // 9 * (2 if 600 < m < 700 else 1), m * 45, 60000 - m * 35, 8 + m // 200] for m in range(1440) if not 900 < m < 960]
+    grid.server.end()
+    (grid.data / "history.ndjson").write_text("".join(f"{json.dumps(line, separators=(',', ':'))}\n" for line in lines))
+    grid.server.start()
+    grid.wait_ready()
+
+
 @pytest.fixture(scope="module")
 def busy(grid):
-    """A project with something on every screen."""
+    """A project with something on every screen, and with a past."""
+    remember_a_day(grid)
     grid.login()
     grid.publish("dugnad-say", "say", "--title", "Says what it is told", "--summary", "Repeats a word.")
     hosts = [grid.host("ada's box"), grid.host("bo")]
@@ -109,6 +122,16 @@ def test_the_first_paint_comes_at_once_though_a_million_units_wait(grid, browser
         paints.append(browser.wait("(performance.getEntriesByName('first-contentful-paint')[0] || {}).startTime"))
     print(f"{screen or 'overview'}: first paint {[round(p) for p in paints]} ms, all there {[round(p) for p in whole]} ms")
     assert min(paints) < 300 and min(whole) < 1000, (paints, whole)
+
+
+def test_the_past_is_there_after_a_restart(grid, browser, busy):
+    past = grid.api.get("/v1/stats/history?hours=24")["items"]
+    assert len(past) > 600 and not any(901 < (i["time_ms"] - past[0]["time_ms"]) / 60000 < 957 for i in past[1:])
+    browser.open(f"{grid.url}/admin/")
+    browser.settled()
+    browser.wait("document.querySelectorAll('.plot path.line').length === 4")
+    for path in browser.run("return [...document.querySelectorAll('.plot path.line')].map(x => x.getAttribute('d'))"):
+        assert path.count("L") > 300 and path.count("M") >= 2, path[:200]  # broken where no server ran
 
 
 def test_a_batch_is_paused_and_resumed_with_the_keyboard_alone(grid, browser, busy):

@@ -394,6 +394,39 @@ static void leases_come_and_go_and_are_listed_by_host(void **state)
     world_close(&w);
 }
 
+static void what_went_wrong_at_a_host_is_listed_the_newest_first(void **state)
+{
+    static const struct {
+        wu_id unit;
+        uint32_t attempt;
+        uint64_t host;
+        int64_t at_ms;
+    } said[] = {{7, 2, 3, 99}, {7, 0, 3, 98}, {9, 0, 3, 120}, {9, 1, 4, 130}};
+    struct world w;
+    struct store_note *notes;
+    uint32_t count;
+    world_open(&w, state);
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+        struct store_note note = {.unit = said[i].unit,
+                                  .attempt = said[i].attempt,
+                                  .host_id = said[i].host,
+                                  .error = ATTEMPT_ERROR_EXIT,
+                                  .message = "",
+                                  .stderr_tail = "",
+                                  .at_ms = said[i].at_ms};
+        store_set_note(w.set, &note);
+    }
+    world_write(&w);
+    assert_ok(store_note_list_of(w.store, &w.arena, 3, 2, &notes, &count));
+    assert_int_equal(count, 2);
+    assert_int_equal(notes[0].unit, 9);
+    assert_int_equal(notes[1].unit, 7);
+    assert_int_equal(notes[1].attempt, 2);
+    assert_ok(store_note_list_of(w.store, &w.arena, 5, 2, &notes, &count));
+    assert_int_equal(count, 0);
+    world_close(&w);
+}
+
 static void what_hosts_say_of_attempts_is_kept_and_grouped(void **state)
 {
     struct world w;
@@ -518,6 +551,7 @@ int main(void)
         cmocka_unit_test(a_rare_state_is_found_by_going_on_over_empty_pages),
         cmocka_unit_test(a_chunk_is_replaced_by_its_number),
         cmocka_unit_test(leases_come_and_go_and_are_listed_by_host),
+        cmocka_unit_test(what_went_wrong_at_a_host_is_listed_the_newest_first),
         cmocka_unit_test(what_hosts_say_of_attempts_is_kept_and_grouped),
         cmocka_unit_test(a_small_file_is_kept_once_within_its_batch),
         cmocka_unit_test(deliveries_are_numbered_within_each_stream_in_the_order_they_were_told),

@@ -1,6 +1,6 @@
 // Who computes and who may what: hosts, volunteers, users, tokens, invitations, the audit log; and finding anything by its name.
-import { html, useEffect, useState } from '../view.js';
-import { may, patch, post, remove } from '../api.js';
+import { html, useEffect, useRef, useState } from '../view.js';
+import { login, may, onReauth, patch, post, remove } from '../api.js';
 import { Action, Card, Choose, Cli, Digest, Failure, Rows, State, Table, Waiting, When, bad, go, num, state, text, to, useData, useQuery, when } from '../parts.js';
 import { LastFailures } from './project.js';
 import { bytes, count, percent } from '../format.js';
@@ -15,7 +15,7 @@ export function Hosts() {
     to('hosts', 'host', 'Host'), text('nickname', 'Name'), state(stateOf), when('seen_ms', 'Seen'), num('leased', 'Out'), num('valid', 'Valid'), bad('invalid', 'Invalid'), num('errors', 'Errors'), num('expired', 'Late'),
     { key: 'volunteer', label: 'Owner', show: (h) => html`<a href="/admin/hosts?volunteer=${h.volunteer}">${h.volunteer}</a>` }, { key: 'platform', label: 'Platform' }, num('cores', 'Cores'), { key: 'client', label: 'Client' },
   ];
-  const bulk = (ids, clear) => html`<${Action} label="Ban" title=${ids.length === 1 ? `Ban host ${ids[0]}` : `Ban ${ids.length} hosts`} danger word="ban" confirm=${html`<p>${ids.length} ${ids.length === 1 ? 'host gets' : 'hosts get'} no more work. What is out may still be reported; accepted answers stay.</p>`}
+  const bulk = (ids, clear) => html`<${Action} label="Ban" title=${ids.length === 1 ? `Ban host ${ids[0]}` : `Ban ${ids.length} hosts`} danger word="ban" confirm=${html`${ids.length > 10 ? html`<p>${ids.length} hosts get no more work. What they have out goes to others, what is not final is computed again; answers that are final stay.</p>` : ids.map((h) => html`<h3 key="n${h}">Host ${h}</h3><${Voids} key="v${h}" host=${h} />`)}`}
     cli="dugnad host ban ${ids.join(' ')}" run=${async () => { for (const id of ids) await post(`/v1/hosts/${id}/ban`, { reason: 'banned from the console' }); }} after=${clear} />`;
   return html`<h1>Hosts${query.get('volunteer') ? ` of volunteer ${query.get('volunteer')}` : ''}</h1><div class="row filter"><${Choose} label="Which hosts" name="state" all="all" options=${['active', 'gone', 'banned', 'left']} />${query.get('volunteer') && html`<a href="/admin/hosts">of everybody</a>`}</div>
     <${Table} path="/v1/hosts${wanted ? `?${wanted}` : ''}" columns=${columns} name="hosts" id=${(h) => h.host} sorts=${['seen_ms', 'leased', 'valid', 'invalid', 'errors', 'expired', 'cores']} bulk=${may('operator') && bulk}
@@ -23,13 +23,23 @@ export function Hosts() {
     <${Cli}>dugnad host ls<//>`;
 }
 
+// What the server would take back, as it says before it does.
+function Voids({ host }) {
+  const [v, setVoids] = useState(null), [error, setError] = useState(null);
+  useEffect(() => { post(`/v1/hosts/${host}/ban`, { dry_run: true }).then((r) => setVoids(r.voids), setError); }, [host]);
+  const units = (list) => list.length > 0 && html` (${list.slice(0, 10).join(', ')}${list.length > 10 ? ', …' : ''})`;
+  if (error) return html`<${Failure} error=${error} />`;
+  if (!v) return html`<p role="status">What it would take back…</p>`;
+  return html`<p>It gets no more work. It would take back:</p><ul><li>${count(v.leases)} ${v.leases === 1 ? 'attempt that is' : 'attempts that are'} out, to go to other hosts${units(v.units)}</li>
+    <li>${count(v.provisional)} ${v.provisional === 1 ? 'answer that is' : 'answers that are'} not final, to be computed again${units(v.provisional_units)}</li></ul><p>Answers that are final stay.</p>`;
+}
+
 function Ban({ h, after }) {
   const [reason, setReason] = useState('');
   if (!may('operator')) return null;
   if (h.banned) return html`<p class="row"><${Action} label="Lift the ban" main cli="dugnad host unban ${h.host}" run=${() => post(`/v1/hosts/${h.host}/unban`)} after=${after} />${h.ban_reason && html`<span>Banned: ${h.ban_reason}</span>`}</p>`;
-  const preview = html`<p>The host gets no more work. What it has out (${count(h.leased)} ${h.leased === 1 ? 'attempt' : 'attempts'}) may still be reported, and is compared like any other. Its ${count(h.valid)} valid answers stay.</p>
-    <label for="reason">Why (kept with the host and in the audit log)</label><input id="reason" class="wide" maxlength="200" value=${reason} onInput=${(e) => setReason(e.target.value)} />`;
-  return html`<p class="row"><${Action} label="Ban" title="Ban host ${h.host}" danger word=${h.host} confirm=${preview} cli="dugnad host ban ${h.host} --reason '${reason}'" run=${() => post(`/v1/hosts/${h.host}/ban`, { reason: reason || 'banned from the console' })} after=${after} /></p>`;
+  const preview = html`<${Voids} host=${h.host} /><label for="reason">Why (kept with the host and in the audit log)</label><input id="reason" class="wide" maxlength="200" value=${reason} onInput=${(e) => setReason(e.target.value)} />`;
+  return html`<p class="row"><${Action} label="Ban" title="Ban host ${h.host}" danger word=${h.host} confirm=${preview} cli="dugnad host ban ${h.host}${reason && ` --reason '${reason}'`}" run=${() => post(`/v1/hosts/${h.host}/ban`, { reason: reason || 'banned from the console' })} after=${after} /></p>`;
 }
 
 export function Host({ host }) {
@@ -146,7 +156,110 @@ function Invitations() {
   return html`<${Kind} title="Invitations" path="/v1/invitations" columns=${columns} id=${(i) => i.invitation} cursor="invitations" form=${{ title: 'New join link', fields, send, shown: (r) => r.link }} empty="None yet. An invitation is a join link for volunteers." />`;
 }
 
+// --- logging in: with a password, a passkey, a recovery code, a token or a one-time link; and again, before what must not be done by a screen left alone ---
+
+// Bytes as the server writes them (base64url) and as the browser wants them.
+
+const fromText = (text) => Uint8Array.from(atob(text.replace(/-/g, '+').replace(/_/g, '/')), (c) => c.charCodeAt(0));
+const toText = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer))).replace(/\+/g, '-').replace(/\//g, '_').replace(/=/g, '');
+const hasPasskeys = () => !!window.PublicKeyCredential;
+
+async function askPasskey() {
+  const c = await post('/v1/session/challenge');
+  const key = await navigator.credentials.get({ publicKey: { challenge: fromText(c.challenge), rpId: c.rp_id, timeout: c.timeout_ms, userVerification: 'required' } });
+  const r = key.response;
+  return { passkey: { id: toText(key.rawId), client_data: toText(r.clientDataJSON), authenticator_data: toText(r.authenticatorData), signature: toText(r.signature) } };
+}
+
+// Makes a passkey on this computer or key, and tells the server of it.
+async function addPasskey(name) {
+  const c = await post('/v1/credentials/challenge');
+  const key = await navigator.credentials.create({ publicKey: {
+    challenge: fromText(c.challenge), rp: { id: c.rp_id, name: c.rp_name }, user: { id: fromText(c.user_handle), name: c.user_name, displayName: c.user_name }, timeout: c.timeout_ms,
+    pubKeyCredParams: [-8, -7].map((alg) => ({ type: 'public-key', alg })), excludeCredentials: c.exclude.map((id) => ({ type: 'public-key', id: fromText(id) })),
+    authenticatorSelection: { residentKey: 'required', userVerification: 'required' }, attestation: 'none' } });
+  return post('/v1/credentials', { kind: 'passkey', ...(name && { name }), client_data: toText(key.response.clientDataJSON), attestation: toText(key.response.attestationObject) });
+}
+
+function useLogin(onDone) {
+  const [error, setError] = useState(null), [busy, setBusy] = useState(false);
+  const enter = async (way) => {
+    setBusy(true);
+    setError(null);
+    try { onDone(await login(await way())); } catch (e) { setError(e.name === 'NotAllowedError' ? new Error('no passkey was given') : e); setBusy(false); }
+  };
+  return { error, busy, enter };
+}
+
+function Ways({ name, onDone }) {
+  const { error, busy, enter } = useLogin(onDone);
+  const value = (e, field) => String(new FormData(e.target).get(field)).trim();
+  const form = (way) => (e) => { e.preventDefault(); enter(async () => way(e)); };
+  const who = (id) => html`<label for=${id}>Name</label><input id=${id} name="name" autocomplete="username" required class="wide" value=${name || ''} />`;
+  return html`${error && html`<${Failure} error=${error} />`}
+    ${hasPasskeys() && html`<p><button class="main" disabled=${busy} onClick=${() => enter(askPasskey)}>Log in with a passkey</button></p>`}
+    <form onSubmit=${form((e) => ({ name: value(e, 'name'), password: String(new FormData(e.target).get('password')) }))}>${who('name')}
+      <label for="password">Password</label><input id="password" name="password" type="password" autocomplete="current-password" required class="wide" /><p><button type="submit" disabled=${busy}>Log in</button></p></form>
+    <details><summary>With a token or a recovery code</summary>
+      <form onSubmit=${form((e) => ({ token: value(e, 'token') }))}><label for="token">Your token (it starts with dgu_)</label><input id="token" name="token" type="password" autocomplete="off" required class="wide" /><p><button type="submit" disabled=${busy}>Log in with the token</button></p></form>
+      <form onSubmit=${form((e) => ({ name: value(e, 'name'), recovery: value(e, 'recovery') }))}>${who('recovery-name')}
+        <label for="recovery">Recovery code; it can be used once</label><input id="recovery" name="recovery" autocomplete="off" required class="wide" /><p><button type="submit" disabled=${busy}>Log in with the code</button></p></form></details>`;
+}
+
+export function Login({ onDone }) {
+  const code = new URLSearchParams(location.hash.slice(1)).get('code');
+  const { error, busy, enter } = useLogin((who) => { history.replaceState(null, '', location.pathname); onDone(who); }); // the link has been used up
+  return html`<main id="main" class="narrow"><h1>Log in to the console</h1>
+    ${code && html`<p>You opened a one-time link. <button class="main" disabled=${busy} onClick=${() => enter(async () => ({ token: code }))}>Log in with it</button></p>${error && html`<${Failure} error=${error} />`}<h2>Or another way</h2>`}
+    <${Ways} onDone=${onDone} />
+    <p class="cli">The first time: <code>dugnad-server login-link</code> on the server prints a link; a password and a passkey are set under Settings. Others get a token from an operator: <code>dugnad user new NAME</code>.</p>
+    <p class="cli"><a href="/">About this project</a></p></main>`;
+}
+
+// Asks who is there once more, when the server says that the session is too old for what was asked.
+export function Reauth({ who }) {
+  const box = useRef(null), [answer, setAnswer] = useState(null);
+  useEffect(() => { onReauth(() => new Promise((done) => setAnswer(done))); return () => onReauth(null); }, []);
+  useEffect(() => { if (answer) box.current.showModal(); }, [answer]);
+  if (!answer) return null;
+  const end = (is) => { answer(is); setAnswer(null); };
+  return html`<dialog ref=${box} onClose=${() => end(false)} aria-labelledby="again-title"><h2 id="again-title">Log in once more</h2><p>What you asked for wants to be sure that it is you.</p>
+    <${Ways} name=${who.name} onDone=${() => end(true)} /><button onClick=${() => box.current.close()}>Leave it</button></dialog>`;
+}
+
+// --- how one logs in oneself, and where one is logged in ---
+
+function Credentials() {
+  const [turn, setTurn] = useState(0), [codes, setCodes] = useState(''), [error, setError] = useState(null), { data } = useData(`/v1/credentials?turn=${turn}`);
+  const after = () => setTurn(turn + 1);
+  const columns = [{ key: 'kind', label: 'Kind' }, text('name', 'Name'), when('created_ms', 'Since'), when('used_ms', 'Used'),
+    { key: 'act', label: '', show: (c) => html`<${Action} label="Remove" title="Remove this ${c.kind}" danger confirm=${html`<p>Nobody logs in with it any more.</p>`} run=${() => remove(`/v1/credentials/${c.credential}`)} after=${after} />` }];
+  const passkey = async (e) => {
+    e.preventDefault();
+    setError(null);
+    const form = e.target;
+    try { await addPasskey(String(new FormData(form).get('name'))); form.reset(); after(); } catch (x) { setError(x.name === 'NotAllowedError' ? new Error('no passkey was made') : x); }
+  };
+  if (!data) return null;
+  return html`<h2>How you log in</h2><${Rows} rows=${data.items} columns=${columns} name="credentials" id=${(c) => c.credential} empty="Only with tokens and one-time links so far." />
+    <${Form} id="password" title="Set password" fields=${[{ name: 'password', label: 'New password; other sessions of yours end', type: 'password', required: true }]} send=${(b) => post('/v1/credentials', { kind: 'password', ...b })} shown=${() => ''} after=${after} />
+    ${hasPasskeys() && html`<form class="row inline" onSubmit=${passkey}><span><label for="passkey-name">Passkey’s name, such as this computer’s</label><input id="passkey-name" name="name" autocomplete="off" /></span><button type="submit">Add passkey</button></form>`}
+    ${error && html`<${Failure} error=${error} />`}
+    <p class="row"><span>${count(data.recovery_codes)} recovery codes are left.</span><${Action} label="New recovery codes" confirm=${html`<p>The codes that you have are void then, and your other sessions end.</p>`} run=${async () => setCodes((await post('/v1/credentials', { kind: 'recovery' })).codes.join('\n'))} after=${after} /></p>
+    ${codes && html`<${Secret} text=${codes} />`}`;
+}
+
+function Sessions() {
+  const [turn, setTurn] = useState(0), { data } = useData(`/v1/sessions?turn=${turn}`, 15000);
+  const after = () => setTurn(turn + 1);
+  const columns = [text('agent', 'Browser'), when('created_ms', 'Since'), when('expires_ms', 'Ends'), state((s) => (s.current ? 'active' : 'open'), (s) => (s.current ? 'this one' : 'another')),
+    { key: 'act', label: '', show: (s) => !s.current && html`<${Action} label="End" title="End this session" confirm=${html`<p>That browser is logged out at once.</p>`} cli="dugnad token revoke ${s.session}" run=${() => remove(`/v1/tokens/${s.session}`)} after=${after} />` }];
+  if (!data) return null;
+  return html`<div class="row"><h2>Where you are logged in</h2>${data.items.length > 1 && html`<${Action} label="End all others" confirm=${html`<p>You stay logged in here alone.</p>`} run=${() => remove('/v1/sessions')} after=${after} />`}</div>
+    <${Rows} rows=${data.items} columns=${columns} name="sessions" id=${(s) => s.session} empty="Nowhere: you came with a token." />`;
+}
+
 export function Settings({ who }) {
-  return html`<h1>Settings</h1>${may('operator') ? html`<${Users} /><${Invitations} />` : html`<p>You are ${who.name}, ${who.role}. Users and invitations are the operators’.</p>`}
+  return html`<h1>Settings</h1><${Sessions} /><${Credentials} />${may('operator') ? html`<${Users} /><${Invitations} />` : html`<p>You are ${who.name}, ${who.role}. Users and invitations are the operators’.</p>`}
     <${Tokens} /><${Cli}>${may('operator') ? 'dugnad user ls; dugnad invitation ls; dugnad token ls' : 'dugnad token ls'}<//>`;
 }

@@ -2,7 +2,7 @@
 import { html, useEffect, useState } from '../view.js';
 import { Action, Card, Choose, Cli, Digest, Failure, Plot, Progress, Rows, Said, State, Table, Waiting, When, num, state, text, to, useData, useQuery, when } from '../parts.js';
 import { bytes, count, duration, percent, small } from '../format.js';
-import { may, post, remove } from '../api.js';
+import { may, patch, post, remove } from '../api.js';
 
 // --- are we well? Six numbers, four plots, the last failures; and the wall screen with its three states ---
 
@@ -98,20 +98,17 @@ export function Wall({ stats, down, out }) {
 
 // --- health and capacity: each finding with its remedy, and how near the server is to what it can do. Validation: how sure the answers are ---
 
-const tone = (share) => (share >= 0.9 ? 'bad' : share >= 0.6 ? 'warn' : 'good');
+const TONES = { ok: 'good', warn: 'warn', error: 'bad' };
 
 export function Health() {
   const { data: h, error } = useData('/v1/health', 5000);
   if (!h) return html`<${Waiting} title="Health and capacity" error=${error} />`;
   const found = [state((f) => f.level), text('what', 'What'), text('remedy', 'Remedy')];
-  const most = h.versions.reduce((s, v) => s + v.hosts, 0);
-  const clients = [{ key: 'client', label: 'Client', show: (v) => v.client || 'unknown' }, num('hosts', 'Hosts'), { key: 'share', label: 'Share', raw: (v) => v.hosts / most, show: (v) => html`<${Progress} parts=${[['busy', v.hosts]]} total=${most} label=${percent(v.hosts / most)} />` }];
   return html`<h1>Health and capacity</h1>${error && html`<${Failure} error=${error} />`}
     <h2>Findings</h2>${h.findings.length ? html`<${Rows} rows=${h.findings} columns=${found} name="findings" />` : html`<p><${State} word="ok" text="Nothing to mend." /></p>`}<p class="soft"><code>dugnad-server doctor</code> on the server looks at more: settings, keys, clock, certificate, permissions.</p>
     <h2>Use of what it can do</h2><p>Amber from 60 %; from 90 % new batches are refused until there is room.</p>
-    <div class="cards">${h.utilisation.map((u) => html`<${Card} key=${u.name} label=${u.name} value=${percent(u.share, 0)} tone=${tone(u.share)} note=${u.note} />`)}
+    <div class="cards">${h.utilisation.map((u) => html`<${Card} key=${u.name} label=${u.name} value=${percent(u.share, 0)} tone=${TONES[u.level]} note=${u.note} />`)}
       <${Card} label="Memory of the server" value=${bytes(h.memory_bytes)} /><${Card} label="Database" value=${bytes(h.database_bytes)} /><${Card} label="Disk free" value=${bytes(h.disk_free_bytes)} /><${Card} label="Running for" value=${duration(h.up_ms)} note="version ${h.server}" /></div>
-    <h2>Versions of clients</h2><${Rows} rows=${h.versions} columns=${clients} name="clients" empty="No host has called within a day." />
     <${Cli}>dugnad stats<//>`;
 }
 
@@ -130,23 +127,52 @@ export function Validation() {
     <${Cli}>dugnad stats; dugnad show UNIT<//>`;
 }
 
-// --- apps, their releases, and which keys signed them ---
+// --- apps, their releases, and how far each version goes ---
 
-const failed = (a) => (a.valid + a.errors > 0 ? a.errors / (a.valid + a.errors) : NaN);
+const failed = (a) => (a.ended > 0 ? a.bad / a.ended : NaN);
+const went = (a) => html`<span class=${failed(a) > 0.1 ? 'bad' : ''}>${count(a.bad)} (${percent(failed(a))})</span>`;
+
+function Rollout({ a, reload }) {
+  const set = (share) => ({ run: () => post(`/v1/apps/${encodeURIComponent(a.app)}/versions/${a.version}`, { share }), after: reload, cli: `dugnad app rollout ${a.app} ${a.version} ${share * 100}%` });
+  return html`<span class="row">${[0.01, 0.1, 1].filter((share) => share > a.share || a.halted).map((share) => html`<${Action} key=${share} label=${percent(share, 0)} ...${set(share)} title="Let ${a.app} ${a.version} go to ${percent(share, 0)} of the hosts" confirm=${share === 1 && html`<p>Every host gets ${a.app} ${a.version}.</p>`} />`)}
+    ${!a.halted && html`<${Action} label="Stop" title="Stop ${a.app} ${a.version}" danger word=${a.app} confirm=${html`<p>No host gets ${a.app} ${a.version} any more, until you let it go on.</p>`} cli="dugnad app rollout ${a.app} ${a.version} stop" run=${() => post(`/v1/apps/${encodeURIComponent(a.app)}/versions/${a.version}`, { halt: true })} after=${reload} />`}</span>`;
+}
+
+function Hosts({ list, of, title }) {
+  const most = list.reduce((s, v) => s + v.hosts, 0);
+  const columns = [{ key: of, label: title, show: (v) => v[of] || 'unknown' }, num('hosts', 'Hosts'), { key: 'share', label: 'Share', raw: (v) => v.hosts / most, show: (v) => html`<span class="row"><${Progress} parts=${[['busy', v.hosts]]} total=${most} label=${percent(v.hosts / most)} />${percent(v.hosts / most)}</span>` }];
+  return html`<h3>${title}</h3><${Rows} rows=${list} columns=${columns} name=${of} empty="No host has called within a day." />`;
+}
+
+function Least({ v, reload }) {
+  const [form, setForm] = useState(null), is = form || { client_min: v.client_min, protocol_min: v.protocol_min };
+  if (!may('operator')) return html`<p>Work goes to clients from version ${v.client_min || '0 (any)'} and protocol ${v.protocol_min} on.</p>`;
+  const field = (name) => ({ id: name, value: is[name], onInput: (e) => setForm({ ...is, [name]: e.target.value }) }), next = { client_min: is.client_min.trim(), protocol_min: Number(is.protocol_min) };
+  return html`<div class="row inline"><span><label for="client_min">Oldest client that gets work (empty: any)</label><input ...${field('client_min')} class="number" /></span><span><label for="protocol_min">Oldest protocol, ${v.protocol_max} at most</label><input ...${field('protocol_min')} type="number" min="1" max=${v.protocol_max} class="number" /></span>
+    ${form && html`<${Action} label="Set" title="Refuse older clients" danger word="refuse" confirm=${html`<p>Hosts with an older client get no work, and are told which version they need.</p>`} cli="dugnad versions --client-min '${next.client_min}' --protocol-min ${next.protocol_min}" run=${() => patch('/v1/versions', next)} after=${() => { setForm(null); reload(); }} />`}</div>`;
+}
 
 export function Apps() {
-  const retire = (a, reload) => html`<${Action} label="Retire" title="Retire ${a.app} ${a.version}" danger word=${a.app} confirm=${html`<p>No new batch can use ${a.app} ${a.version} for ${a.platform}. Batches that run go on.</p>`} run=${() => remove(`/v1/releases/${a.release}`)} after=${reload} />`;
+  const { data: v, reload } = useData('/v1/versions', 5000);
+  const retire = (a, reload) => html`<${Action} label="Retire" title="Retire ${a.app} ${a.version}" danger word=${a.app} confirm=${html`<p>No new batch can use ${a.app} ${a.version} for ${a.platform}. Batches that run go on.</p>`} cli="dugnad app retire ${a.app} ${a.version} --platform ${a.platform}" run=${() => remove(`/v1/releases/${a.release}`)} after=${reload} />`;
   const columns = [
     { key: 'app', label: 'App', raw: (a) => `${a.app} ${a.version}`, show: (a) => html`<strong>${a.app}</strong> ${a.version}` }, { key: 'platform', label: 'Platform' },
-    state((a) => (a.retired ? 'retired' : 'active'), (a) => (a.retired ? 'retired' : 'in use')), text('title', 'What it is'),
-    { key: 'bundle_bytes', label: 'Bundle', num: true, show: (a) => bytes(a.bundle_bytes) },
-    { key: 'errors', label: 'Attempts failed', num: true, show: (a) => (a.errors === undefined ? '–' : html`<span class=${failed(a) > 0.1 ? 'bad' : ''}>${count(a.errors)} (${percent(failed(a))})</span>`) },
+    state((a) => (a.retired ? 'retired' : 'active'), (a) => (a.retired ? 'retired' : 'in use')), text('title', 'What it is'), { key: 'bundle_bytes', label: 'Bundle', num: true, show: (a) => bytes(a.bundle_bytes) },
     { key: 'signers', label: 'Signed by', raw: (a) => (a.signers || []).join(' '), show: (a) => (a.signers?.length ? html`<span class="row">${a.signers.map((s) => html`<${Digest} key=${s} hex=${s} n=${8} />`)}</span>` : '–') },
-    { key: 'release', label: 'Release', show: (a) => html`<${Digest} hex=${a.release} n=${8} />` },
-    when('created_ms', 'Published'),
-    ...(may('operator') ? [{ key: 'act', label: '', show: (a, reload) => !a.retired && retire(a, reload) }] : []),
+    { key: 'release', label: 'Release', show: (a) => html`<${Digest} hex=${a.release} n=${8} />` }, when('created_ms', 'Published'),
+    ...(may('scientist') ? [{ key: 'act', label: '', show: (a, reload) => !a.retired && retire(a, reload) }] : []),
   ];
-  return html`<h1>Apps and releases</h1><${Table} path="/v1/apps" columns=${columns} name="releases" id=${(a) => a.release} empty=${html`No app yet. Scientists pack and publish one: <code>dugnad app pack</code>, <code>dugnad app sign</code> where the release keys are, <code>dugnad app publish</code>.`} /><${Cli}>dugnad app ls<//>`;
+  const word = (a) => (a.halted ? 'stopped' : a.retired ? 'retired' : a.share < 1 ? 'on trial' : 'everywhere');
+  const going = [
+    { key: 'app', label: 'App', raw: (a) => `${a.app} ${a.version}`, show: (a) => html`<strong>${a.app}</strong> ${a.version}` },
+    { key: 'state', label: 'State', wrap: true, raw: word, show: (a) => html`<${State} word=${{ stopped: 'failed', retired: 'retired', 'on trial': 'running', everywhere: 'active' }[word(a)]} text=${word(a)} />${a.halted && a.why ? html`: ${a.why}` : a.base && a.share < 1 ? html`, held against ${a.base}` : ''}` },
+    { key: 'share', label: 'Hosts', num: true, show: (a) => percent(a.share, a.share < 0.01 ? 2 : 0) }, num('leased', 'Out'), num('units_open', 'Open'), num('ended', 'Ended'), { key: 'bad', label: 'Badly', num: true, show: went },
+    ...(may('operator') ? [{ key: 'act', label: '', show: (a) => !a.retired && html`<${Rollout} a=${a} reload=${reload} />` }] : []),
+  ];
+  return html`<h1>Apps and releases</h1><${Table} path="/v1/apps" columns=${columns} name="releases" id=${(a) => a.release} empty=${html`No app yet. Scientists pack and publish one: <code>dugnad app pack</code>, <code>dugnad app sign</code> where the release keys are, <code>dugnad app publish</code>.`} />
+    ${v && html`<h2>How far each version goes</h2><p>A version on trial goes to a share of the hosts, and is stopped by itself when more of its attempts end badly than of the one before.</p><${Rows} rows=${v.apps} columns=${going} name="versions" id=${(a) => `${a.app} ${a.version}`} empty="No version yet." />
+    <h2>Versions of clients and protocol, within a day</h2><${Hosts} list=${v.clients} of="client" title="Client" /><${Hosts} list=${v.protocols} of="protocol" title="Protocol" /><${Least} v=${v} reload=${reload} />`}
+    <${Cli}>dugnad app ls; dugnad versions<//>`;
 }
 
 // --- streams and the cursors that read them ---

@@ -129,7 +129,7 @@ function FailureGroups({ batch, retry, after }) {
 function Units({ batch }) {
   const [query] = useQuery(), wanted = query.get('state') || '';
   const columns = [to('units', 'unit', 'Unit'), state((u) => (u.failure ? 'failed' : u.state)), num('attempts', 'Attempts'), num('leased', 'At hosts'), bad('errors', 'Errors'), { ...text('failure', 'Why it failed'), show: (u) => u.failure || '' }];
-  const act = (ids, after, verb) => ({ run: each(ids, (id) => post(`/v1/units/${id}/${verb}`)), after });
+  const act = (ids, after, verb) => ({ run: each(ids, (id) => post(`/v1/units/${id}/${verb}`)), after, cli: `dugnad ${verb} ${ids.join(' ')}` });
   const bulk = (ids, clear) => html`<${Action} label="Retry" ...${act(ids, clear, 'retry')} /><${Action} label="Cancel" title="Cancel ${ids.length} units" danger word="cancel" confirm=${html`<p>These units are given up, and hosts are told to stop them.</p>`} ...${act(ids, clear, 'cancel')} />`;
   return html`<div class="row filter"><h2>Units</h2><${Choose} label="State of units" name="state" all="every state" options=${['open', 'judging', 'provisional', 'accepted', 'failed', 'delivered']} /></div>
     <${Table} path="/v1/batches/${batch}/units${wanted ? `?state=${wanted}` : ''}" columns=${columns} name="batch-${batch}-units" id=${(u) => u.unit} bulk=${may('scientist') && bulk} empty=${wanted ? 'No unit is in this state.' : 'No unit yet.'} />`;
@@ -170,7 +170,7 @@ export function Batch({ batch }) {
     <div class="cards">
       <${Card} label="Accepted" value=${count(b.accepted)} note="of ${count(total(b))}, ${percent(b.accepted / (total(b) || 1))}" /><${Card} label="Failed" value=${count(b.failed)} tone=${b.failed ? 'bad' : ''} />
       <${Card} label="Not done" value=${count(b.open + b.judging)} note=${[b.judging && `${count(b.judging)} being compared`, b.provisional && `${count(b.provisional)} provisional`].filter(Boolean).join(', ')} /><${Card} label="Attempts at hosts" value=${count(b.leased)} note=${b.unsent ? `${count(b.unsent)} wait for a host` : ''} />
-      <${Card} label="Attempts per answer" value=${b.accepted ? (b.attempts / b.accepted).toFixed(2) : '–'} note="${count(b.errors)} errors, ${count(b.invalid)} invalid" /><${Card} label="CPU time given" value=${duration(b.cpu_ms)} /></div>
+      <${Card} label="Attempts per answer" value=${b.accepted ? ((b.attempts - b.leased) / b.accepted).toFixed(2) : '–'} note="${count(b.errors)} errors, ${count(b.invalid)} invalid" /><${Card} label="CPU time given" value=${duration(b.cpu_ms)} /></div>
     ${why?.text && html`<div class="note"><${Sentence} text=${why.text} /></div>`}${error && html`<${Failure} error=${error} />`}
     <div class="row"><${Actions} ids=${[b.batch]} after=${reload} batch=${b} />${!ended && html`<${Priority} batch=${b} after=${reload} />`}</div>
     <${Graph} batch=${batch} />
@@ -224,8 +224,8 @@ export function Unit({ unit }) {
   return html`<h1>Unit ${unit} <${State} word=${failed ? 'failed' : u.state} /></h1>
     <p>Part of <a href="/admin/batches/${batch}">batch ${batch}</a>; wants ${u.rules?.quorum} equal ${u.rules?.quorum === 1 ? 'answer' : 'answers'}${failed ? html`; failed: <strong class="bad">${u.failure}</strong>` : ''}${u.purged ? '; its files have been removed' : ''}</p>
     ${why?.text && html`<div class="note"><${Sentence} text=${why.text} /></div>`}${error && html`<${Failure} error=${error} />`}
-    ${may('scientist') && html`<div class="row">${failed && html`<${Action} label="Retry" main run=${() => post(`/v1/units/${unit}/retry`)} after=${reload} />`}
-      ${!over && html`<${Action} label="Cancel" title="Cancel unit ${unit}" danger word=${unit} confirm=${html`<p>This unit is given up, and hosts are told to stop it.</p>`} run=${() => post(`/v1/units/${unit}/cancel`)} after=${reload} />`}</div>`}
+    ${may('scientist') && html`<div class="row">${failed && html`<${Action} label="Retry" main cli="dugnad retry ${unit}" run=${() => post(`/v1/units/${unit}/retry`)} after=${reload} />`}
+      ${!over && html`<${Action} label="Cancel" title="Cancel unit ${unit}" danger word=${unit} confirm=${html`<p>This unit is given up, and hosts are told to stop it.</p>`} cli="dugnad cancel ${unit}" run=${() => post(`/v1/units/${unit}/cancel`)} after=${reload} />`}</div>`}
     <h2>Attempts</h2><${Attempts} unit=${u} />
     ${u.outputs?.length > 0 && html`<h2>Canonical answer</h2><${Files} list=${u.outputs} />`}
     <h2>History</h2><p class="soft">Times after ${time(u.base_ms)}, when the batch was submitted.</p><${History} unit=${u} />
