@@ -97,6 +97,8 @@ enum err api_hosts(struct call *c);
 enum err api_volunteers(struct call *c);
 struct store_host;
 void api_host_write(struct json_out *o, const struct store_host *h);
+/* And how far it is believed, app by app. */
+enum err api_host_believed(struct call *c, const struct store_host *h, struct json_out *o) NODISCARD;
 
 /* api_find.c */
 enum err api_find(struct call *c);

@@ -26,7 +26,7 @@ enum err api_host_get(struct call *c)
     BUF_AUTO struct buf body = {0};
     TRY(find_host(c, &h));
     json_out_init(&o, &body);
-    api_host_write(&o, &h);
+    TRY(api_host_believed(c, &h, &o));
     TRY(json_out_end(&o));
     return call_reply(c, 200, &body);
 }

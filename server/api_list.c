@@ -9,9 +9,8 @@ enum { ACTIVE_MS = 3600000, PAGES_MAX = 1000 };
 
 /* --- hosts --- */
 
-void api_host_write(struct json_out *o, const struct store_host *h)
+static void fields_write(struct json_out *o, const struct store_host *h)
 {
-    json_out_object(o, NULL);
     api_id(o, "host", h->id);
     api_id(o, "volunteer", h->volunteer_id);
     json_out_string(o, "nickname", h->nickname);
@@ -37,7 +36,65 @@ void api_host_write(struct json_out *o, const struct store_host *h)
     json_out_u64(o, "expired", h->expired);
     json_out_u64(o, "reports", h->reports);
     json_out_real(o, "credit", h->credit);
+}
+
+void api_host_write(struct json_out *o, const struct store_host *h)
+{
+    json_out_object(o, NULL);
+    fields_write(o, h);
     json_out_close(o);
+}
+
+/* --- how far one is believed --- */
+
+static const struct store_release *release_of(const struct store_release *list, uint32_t count, uint64_t app)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (store_trust_app(list[i].app, list[i].version) == app)
+            return &list[i];
+    return NULL;
+}
+
+/* By the usual probation: a batch may have another. */
+static const char *trust_word(const struct host_trust *t)
+{
+    static const struct trust_policy usual = TRUST_POLICY_LONE;
+    if (t->answers >= usual.probation)
+        return "trusted";
+    return t->faults_milli >= 500 ? "quarantined" : "new";
+}
+
+static void trust_write(struct json_out *o, const struct store_release *r, const struct host_trust *t)
+{
+    json_out_object(o, NULL);
+    json_out_string(o, "app", r->app);
+    json_out_i64(o, "version", r->version);
+    json_out_string(o, "state", trust_word(t));
+    json_out_i64(o, "answers", t->answers);
+    json_out_real(o, "passed", t->passed_milli / 1000.0);
+    json_out_real(o, "faults", t->faults_milli / 1000.0);
+    json_out_close(o);
+}
+
+enum err api_host_believed(struct call *c, const struct store_host *h, struct json_out *o)
+{
+    struct arena *a = &c->http->arena;
+    struct store_trust *list;
+    struct store_release *releases;
+    uint32_t count, release_count;
+    TRY(store_trust_list(c->store, a, h->id, 0, &list, &count));
+    TRY(store_release_list(c->store, a, NULL, 0, STORE_PAGE_MAX, &releases, &release_count));
+    json_out_object(o, NULL);
+    fields_write(o, h);
+    json_out_array(o, "trust");
+    for (uint32_t i = 0; i < count; i++) {
+        const struct store_release *r = release_of(releases, release_count, list[i].app);
+        if (r)
+            trust_write(o, r, &list[i].trust);
+    }
+    json_out_close(o);
+    json_out_close(o);
+    return ERR_OK;
 }
 
 /* "active" (called within the hour), "gone", "banned", "left" */

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "server/audit_draw.h"
 #include "server/engine_in.h"
 
@@ -17,14 +16,8 @@ enum { IS_STORED = 1, IS_CHANGED = 2, RIPE_MAX = 64, TODO_MAX = 65536, CROWD_MS 
 
 uint64_t batch_app(struct batch_mem *b)
 {
-    char name[160];
-    if (b->trust_app)
-        return b->trust_app;
-    snprintf(name, sizeof name, "%s %u", b->b.app, b->b.version);
-    struct digest d = hash_bytes(name, strlen(name));
-    for (int i = 0; i < 8; i++)
-        b->trust_app = b->trust_app << 8 | d.bytes[i];
-    b->trust_app = (b->trust_app >> 1) | 1;
+    if (!b->trust_app)
+        b->trust_app = store_trust_app(b->b.app, b->b.version);
     return b->trust_app;
 }
 

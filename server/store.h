@@ -405,6 +405,8 @@ enum err store_audit_list(struct store *s, struct arena *a, uint64_t after, uint
                           uint32_t *ret_count) NODISCARD; /* newest first; after as in store_batch_list */
 /* The hash of an entry given the one before it (zero before the first): what makes the log tamper-evident. */
 struct digest store_audit_chain(const struct digest *before, const struct store_audit *entry);
+/* The number of an app version, as struct store_trust has it. */
+uint64_t store_trust_app(const char *app, uint32_t version);
 /* Of all apps of a host, or of one (0: all). */
 enum err store_trust_list(struct store *s, struct arena *a, uint64_t host_id, uint64_t app,
                           struct store_trust **ret, uint32_t *ret_count) NODISCARD;

@@ -1,5 +1,20 @@
 /* store_trust.c - reading what is believed of hosts, and what of theirs is in escrow. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/hash.h"
 #include "server/store_in.h"
+
+uint64_t store_trust_app(const char *app, uint32_t version)
+{
+    char name[160];
+    uint64_t number = 0;
+    snprintf(name, sizeof name, "%s %u", app, version);
+    struct digest d = hash_bytes(name, strlen(name));
+    for (int i = 0; i < 8; i++)
+        number = number << 8 | d.bytes[i];
+    return (number >> 1) | 1;
+}
 
 #define NUMBER_TRUST(N, n, k)  TRUST_##N,
 #define NUMBER_ESCROW(N, n, k) ESCROW_##N,

@@ -64,7 +64,7 @@ const STATES = {
   busy: { loading: '⇣', running: '▸', open: '○', judging: '⇄', leased: '▸', reported: '⇡' },
   good: { done: '✓', accepted: '✓', delivered: '✓', valid: '✓', active: '✓', ok: '✓', final: '✓', trusted: '✓' },
   warn: { paused: '‖', expired: '◷', warn: '!', provisional: '◔' },
-  bad: { failed: '✕', invalid: '✕', errored: '!', banned: '⊘', error: '✕', untrusted: '✕' },
+  bad: { failed: '✕', invalid: '✕', errored: '!', banned: '⊘', error: '✕', quarantined: '⊘' },
   idle: { cancelled: '✕', unsent: '○', waiting: '○', gone: '–', left: '←', new: '•', disabled: '✕', revoked: '✕', retired: '✕' },
 };
 export function stateOf(word) {

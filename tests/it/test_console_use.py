@@ -188,6 +188,22 @@ def test_validation_tells_what_was_measured(grid, browser, used):
     assert "at most, from that and each batch’s policy" in browser.text()
 
 
+def test_a_host_shows_how_far_it_is_believed(grid, browser, used):
+    batch = grid.submit("say", lines=[f"t{n}" for n in range(15)], quorum=None, policy="adaptive", priority=9)
+
+    def known():
+        for host in used["hosts"]:
+            host.work_off()
+        return [t for t in grid.api.get("/v1/hosts/1")["trust"] if t["answers"] >= 5]
+    [trust] = eventually(known, 20, 0.2)
+    assert (trust["app"], trust["version"]) == ("say", 1) and trust["passed"] >= 4.9 and trust["faults"] == 0
+    assert trust["state"] == ("trusted" if trust["answers"] >= 10 else "new")
+    show(browser, grid, "hosts/1")
+    browser.wait("/say 1/.test(document.querySelector('[aria-label=trust]').innerText)")
+    assert grid.status(batch)["policy"]["name"] == "adaptive"
+    grid.cancel_all()
+
+
 def test_a_cursor_is_rewound_to_a_record(grid, browser, used):
     grid.api.ask("POST", "/v1/streams/tide", "".join(f"{n}\n" for n in range(9)), {"Content-Type": "application/x-ndjson"}).ok()
     grid.api.get("/v1/streams/tide/records?cursor=log&member=m&limit=9")

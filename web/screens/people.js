@@ -52,7 +52,7 @@ export function Host({ host }) {
     <dl><dt>Owner</dt><dd><a href="/admin/hosts?volunteer=${h.volunteer}">volunteer ${h.volunteer}</a></dd><dt>Machine</dt><dd>${[h.platform, h.os, h.cpu].filter(Boolean).join(', ')}</dd>
       <dt>It gives</dt><dd>${count(h.cores)} cores, ${bytes(h.memory_bytes)} memory, ${bytes(h.disk_bytes)} disk; ${h.speed?.toFixed(2)} × the reference machine</dd><dt>Features</dt><dd>${h.features || '–'}</dd><dt>Client</dt><dd>${h.client}</dd>
       <dt>Joined</dt><dd><${When} ms=${h.created_ms} /></dd><dt>Last seen</dt><dd><${When} ms=${h.seen_ms} /></dd></dl>
-    ${h.trust?.length > 0 && html`<h2>Trust by app</h2><dl>${h.trust.map((t) => html`<dt key="a${t.app}${t.version}">${t.app} ${t.version}</dt><dd key="t${t.app}${t.version}"><${State} word=${t.state} />, ${count(t.valid_in_row)} valid in a row</dd>`)}</dl>`}
+    <h2>Trust by app</h2><${Rows} rows=${h.trust} columns=${[{ key: 'app', label: 'App', raw: (t) => `${t.app} ${t.version}`, show: (t) => `${t.app} ${t.version}` }, state((t) => t.state), num('answers', 'Confirmed since it began'), { key: 'passed', label: 'Checks passed', num: true, show: (t) => t.passed.toFixed(1) }, { key: 'faults', label: 'Found wrong', num: true, show: (t) => t.faults.toFixed(1) }]} name="trust" empty="Nothing yet: it has given no answer that could be trusted, or only under policies without trust." /><p class="soft">Checks and faults count for less as they get older.</p>
     <${Ban} h=${h} after=${reload} />
     <h2>Last failures</h2><${LastFailures} path="/v1/failures?host=${host}&limit=10" />
     <${Cli}>dugnad host show ${host}<//>`;
