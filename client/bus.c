@@ -1,16 +1,13 @@
 /* bus.c - see bus.h: the connection */
 #include "client/bus.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "client/socket_file.h"
 
 enum { WAIT_MS = 250, OTHERS_MAX = 32 };
 
@@ -24,41 +21,17 @@ static enum err closed(void)
     return err_set(ERR_UNREACHABLE, "the bus does not answer in time");
 }
 
-static bool wait_for(const struct bus *b, int64_t until_ms)
-{
-    struct pollfd p = {.fd = b->fd, .events = POLLIN};
-    int64_t left = until_ms - clock_mono_ms();
-    return left > 0 && poll(&p, 1, (int)left) == 1;
-}
-
-static enum err send_all(const struct bus *b, const void *bytes, size_t len)
-{
-    ssize_t n = send(b->fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    return n == (ssize_t)len ? ERR_OK : closed();
-}
-
-static enum err receive(const struct bus *b, uint8_t *bytes, size_t len, int64_t until_ms)
-{
-    for (size_t at = 0; at < len;) {
-        ssize_t n = wait_for(b, until_ms) ? recv(b->fd, bytes + at, len - at, MSG_DONTWAIT) : 0;
-        if (n <= 0)
-            return closed();
-        at += (size_t)n;
-    }
-    return ERR_OK;
-}
-
 static enum err receive_answer(const struct bus *b, uint32_t serial, int64_t *ret)
 {
     uint8_t message[BUS_MESSAGE_BYTES_MAX];
     int64_t until_ms = clock_mono_ms() + WAIT_MS;
     for (int i = 0; i < OTHERS_MAX; i++) { /* signals may come in between */
-        enum err e = receive(b, message, 16, until_ms);
+        enum err e = socket_file_receive(b->fd, message, 16, until_ms);
         size_t len = e == ERR_OK ? bus_message_bytes(message) : 0;
         if (e == ERR_OK && len == 0)
             e = err_set(ERR_LIMIT, "a message on the bus is too large");
         if (e == ERR_OK)
-            e = receive(b, message + 16, len - 16, until_ms);
+            e = socket_file_receive(b->fd, message + 16, len - 16, until_ms);
         if (e != ERR_OK)
             return e;
         if ((e = bus_read_answer(message, len, serial, ret)) != ERR_STALE)
@@ -71,7 +44,8 @@ enum err bus_ask(struct bus *b, const struct bus_question *q, int64_t *ret)
 {
     uint8_t message[BUS_MESSAGE_BYTES_MAX];
     size_t len = bus_write_call(message, ++b->serial, q);
-    enum err e = len ? send_all(b, message, len) : err_set(ERR_LIMIT, "a question is too long for the bus");
+    enum err e = len ? socket_file_send(b->fd, message, len)
+                     : err_set(ERR_LIMIT, "a question is too long for the bus");
     return e == ERR_OK ? receive_answer(b, b->serial, ret) : e;
 }
 
@@ -90,43 +64,22 @@ static enum err say_hello(struct bus *b)
     for (const char *c = uid; *c; c++)
         snprintf(line + strlen(line), sizeof line - strlen(line), "%02x", (unsigned)*c);
     snprintf(line + strlen(line), sizeof line - strlen(line), "\r\n");
-    enum err e = send_all(b, "", 1);
+    enum err e = socket_file_send(b->fd, "", 1);
     if (e == ERR_OK)
-        e = send_all(b, line, strlen(line));
+        e = socket_file_send(b->fd, line, strlen(line));
     while (e == ERR_OK && (at < 2 || reply[at - 1] != '\n')) {
         if (at == sizeof reply)
             return closed();
-        e = receive(b, reply + at, 1, until_ms);
+        e = socket_file_receive(b->fd, reply + at, 1, until_ms);
         at += e == ERR_OK;
     }
     if (e == ERR_OK && memcmp(reply, "OK ", 3) != 0)
         e = err_set(ERR_DENIED, "the bus does not let us in");
     if (e == ERR_OK)
-        e = send_all(b, "BEGIN\r\n", 7);
+        e = socket_file_send(b->fd, "BEGIN\r\n", 7);
     if (e == ERR_OK && (e = bus_ask(b, &hello, &none)) == ERR_MISSING) /* our name there is no number */
         e = ERR_OK;
     return e;
-}
-
-static enum err connect_to(const char *path, int *ret_fd)
-{
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
-    size_t len = strlen(path);
-    if (len == 0 || len >= sizeof to.sun_path)
-        return err_set(ERR_INVALID, "the bus has no address that can be used");
-    memcpy(to.sun_path, path, len);
-    if (path[0] == '@')
-        to.sun_path[0] = 0;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 ||
-        connect(fd, (struct sockaddr *)&to, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) != 0) {
-        enum err e = err_set_errno(ERR_UNREACHABLE, "there is no bus at %s", path);
-        if (fd >= 0)
-            close(fd);
-        return e;
-    }
-    *ret_fd = fd;
-    return ERR_OK;
 }
 
 enum err bus_open(const char *path, struct bus **ret)
@@ -135,7 +88,7 @@ enum err bus_open(const char *path, struct bus **ret)
     if (!b)
         return err_set(ERR_NOMEM, "out of memory");
     b->fd = -1;
-    enum err e = connect_to(path, &b->fd);
+    enum err e = socket_file_open(path, &b->fd);
     if (e == ERR_OK)
         e = say_hello(b);
     if (e != ERR_OK)

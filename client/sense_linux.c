@@ -15,12 +15,14 @@
 #include "base/str.h"
 #include "client/sense.h"
 #include "client/sense_bus.h"
+#include "client/sense_x11.h"
 
 enum { SLOW_MS = 5000, LINE_ROOM = 8192, NAME_ROOM = 64, PATH_ROOM = 320, LOAD_SPAN_MS = 900 };
 
 struct sense {
     char exclusive[1024], folder[512], metered[8];
     struct sense_bus *bus;
+    struct sense_x11 *display; /* NULL: there is none */
     bool is_metered;
     double pressure;
     uint64_t disk_free;
@@ -43,6 +45,7 @@ enum err sense_new(const struct sense_settings *settings, struct sense **ret_sen
         return err_set(ERR_NOMEM, "out of memory");
     s->load = -1;
     s->bus = sense_bus_new();
+    s->display = sense_x11_new();
     snprintf(s->exclusive, sizeof s->exclusive, "%s", settings->exclusive);
     snprintf(s->folder, sizeof s->folder, "%s", settings->folder);
     snprintf(s->metered, sizeof s->metered, "%s", settings->metered);
@@ -52,8 +55,10 @@ enum err sense_new(const struct sense_settings *settings, struct sense **ret_sen
 
 void sense_free(struct sense *s)
 {
-    if (s)
+    if (s) {
         sense_bus_free(s->bus);
+        sense_x11_free(s->display);
+    }
     free(s);
 }
 
@@ -125,7 +130,9 @@ static int64_t input_ms_ago(struct sense *s, int64_t now_ms)
     int64_t ago = typed > 0 ? clock_wall_ms() - typed : -1;
     if (ago < 0 && typed > 0)
         ago = 0;
-    int64_t screen = sense_bus_input_ms_ago(s->bus, now_ms);
+    int64_t screen = sense_x11_input_ms_ago(s->display, now_ms);
+    if (screen < 0)
+        screen = sense_bus_input_ms_ago(s->bus, now_ms);
     if (screen >= 0 && (ago < 0 || screen < ago))
         ago = screen;
     if (s->input_ms > 0 && (ago < 0 || now_ms - s->input_ms < ago))

@@ -61,11 +61,56 @@ class Bus:
         return head + fields + bytes(-len(fields) % 8) + body
 
 
+class Display:
+    """An X display of one screen that knows how long nobody touched it; whoever shows its cookie may ask."""
+
+    COOKIE = bytes(range(16))
+
+    def __init__(self, number):
+        self.idle_ms, self.asked = 0, 0
+        os.makedirs("/tmp/.X11-unix", exist_ok=True)
+        self.path = f"/tmp/.X11-unix/X{number}"
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            s, _ = self.listener.accept()
+            threading.Thread(target=self.serve, args=(s,), daemon=True).start()
+
+    def serve(self, s):
+        f = s.makefile("rwb", buffering=0)
+        hello = f.read(12)
+        name, data = struct.unpack("<6xHH2x", hello)
+        shown = f.read((name + 3) // 4 * 4 + (data + 3) // 4 * 4)
+        assert hello[:4] == b"l\0\x0b\0" and shown[:name] == b"MIT-MAGIC-COOKIE-1" and shown[-16:] == self.COOKIE
+        vendor = b"nobody\0\0"
+        setup = struct.pack("<IIIIHHBBBBBBBBI", 1, 0, 0, 0, 6, 65535, 1, 1, 0, 0, 32, 32, 8, 255, 0) + vendor + bytes(8) + struct.pack("<I", 0x1234)
+        setup += bytes(36)
+        s.sendall(struct.pack("<BBHHH", 1, 0, 11, 0, len(setup) // 4) + setup)
+        while head := f.read(4):
+            body = f.read(struct.unpack("<2xH", head)[0] * 4 - 4)
+            s.sendall(bytes([85]) + bytes(31))  # an event in between
+            if head[0] == 98:
+                assert body[4:20] == b"MIT-SCREEN-SAVER"
+                s.sendall(struct.pack("<BBHIBB22x", 1, 0, 1, 0, 1, 200))
+            else:
+                assert head[:2] == b"\xc8\1" and body == struct.pack("<I", 0x1234)
+                self.asked += 1
+                s.sendall(struct.pack("<BBHIIII12x", 1, 0, 2, 0, 0, 0, self.idle_ms))
+
+    def authority(self, path, number):
+        words = [b"host", str(number).encode(), b"MIT-MAGIC-COOKIE-1", self.COOKIE]
+        path.write_bytes(b"\1\0" + b"".join(struct.pack(">H", len(x)) + x for x in words))
+
+
 INPUT = "            CPU0\n   1:  {}  IO-APIC  1-edge  i8042\n"
 
 
 class Computer:
-    def __init__(self, grid, folder, name, **conf):
+    def __init__(self, grid, folder, name, env=(), **conf):
         self.folder = folder
         for path in ("power/BAT0", "power/AC", "thermal/thermal_zone0"):
             (folder / path).mkdir(parents=True)
@@ -80,7 +125,7 @@ class Computer:
         mounts = " && ".join(f"mount --bind {folder}/{mine} {system}" for mine, system in (
             ("interrupts", "/proc/interrupts"), ("pressure", "/proc/pressure/memory"), ("power", "/sys/class/power_supply"),
             ("thermal", "/sys/class/thermal")))
-        self.client.words = ["unshare", "--mount", "env", f"DBUS_SYSTEM_BUS_ADDRESS=unix:path={folder}/bus", "sh", "-c",
+        self.client.words = ["unshare", "--mount", "env", f"DBUS_SYSTEM_BUS_ADDRESS=unix:path={folder}/bus", *env, "sh", "-c",
                              mounts + ' && exec "$@"', "sh", *self.client.words]
         self.client.start()
         eventually(lambda: self.client.call("status").returncode == 0)
@@ -220,4 +265,23 @@ def test_where_memory_is_short_what_stands_still_leaves_it_at_a_checkpoint(grid,
     attempts = grid.attempts(f"{batch}.0")
     assert [x["state"] for x in attempts] == ["leased"], attempts
     pc.client.end()
+    grid.cancel_all()
+
+
+def test_an_x_display_tells_how_long_nobody_touched_it(grid, tmp_path):
+    number = os.getpid() + 1000  # of nobody else
+    display = Display(number)
+    try:
+        display.authority(tmp_path / "authority", number)
+        pc = Computer(grid, tmp_path, "display", cores_in_use=0, away_after="2s",
+                      env=(f"DISPLAY=:{number}", f"XAUTHORITY={tmp_path}/authority"))
+        pc.bus.answers.update(IdleHint=("b", 0))  # a desktop that never tells logind
+        grid.submit("say", lines=["120000"], command=("--sleep", "{}"), quorum=1, policy="once")
+        pc.stands_still("in_use")
+        display.idle_ms = 60000
+        pc.goes_on()
+        assert display.asked > 1 and "IdleHint" not in pc.bus.asked, "the display knows better"
+        pc.client.end()
+    finally:
+        os.unlink(display.path)
     grid.cancel_all()
