@@ -38,6 +38,13 @@ static void put16(uint8_t *at, size_t v)
     at[1] = (uint8_t)(v >> 8);
 }
 
+/* Without the 0 at its end: its length is said elsewhere. */
+static void put_text(uint8_t *at, const char *text)
+{
+    while (*text)
+        *at++ = (uint8_t)*text++;
+}
+
 static uint32_t get32(const uint8_t *at)
 {
     return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
@@ -136,7 +143,8 @@ static enum err say_hello(struct sense_x11 *x, int64_t until_ms)
     size_t len = find_cookie(x->number, cookie), name_len = len ? strlen(COOKIE_NAME) : 0;
     put16(hello + 6, name_len);
     put16(hello + 8, len);
-    memcpy(hello + 12, COOKIE_NAME, name_len);
+    if (len)
+        put_text(hello + 12, COOKIE_NAME);
     memcpy(hello + 12 + padded(name_len), cookie, len);
     enum err e = socket_file_send(x->fd, hello, 12 + padded(name_len) + padded(len));
     explicit_bzero(cookie, sizeof cookie);
@@ -178,7 +186,7 @@ static enum err find_extension(struct sense_x11 *x, int64_t until_ms)
     size_t len = strlen(EXTENSION_NAME);
     put16(ask + 2, (8 + padded(len)) / 4);
     put16(ask + 4, len);
-    memcpy(ask + 8, EXTENSION_NAME, len);
+    put_text(ask + 8, EXTENSION_NAME);
     enum err e = socket_file_send(x->fd, ask, 8 + padded(len));
     if (e == ERR_OK)
         e = receive_reply(x, reply, until_ms);

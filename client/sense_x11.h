@@ -1,5 +1,6 @@
-/* sense_x11.h - how long nobody has typed or moved the mouse on the X display that DISPLAY names, by the display itself (its
- * screen saver extension): a desktop that tells nobody else still tells this. For the per-user mode; a service has no display. */
+/* sense_x11.h - how long nobody has typed or moved the mouse on the X display that DISPLAY names, by the
+ * display itself (its screen saver extension): a desktop that tells nobody else still tells this. For the
+ * per-user mode; a service has no display. */
 #ifndef CLIENT_SENSE_X11_H
 #define CLIENT_SENSE_X11_H
 

@@ -1,5 +1,5 @@
-/* socket_file.h - small exchanges with a service of this computer through its socket in the file system: nothing here waits
- * longer than it is told to. */
+/* socket_file.h - small exchanges with a service of this computer through its socket in the file system:
+ * nothing here waits longer than it is told to. */
 #ifndef CLIENT_SOCKET_FILE_H
 #define CLIENT_SOCKET_FILE_H
 
