@@ -27,7 +27,7 @@ class Found(Grid):
     """A project that is there already."""
 
     def __init__(self, folder, data):
-        self.folder, self.data, self.processes, self.hosts = Path(folder), Path(data), [], []
+        self.address, self.folder, self.data, self.processes, self.hosts = "127.0.0.1", Path(folder), Path(data), [], []
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]
