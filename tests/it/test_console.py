@@ -128,7 +128,8 @@ def test_the_first_paint_comes_at_once_though_a_million_units_wait(grid, browser
 
 def test_the_past_is_there_after_a_restart(grid, browser, busy):
     past = grid.api.get("/v1/stats/history?hours=24")["items"]
-    assert len(past) > 600 and not any(901 < (i["time_ms"] - past[0]["time_ms"]) / 60000 < 957 for i in past[1:])
+    gaps = [b["time_ms"] - a["time_ms"] for a, b in zip(past, past[1:])]
+    assert len(past) > 600 and [g // 60000 for g in gaps if g > 10 * 60000] in ([g] for g in range(59, 65)), sorted(gaps)[-5:]  # when no server ran
     browser.open(f"{grid.url}/admin/")
     browser.settled()
     browser.wait("document.querySelectorAll('.plot path.line').length === 4")
