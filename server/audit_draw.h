@@ -14,4 +14,7 @@ uint32_t audit_draw(const struct digest *key, wu_id unit, const struct digest *a
 struct audit audit_draw_items(const struct digest *key, const struct wu *wu, uint32_t attempt,
                               uint32_t share_ppm);
 
+/* 0..999999, uniform: may this host take this attempt at once, or others first (trust_is_drawn())? */
+uint32_t audit_draw_host(const struct digest *key, wu_id unit, uint32_t attempt, uint64_t host_id);
+
 #endif

@@ -15,6 +15,7 @@
 enum {
     LOOK_MAX = 512,    /* units that were never sent */
     LOOK_STARTED = 64, /* units that were, from the first one on, and as many from later ones */
+    LOOK_DRAWN = 8,    /* times as many, where somebody else is drawn, which is soon seen */
     BARRED_MS = 1000,  /* who has looked at all of these in vain looks at no other for so long */
     LOADS_MAX = 4      /* hosts that one request reads from the store to see whom they are kin to */
 };
@@ -130,7 +131,7 @@ struct search {
     struct match_offer offer;
     struct match_tally tally;
     double seconds;            /* given so far */
-    bool may_check;            /* of the batch in hand: not on probation */
+    struct trust_leave leave;  /* of the batch in hand */
     struct batch_mem *rollout; /* work of it waits, but its version does not go to this host */
     bool waits;                /* on probation somewhere, with much that waits to be confirmed */
     double hoard;              /* the same as parts of what is no hoard for a core */
@@ -154,21 +155,33 @@ static double cost_seconds(const struct batch_mem *b, const struct host_mem *h)
     return UNKNOWN_COST_SECONDS;
 }
 
-/* Which machines give the same answer to the bit, as a number; 0: any. */
+/* The maker of a host's processor and how wide it computes: what an answer's last bits hang on. Of a list
+ * that is closed: if hosts could name their class, liars would name one where they are among themselves. */
+static const char *cpu_family(const struct host_mem *h)
+{
+    static const char *const makers[] = {"intel", "amd"};
+    static const char *const widths[] = {"avx512f", "avx2", "avx", "sse4_2"};
+    static const char *const families[] = {"intel-avx512f", "intel-avx2",  "intel-avx", "intel-sse4_2",
+                                           "intel",         "amd-avx512f", "amd-avx2",  "amd-avx",
+                                           "amd-sse4_2",    "amd",         "avx512f",   "avx2",
+                                           "avx",           "sse4_2",      "other"};
+    size_t maker = 0, width = 0;
+    while (maker < 2 && strncmp(h->h.hr_class, makers[maker], strlen(makers[maker])) != 0)
+        maker++;
+    while (width < 4 && !(features_of(h->h.features) & features_of(widths[width])))
+        width++;
+    return families[maker * 5 + width];
+}
+
+/* Which machines give the same answer to the bit, as a number; 0: any. A platform is an operating system and
+ * an architecture, and a release is of one platform. */
 static uint32_t class_of(const struct batch_mem *b, const struct host_mem *h)
 {
-    char text[512];
+    char text[160];
     const char *kind = b->b.hr_kind;
     if (!kind || !*kind || strcmp(kind, "none") == 0)
         return 0;
-    if (*h->h.hr_class)
-        snprintf(text, sizeof text, "%s %s", h->h.platform, h->h.hr_class);
-    else if (strcmp(kind, "os") == 0)
-        snprintf(text, sizeof text, "%s %s", h->h.platform, h->h.os);
-    else if (strcmp(kind, "cpu") == 0)
-        snprintf(text, sizeof text, "%s %s %s", h->h.platform, h->h.os, h->h.cpu);
-    else
-        snprintf(text, sizeof text, "%s", h->h.platform);
+    snprintf(text, sizeof text, "%s %s", h->h.platform, strcmp(kind, "cpu") == 0 ? cpu_family(h) : "");
     struct digest d = hash_bytes(text, strlen(text));
     uint32_t n =
         (uint32_t)d.bytes[0] << 24 | (uint32_t)d.bytes[1] << 16 | (uint32_t)d.bytes[2] << 8 | d.bytes[3];
@@ -290,19 +303,45 @@ static enum err lease(struct search *s, struct batch_mem *b, struct unit_mem *u,
     return dispatch_give(s->e, s->r, s->h, b, u, ev.attempt);
 }
 
+/* Since somebody was last given the unit or answered it; -1: nobody ever was. */
+static int64_t waited_ms(const struct search *s, const struct wu *wu)
+{
+    int64_t last_ms = INT64_MIN;
+    for (uint32_t i = 0; i < wu->attempt_count; i++) {
+        const struct attempt *a = &wu->attempts[i];
+        if (a->host_id == 0)
+            continue;
+        last_ms = a->sent_ms > last_ms ? a->sent_ms : last_ms;
+        last_ms = a->ended_ms > last_ms ? a->ended_ms : last_ms;
+    }
+    if (last_ms == INT64_MIN)
+        return -1;
+    return s->e->now_ms > last_ms ? s->e->now_ms - last_ms : 0;
+}
+
+/* Is it somebody else's turn to give this unit its second answer, or to audit it? */
+static bool is_not_drawn(const struct search *s, const struct wu *wu, uint32_t attempt)
+{
+    int64_t waited = waited_ms(s, wu);
+    if (waited < 0 || s->leave.crowd == 0)
+        return false;
+    if (!s->leave.may_check && !trust_is_patience_over(s->leave.crowd, waited))
+        return true;
+    return !trust_is_drawn(audit_draw_host(&s->e->config.audit_key, wu->id, attempt, s->h->h.id),
+                           s->leave.crowd, waited);
+}
+
 /* May the host not be given this unit because of who has had it? */
-static enum err is_barred(struct search *s, const struct batch_mem *b, const struct wu *wu, bool *ret)
+static enum err is_kin(struct search *s, const struct batch_mem *b, const struct wu *wu, bool *ret)
 {
     const struct store_host *h = &s->h->h;
     struct kin me = {
         .host_id = h->id, .owner_id = h->volunteer_id, .network = h->network, .joined_ms = h->created_ms};
-    int64_t last_ms = 0;
     *ret = !wu_host_may_take(wu, h->id, h->volunteer_id);
     for (uint32_t i = 0; i < wu->attempt_count && !*ret && !b->b.rules.own_hosts; i++) {
         const struct attempt *a = &wu->attempts[i];
         struct host_mem *other;
         enum attempt_state was = a->state;
-        last_ms = a->ended_ms > last_ms ? a->ended_ms : a->sent_ms > last_ms ? a->sent_ms : last_ms;
         if (was != ATTEMPT_LEASED && was != ATTEMPT_REPORTED && was != ATTEMPT_VALID &&
             was != ATTEMPT_EXPIRED)
             continue;
@@ -321,8 +360,6 @@ static enum err is_barred(struct search *s, const struct batch_mem *b, const str
                            .joined_ms = other->h.created_ms};
         *ret = !kin_apart(&me, &them, s->e->hosts.count);
     }
-    if (last_ms != 0 && !s->may_check && s->e->now_ms - last_ms < TRUST_PATIENCE_MS)
-        *ret = true;
     return ERR_OK;
 }
 
@@ -331,7 +368,7 @@ static enum err search_part(struct search *s, struct batch_mem *b, bool started,
 {
     struct window *w = &b->windows[started];
     uint32_t class = class_of(b, s->h);
-    for (uint32_t i = from, missed = 0; i < w->used && missed < most && !is_full(s); i++) {
+    for (uint32_t i = from, missed = 0; i < w->used && missed < most * LOOK_DRAWN && !is_full(s); i++) {
         struct unit_mem *u;
         bool barred;
         wu_id id = window_at(w, i);
@@ -342,14 +379,18 @@ static enum err search_part(struct search *s, struct batch_mem *b, bool started,
             window_take(w, i);
             continue;
         }
+        if (started && is_not_drawn(s, &u->wu, (uint32_t)wu_first_unsent(&u->wu))) {
+            missed++;
+            continue;
+        }
         struct match_need need = b->need;
         need.hr_class = is_unbound(&u->wu) ? 0 : u->hr;
         s->offer.hr_class = class;
-        TRY(is_barred(s, b, &u->wu, &barred));
+        TRY(is_kin(s, b, &u->wu, &barred));
         enum match_reason why = match_unit(&need, &s->offer, barred);
         if (why != MATCH_FITS) {
             match_count(&s->tally, &need, why);
-            missed++;
+            missed += LOOK_DRAWN;
             continue;
         }
         if (unit_ready(&u->wu) < 1 || wu_unsent(&u->wu) == 1)
@@ -400,16 +441,16 @@ static enum err search_batch(struct search *s, struct batch_mem *b)
         match_count(&s->tally, &b->need, why);
         return ERR_OK;
     }
-    bool may_begin, reached;
+    bool reached;
     TRY(version_allows(s->e, b, s->h, &reached));
     if (!reached) {
         s->rollout = b;
         return ERR_OK;
     }
-    TRY(trust_allows(s->e, b, s->h, &may_begin, &s->may_check));
+    TRY(trust_allows(s->e, b, s->h, &s->leave));
     TRY(search_window(s, b, true));
-    s->waits |= !may_begin;
-    return may_begin ? search_window(s, b, false) : ERR_OK;
+    s->waits |= !s->leave.may_begin;
+    return s->leave.may_begin ? search_window(s, b, false) : ERR_OK;
 }
 
 /* A host with idle cores helps with what the others hold up. */
@@ -428,17 +469,20 @@ static enum err search_tail(struct search *s)
         enum err step;
         TRY(unit_find(e, e->tail[i].id, &u));
         TRY(batch_find(e, wu_id_batch(e->tail[i].id), &b));
-        if (!u || !b || tail_wait_ms(e, b, u) == 0 ||
-            !wu_host_may_take(&u->wu, s->h->h.id, s->h->h.volunteer_id))
+        bool barred;
+        if (!u || !b || tail_wait_ms(e, b, u) == 0)
             continue;
         bool reached;
         TRY(version_allows(e, b, s->h, &reached));
         if (!reached)
             continue;
+        TRY(trust_allows(e, b, s->h, &s->leave));
+        TRY(is_kin(s, b, &u->wu, &barred));
         struct match_need need = b->need;
         uint32_t class = s->offer.hr_class = class_of(b, s->h);
         need.hr_class = is_unbound(&u->wu) ? 0 : u->hr;
-        if (match_unit(&need, &s->offer, false) != MATCH_FITS)
+        if (match_unit(&need, &s->offer, barred || is_not_drawn(s, &u->wu, u->wu.attempt_count)) !=
+            MATCH_FITS)
             continue;
         struct wu_event spare = {.kind = WU_EV_SPARE, .now_ms = e->now_ms};
         TRY(unit_apply(e, u, &spare, NULL, &step));

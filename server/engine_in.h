@@ -256,8 +256,8 @@ enum err trust_follow(struct engine *e, struct batch_mem *b, struct unit_mem *u,
 enum err trust_leased(struct engine *e, struct batch_mem *b, const struct unit_mem *u,
                       struct host_mem *h) NODISCARD;
 /* May the host begin new units of the batch, and check what others answered? */
-enum err trust_allows(struct engine *e, struct batch_mem *b, struct host_mem *h, bool *ret_begin,
-                      bool *ret_check) NODISCARD;
+enum err trust_allows(struct engine *e, struct batch_mem *b, struct host_mem *h,
+                      struct trust_leave *ret) NODISCARD;
 /* What waits of the host's answers, provisionally or to be checked, is void; trust_settle() does it. */
 enum err trust_void_host(struct engine *e, struct host_mem *h) NODISCARD;
 /* Ends the wait of a provisional unit, as nothing will come after it. */

@@ -106,11 +106,10 @@ static struct trust_crowd *crowd_of(struct engine *e, uint64_t app)
     if (c->app != app)
         *c = (struct trust_crowd){.app = app, .since_ms = e->now_ms};
     int64_t age_ms = e->now_ms - c->since_ms;
-    if (age_ms > CROWD_MS) {
-        struct trust_crowd next = {.app = app, .since_ms = e->now_ms};
-        next.hosts_before = age_ms > 2 * CROWD_MS ? 0 : c->hosts;
-        next.trusted_before = age_ms > 2 * CROWD_MS ? 0 : c->trusted;
-        *c = next;
+    if (age_ms > CROWD_MS || age_ms < 0) {
+        uint32_t hosts = age_ms > 2 * CROWD_MS ? 0 : c->hosts, trusted = hosts ? c->trusted : 0;
+        *c = (struct trust_crowd){
+            .app = app, .since_ms = e->now_ms, .hosts_before = hosts, .trusted_before = trusted};
     }
     return c;
 }
@@ -126,16 +125,19 @@ static uint32_t trusted_in(const struct trust_crowd *c)
     return n < hosts_in(c) ? n : hosts_in(c);
 }
 
-/* Each host once an hour, and when its probation ends or begins again. */
-static void count(struct engine *e, const struct batch_mem *b, struct trust_mem *t)
+static uint32_t mark(uint64_t *bits, uint64_t host_id)
 {
-    struct trust_crowd *c = crowd_of(e, t->app);
-    bool is = t->trust.answers >= b->b.trust.probation, new = t->counted_ms != c->since_ms;
-    c->hosts += new;
-    c->trusted += is;
-    c->trusted -= !new && t->was_trusted;
-    t->counted_ms = c->since_ms;
-    t->was_trusted = is;
+    uint64_t at = host_id * 0x9E3779B97F4A7C15ull >> (64 - CROWD_SHIFT), bit = 1ull << at % 64;
+    bool was = bits[at / 64] & bit;
+    bits[at / 64] |= bit;
+    return !was;
+}
+
+static void count(struct trust_crowd *c, uint64_t host_id, bool trusted)
+{
+    c->hosts += mark(c->is_host, host_id);
+    if (trusted)
+        c->trusted += mark(c->is_trusted, host_id);
 }
 
 static void touch(struct engine *e, struct host_mem *h, struct trust_mem *t)
@@ -230,9 +232,13 @@ static enum err put_in_escrow(struct engine *e, struct batch_mem *b, const struc
         t->entries[at - 1].open = open;
         t->marks[at - 1] |= IS_CHANGED;
     } else {
-        struct escrow_entry entry = {
-            .seq = t->trust.next++, .unit = u->wu.id, .wait = b->b.trust.wait, .open = open, .held = true};
+        struct escrow_entry entry = {.seq = t->trust.next,
+                                     .unit = u->wu.id,
+                                     .wait = escrow_wait(&b->b.trust),
+                                     .open = open,
+                                     .held = true};
         TRY(entry_add(t, &entry, IS_CHANGED));
+        t->trust.next += escrow_weight(&b->b.trust);
     }
     touch(e, h, t);
     if (choice == TRUST_WAIT && only_waits(b))
@@ -297,8 +303,10 @@ static enum err on_fault(struct engine *e, const struct wu *before, const struct
 {
     bool shared = trust_is_agreed(before, &u->wu, attempt);
     entry_set(t, u->wu.id, false, false);
-    enum trust_sentence sentence = trust_fault(&t->trust, shared, e->now_ms);
+    enum trust_sentence sentence = trust_fault(&t->trust, shared, u->wu.attempts[attempt].audit, e->now_ms);
     touch(e, h, t);
+    if (sentence == TRUST_SPARED)
+        return ERR_OK;
     TRY(void_all(e, h->h.id, t));
     if (sentence == TRUST_QUARANTINE)
         return ERR_OK;
@@ -332,7 +340,7 @@ static enum err on_ended(struct engine *e, struct batch_mem *b, const struct wu 
     entry_set(t, u->wu.id, u->wu.state == WU_PROVISIONAL, false);
     bool proven = u->wu.rules.compare == WU_COMPARE_CHECK;
     if (a->state == ATTEMPT_VALID && (proven || voices(&u->wu) >= 2))
-        trust_passed(&t->trust, e->now_ms);
+        trust_passed(&t->trust, TRUST_CONFIRMED, e->now_ms);
     touch(e, h, t);
     return ripen(e, t);
 }
@@ -353,7 +361,7 @@ static enum err on_standing(struct engine *e, struct batch_mem *b, struct unit_m
         return put_in_escrow(e, b, u, h, t, a);
     if (f->kind == WU_FX_PASSED) {
         entry_set(t, u->wu.id, true, false);
-        trust_passed(&t->trust, e->now_ms);
+        trust_passed(&t->trust, b->b.trust.audit_ppm, e->now_ms);
         touch(e, h, t);
         TRY(ripen(e, t));
     }
@@ -422,18 +430,20 @@ enum err trust_leased(struct engine *e, struct batch_mem *b, const struct unit_m
     return t->trust.answers < b->b.trust.probation ? choose(e, b, u->wu.id, TRUST_CONFIRM) : ERR_OK;
 }
 
-enum err trust_allows(struct engine *e, struct batch_mem *b, struct host_mem *h, bool *ret_begin,
-                      bool *ret_check)
+enum err trust_allows(struct engine *e, struct batch_mem *b, struct host_mem *h, struct trust_leave *ret)
 {
     struct trust_mem *t;
-    *ret_begin = *ret_check = true;
-    if (b->b.rules.escrow == WU_ESCROW_NONE)
+    *ret = (struct trust_leave){.may_begin = true, .may_check = true};
+    if (b->b.rules.own_hosts)
         return ERR_OK;
     TRY(trust_find(e, h, batch_app(b), &t));
-    count(e, b, t);
-    const struct trust_crowd *c = crowd_of(e, t->app);
-    *ret_begin = trust_may_begin(&b->b.trust, &t->trust, t->count);
-    *ret_check = trust_may_check(&b->b.trust, &t->trust, trusted_in(c), hosts_in(c));
+    struct trust_crowd *c = crowd_of(e, t->app);
+    count(c, h->h.id, b->b.rules.escrow != WU_ESCROW_NONE && t->trust.answers >= b->b.trust.probation);
+    ret->crowd = hosts_in(c);
+    if (b->b.rules.escrow == WU_ESCROW_NONE)
+        return ERR_OK;
+    ret->may_begin = trust_may_begin(&b->b.trust, &t->trust, t->count, e->now_ms);
+    ret->may_check = trust_may_check(&b->b.trust, &t->trust, trusted_in(c), hosts_in(c), e->now_ms);
     return ERR_OK;
 }
 

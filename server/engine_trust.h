@@ -9,20 +9,28 @@ struct trust_mem {
     uint64_t app;
     struct host_trust trust;
     bool changed;
-    int64_t counted_ms; /* in its app's crowd of then */
-    bool was_trusted;
     uint32_t count, room;
     struct escrow_entry
         *entries;   /* by seq; one that is neither open nor held is over, and goes at the write */
     uint8_t *marks; /* of each entry: stored, changed */
 };
 
-struct trust_crowd { /* of the hosts that ran an app lately */
+/* Of the hosts that asked for an app's work lately. Each host is a bit, so that one that is forgotten and
+ * loaded again, as after each turn where several servers share the store, is not two. Of tens of thousands
+ * some share a bit: a few too few are counted. */
+enum { CROWD_SHIFT = 14, CROWD_WORDS = (1 << CROWD_SHIFT) / 64 };
+struct trust_crowd {
     uint64_t app;
     int64_t since_ms; /* this hour, and the one before */
     uint32_t hosts, trusted, hosts_before, trusted_before;
+    uint64_t is_host[CROWD_WORDS], is_trusted[CROWD_WORDS];
 };
 enum { CROWDS_MAX = 64 }; /* apps that are told apart; the last one's place is taken in turns */
+
+struct trust_leave { /* of one host, for one batch */
+    bool may_begin, may_check;
+    uint32_t crowd; /* hosts that ask for this app's work; 0: the owner's own, of whom nobody is drawn */
+};
 
 struct trust_todo { /* an event that follows from what has happened to another unit */
     wu_id unit;

@@ -12,6 +12,7 @@ struct truth_policy {
     const char *name;
     struct wu_rules rules;
     struct trust_policy trust;
+    bool first_come; /* who checks is who asks first, not who is drawn: what that would cost */
 };
 
 /* How those lie who lie; all of them are one party. */
@@ -26,6 +27,13 @@ struct truth_strategy {
     bool agree;            /* all give the same wrong answer */
     bool reborn;           /* comes back as a new host when banned */
     bool only_at_the_end;  /* of the batch: the last 2 % of it */
+    bool eager;            /* asks for checks every few seconds, others when they have finished something, and
+                            * hands back what is not of a friend */
+    enum truth_where {
+        TRUTH_EVERYWHERE,
+        TRUTH_LAX_ONLY,   /* half of the work is another batch's, which checks next to nothing */
+        TRUTH_STRICT_ONLY /* of that one it takes what trust it can */
+    } where;
     enum truth_audits {
         TRUTH_AUDITS_HONESTLY,
         TRUTH_AUDITS_COVER, /* a friend's lies are not told */
@@ -41,14 +49,25 @@ struct truth_size {
     double unit_ms;               /* a unit takes */
 };
 
-struct truth_result {
-    uint64_t units, accepted, failed;
-    double items, wrong_items, runs, waited;
-    uint64_t wrong_units;
-    uint64_t banned[3]; /* honest, flaky, liars */
+/* Sums over clusters: all that comes of one place in the crowd, whoever is there. Places do not know of each
+ * other's luck, answers of one host do: so bounds are taken over places. */
+struct truth_ratio {
+    double x, d, xx, xd, dd;
+    uint32_t clusters;
 };
 
-struct truth_result truth_run(const struct truth_policy *policy, const struct truth_strategy *strategy,
-                              const struct truth_size *size, uint64_t seed);
+struct truth_result {
+    uint64_t units, accepted, failed;
+    struct truth_ratio runs, wrong, wrong_units, waited; /* of an answer; of an item; of an answer twice */
+    uint64_t banned[3];                                  /* honest, flaky, liars */
+};
+
+void truth_run(const struct truth_policy *policy, const struct truth_strategy *strategy,
+               const struct truth_size *size, uint64_t seed, struct truth_result *ret);
+void truth_add(struct truth_result *to, const struct truth_result *r);
+double truth_mean(const struct truth_ratio *r);
+/* Half the width of the 95 % interval. Where nothing was seen: what would have been, but for one time in
+ * twenty (3 divided by all that was looked at). */
+double truth_bound(const struct truth_ratio *r);
 
 #endif

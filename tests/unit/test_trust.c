@@ -27,7 +27,7 @@ static struct host_trust with_passed(uint32_t n)
 {
     struct host_trust t = {0};
     for (uint32_t i = 0; i < n; i++)
-        trust_passed(&t, 0);
+        trust_passed(&t, TRUST_CONFIRMED, 0);
     return t;
 }
 
@@ -37,7 +37,7 @@ static void a_new_host_is_confirmed_until_its_probation_is_over(void **state)
     struct wu wu = standing(WU_ESCROW_LONE);
     struct host_trust t = with_passed(lone.probation - 1);
     assert_int_equal(trust_choose(&lone, &t, &wu, 0, 999999, 0), TRUST_CONFIRM);
-    trust_passed(&t, 0);
+    trust_passed(&t, TRUST_CONFIRMED, 0);
     assert_int_equal(trust_choose(&lone, &t, &wu, 0, 999999, 0), TRUST_WAIT);
 }
 
@@ -83,7 +83,7 @@ static void trust_decays_with_time(void **state)
     assert_int_equal(trust_share_ppm(&lone, &t, TRUST_HALF_LIFE_MS), 50000);     /* 100 left */
     assert_int_equal(trust_share_ppm(&lone, &t, 2 * TRUST_HALF_LIFE_MS), 75000); /* 50 left */
     assert_int_equal(trust_share_ppm(&lone, &t, 40 * TRUST_HALF_LIFE_MS), 100000);
-    trust_passed(&t, 2 * TRUST_HALF_LIFE_MS);
+    trust_passed(&t, TRUST_CONFIRMED, 2 * TRUST_HALF_LIFE_MS);
     assert_int_equal(t.passed_milli, 51000);
 }
 
@@ -92,12 +92,96 @@ static void who_is_found_wrong_begins_again_and_is_watched_and_at_last_banned(vo
     (void)state;
     struct host_trust t = with_passed(200);
     uint64_t next = t.next = 300;
-    assert_int_equal(trust_fault(&t, false, 0), TRUST_QUARANTINE);
+    assert_int_equal(trust_fault(&t, false, false, 0), TRUST_QUARANTINE);
     assert_int_equal(t.answers, 0);
     assert_int_equal(t.next, next);
     assert_int_equal(trust_share_ppm(&lone, &t, 0), 500000);
-    assert_int_equal(trust_fault(&t, false, DAY_MS), TRUST_QUARANTINE);
-    assert_int_equal(trust_fault(&t, false, 2 * DAY_MS), TRUST_BAN);
+    assert_int_equal(trust_fault(&t, false, false, DAY_MS), TRUST_QUARANTINE);
+    assert_int_equal(trust_fault(&t, false, false, 2 * DAY_MS), TRUST_BAN);
+}
+
+static void who_accuses_others_falsely_checks_no_more_and_is_believed_as_before(void **state)
+{
+    (void)state;
+    struct host_trust t = with_passed(200);
+    assert_true(trust_may_check(&all, &t, 50, 100, 0));
+    assert_int_equal(trust_fault(&t, false, true, 0), TRUST_SPARED);
+    assert_int_equal(t.answers, 200);
+    assert_false(trust_may_check(&all, &t, 50, 100, DAY_MS));
+    assert_true(trust_may_begin(&all, &t, 1000, DAY_MS));
+    assert_true(trust_may_check(&all, &t, 50, 100, 2 * TRUST_HALF_LIFE_MS));
+    assert_int_equal(trust_fault(&t, false, true, 0), TRUST_SPARED); /* leased before the first was judged */
+    assert_int_equal(trust_fault(&t, false, true, 0), TRUST_BAN);
+}
+
+static void who_was_found_wrong_begins_no_more_than_its_probation_needs(void **state)
+{
+    (void)state;
+    struct host_trust t = {0};
+    assert_true(trust_may_begin(&all, &t, 2 * all.probation - 1, 0));
+    assert_false(trust_may_begin(&all, &t, 2 * all.probation, 0));
+    assert_int_equal(trust_fault(&t, false, false, 0), TRUST_QUARANTINE);
+    assert_true(trust_may_begin(&all, &t, all.probation - 1, 0));
+    assert_false(trust_may_begin(&all, &t, all.probation, 0));
+    trust_passed(&t, TRUST_CONFIRMED, 0);
+    assert_false(trust_may_begin(&all, &t, all.probation - 1, 0));
+}
+
+static void a_crowd_of_new_hosts_does_not_check_itself(void **state)
+{
+    (void)state;
+    struct host_trust new = {0};
+    assert_true(trust_may_check(&all, &new, TRUST_CHECKERS_MIN - 1, 9, 0));
+    assert_false(trust_may_check(&all, &new, TRUST_CHECKERS_MIN, 9, 0));
+    assert_false(trust_may_check(&all, &new, 100, 100 + 700, 0));
+    assert_true(trust_may_check(&all, &new, 100, 100 + 800, 0));
+}
+
+/* Of 1000 hosts two may take something at once, then four, eight ...; in a small project everybody. */
+static void who_checks_is_drawn_and_more_may_as_time_goes(void **state)
+{
+    (void)state;
+    uint32_t hosts = 1000, may = 0, later = 0, late = 0;
+    for (uint32_t i = 0; i < hosts; i++) {
+        may += trust_is_drawn(i * 1000, hosts, 0);
+        later += trust_is_drawn(i * 1000, hosts, 3 * TRUST_DRAW_MS);
+        late += trust_is_drawn(i * 1000, hosts, 10 * TRUST_DRAW_MS);
+    }
+    assert_int_equal(may, TRUST_DRAWN);
+    assert_int_equal(later, TRUST_DRAWN * 8);
+    assert_int_equal(late, hosts);
+    assert_true(trust_is_drawn(999999, TRUST_CROWD, 0));
+    assert_false(trust_is_drawn(999999, UINT32_MAX, 0));
+    assert_true(trust_is_drawn(999999, UINT32_MAX, INT64_MAX));
+    assert_true(trust_is_patience_over(TRUST_CROWD, TRUST_PATIENCE_MS));
+    assert_false(trust_is_patience_over(TRUST_CROWD + 1, TRUST_PATIENCE_MS));
+}
+
+/* Of answers that are checked a twentieth as closely, twenty times as many must follow; and trust that was
+ * earned with them is worth a twentieth. */
+static void a_lax_batch_lends_a_strict_one_nothing(void **state)
+{
+    (void)state;
+    struct trust_policy lax = {.audit_ppm = all.audit_ppm / 20, .floor_ppm = all.floor_ppm / 20, .wait = 0};
+    struct host_trust t = with_passed(all.probation);
+    struct escrow_entry e = {.seq = t.next, .unit = 7, .wait = escrow_wait(&all), .held = true};
+    wu_id ripe;
+    uint32_t strict = 0, slack = 0;
+    for (t.next += escrow_weight(&all); !escrow_ripe(&e, 1, t.next, &ripe, 1); strict++)
+        t.next += escrow_weight(&all);
+    t.next = e.seq + escrow_weight(&all);
+    for (; !escrow_ripe(&e, 1, t.next, &ripe, 1); slack++)
+        t.next += escrow_weight(&lax);
+    assert_int_equal(strict, all.wait);
+    assert_int_equal(slack, 20 * all.wait);
+    t = (struct host_trust){0};
+    for (int i = 0; i < 100; i++)
+        trust_passed(&t, lax.audit_ppm, 0);
+    assert_int_equal(t.answers, 0);
+    assert_int_equal(t.passed_milli, 5000);
+    struct trust_policy most = {
+        .audit_ppm = TRUST_MILLION, .floor_ppm = TRUST_MILLION, .wait = TRUST_ESCROW_MAX - 1};
+    assert_int_equal(escrow_wait(&most), TRUST_ESCROW_MAX * TRUST_MILLION - 1);
 }
 
 static void faults_far_apart_are_a_machines_and_ban_nobody(void **state)
@@ -105,14 +189,14 @@ static void faults_far_apart_are_a_machines_and_ban_nobody(void **state)
     (void)state;
     struct host_trust t = {0};
     for (int i = 0; i < 20; i++)
-        assert_int_equal(trust_fault(&t, false, i * 2 * TRUST_HALF_LIFE_MS), TRUST_QUARANTINE);
+        assert_int_equal(trust_fault(&t, false, false, i * 2 * TRUST_HALF_LIFE_MS), TRUST_QUARANTINE);
 }
 
 static void two_hosts_with_the_same_wrong_answer_lie(void **state)
 {
     (void)state;
     struct host_trust t = with_passed(200);
-    assert_int_equal(trust_fault(&t, true, 0), TRUST_BAN);
+    assert_int_equal(trust_fault(&t, true, false, 0), TRUST_BAN);
 }
 
 /* Two votes against one prove nothing; a checker or a known answer does. */
@@ -275,6 +359,11 @@ int main(void)
         cmocka_unit_test(a_full_escrow_confirms_all_that_comes),
         cmocka_unit_test(trust_decays_with_time),
         cmocka_unit_test(who_is_found_wrong_begins_again_and_is_watched_and_at_last_banned),
+        cmocka_unit_test(who_accuses_others_falsely_checks_no_more_and_is_believed_as_before),
+        cmocka_unit_test(who_was_found_wrong_begins_no_more_than_its_probation_needs),
+        cmocka_unit_test(a_crowd_of_new_hosts_does_not_check_itself),
+        cmocka_unit_test(who_checks_is_drawn_and_more_may_as_time_goes),
+        cmocka_unit_test(a_lax_batch_lends_a_strict_one_nothing),
         cmocka_unit_test(faults_far_apart_are_a_machines_and_ban_nobody),
         cmocka_unit_test(two_hosts_with_the_same_wrong_answer_lie),
         cmocka_unit_test(the_same_wrong_answer_is_a_lie_only_where_it_is_proven_wrong),

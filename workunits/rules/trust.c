@@ -49,16 +49,37 @@ uint32_t trust_share_ppm(const struct trust_policy *p, const struct host_trust *
     return share < TRUST_MILLION ? (uint32_t)share : TRUST_MILLION;
 }
 
-bool trust_may_check(const struct trust_policy *p, const struct host_trust *t, uint32_t trusted_hosts,
-                     uint32_t hosts)
+static bool is_faulty(const struct host_trust *t, int64_t now_ms)
 {
-    return t->answers >= p->probation || trusted_hosts < TRUST_CHECKERS_MIN ||
-           trusted_hosts < hosts - trusted_hosts;
+    return decayed(t->faults_milli, now_ms - t->changed_ms) > MILLI / 2;
 }
 
-bool trust_may_begin(const struct trust_policy *p, const struct host_trust *t, uint32_t waiting)
+bool trust_may_check(const struct trust_policy *p, const struct host_trust *t, uint32_t trusted_hosts,
+                     uint32_t hosts, int64_t now_ms)
 {
-    return t->answers >= p->probation || waiting < 2 * p->probation;
+    bool proven = t->answers >= p->probation && !is_faulty(t, now_ms);
+    return proven || trusted_hosts < TRUST_CHECKERS_MIN || trusted_hosts < hosts / 8;
+}
+
+bool trust_may_begin(const struct trust_policy *p, const struct host_trust *t, uint32_t waiting,
+                     int64_t now_ms)
+{
+    if (t->answers >= p->probation)
+        return true;
+    return waiting < (is_faulty(t, now_ms) ? p->probation - t->answers : 2 * p->probation);
+}
+
+bool trust_is_drawn(uint32_t draw, uint32_t hosts, int64_t waited_ms)
+{
+    int64_t times = waited_ms < 0 ? 0 : waited_ms / TRUST_DRAW_MS;
+    if (hosts <= TRUST_CROWD || times >= 20)
+        return true;
+    return (uint64_t)draw * hosts < ((uint64_t)TRUST_DRAWN << times) * TRUST_MILLION;
+}
+
+bool trust_is_patience_over(uint32_t hosts, int64_t waited_ms)
+{
+    return waited_ms >= (hosts <= TRUST_CROWD ? TRUST_PATIENCE_MS : 16 * TRUST_DRAW_MS);
 }
 
 enum trust_choice trust_choose(const struct trust_policy *p, const struct host_trust *t, const struct wu *wu,
@@ -100,24 +121,31 @@ enum trust_choice trust_overdue(const struct trust_policy *p, const struct host_
     return audited && known ? TRUST_FINAL : TRUST_CONFIRM;
 }
 
-void trust_passed(struct host_trust *t, int64_t now_ms)
+void trust_passed(struct host_trust *t, uint32_t share_ppm, int64_t now_ms)
 {
+    static const struct trust_policy usual = TRUST_POLICY_ALL;
+    bool whole = share_ppm >= usual.floor_ppm;
+    uint32_t worth = whole ? MILLI : share_ppm * MILLI / usual.floor_ppm;
     move_to(t, now_ms);
     if (t->passed_milli < UINT32_MAX - MILLI)
-        t->passed_milli += MILLI;
-    if (t->answers < UINT32_MAX)
+        t->passed_milli += worth;
+    if (whole && t->answers < UINT32_MAX)
         t->answers++;
 }
 
-enum trust_sentence trust_fault(struct host_trust *t, bool agreed, int64_t now_ms)
+enum trust_sentence trust_fault(struct host_trust *t, bool agreed, bool audit, int64_t now_ms)
 {
     move_to(t, now_ms);
     if (t->faults_milli < UINT32_MAX - MILLI)
         t->faults_milli += MILLI;
-    t->passed_milli = 0;
-    t->answers = 0;
+    if (!audit) {
+        t->passed_milli = 0;
+        t->answers = 0;
+    }
     /* Half a fault may have decayed away since the first one. */
-    return agreed || t->faults_milli + MILLI / 2 >= TRUST_FAULTS_BAN * MILLI ? TRUST_BAN : TRUST_QUARANTINE;
+    if (agreed || t->faults_milli + MILLI / 2 >= TRUST_FAULTS_BAN * MILLI)
+        return TRUST_BAN;
+    return audit ? TRUST_SPARED : TRUST_QUARANTINE;
 }
 
 bool trust_is_agreed(const struct wu *before, const struct wu *after, uint32_t i)
@@ -135,6 +163,16 @@ bool trust_is_agreed(const struct wu *before, const struct wu *after, uint32_t i
                    after->attempts[before->canonical].state == ATTEMPT_INVALID;
     bool proven = audited || after->rules.compare == WU_COMPARE_CHECK;
     return !a->audit && same && (proven || voices >= 3);
+}
+
+uint32_t escrow_weight(const struct trust_policy *p)
+{
+    return p->floor_ppm;
+}
+
+uint32_t escrow_wait(const struct trust_policy *p)
+{
+    return (p->wait + 1) * escrow_weight(p) - 1;
 }
 
 uint32_t escrow_ripe(const struct escrow_entry *entries, uint32_t count, uint64_t next, wu_id *ret_units,

@@ -27,8 +27,11 @@
 #define TRUST_CHECKERS_MIN 4u   /* with fewer trusted hosts anybody checks anybody */
 #define TRUST_AUDITORS_MIN                                                                                   \
     20u /* trusted hosts; with fewer one audits, so that there are always more to ask */
-#define TRUST_PATIENCE_MS   60000
-#define TRUST_JOINS_PER_DAY 5     /* hosts of one owner */
+#define TRUST_PATIENCE_MS   60000  /* then who is on probation may check too: there are few others */
+#define TRUST_CROWD         50u    /* hosts; with fewer anybody may check at once, and sooner */
+#define TRUST_DRAWN         2u     /* hosts of a crowd that may check something from the start */
+#define TRUST_DRAW_MS       180000 /* twice as many after each of these */
+#define TRUST_JOINS_PER_DAY 5      /* hosts of one owner */
 #define TRUST_ESCROW_MAX    1024u /* answers of one host and app that wait; beyond it each one is confirmed */
 
 struct trust_policy {
@@ -51,7 +54,7 @@ struct host_trust {        /* zero for a host that is new to the app */
     uint32_t passed_milli; /* checks passed, decayed; thousandths */
     uint32_t faults_milli;
     uint32_t answers; /* confirmed since it began, or was last found wrong */
-    uint64_t next;    /* the number of its next answer in escrow; never goes back */
+    uint64_t next;    /* the seq of its next answer in escrow; never goes back */
 };
 
 /* ERR_INVALID with a sentence that names the field. */
@@ -60,13 +63,25 @@ enum err trust_policy_check(const struct trust_policy *p) NODISCARD;
 /* The share of its answers (or of their items) that is checked, in millionths. */
 uint32_t trust_share_ppm(const struct trust_policy *p, const struct host_trust *t, int64_t now_ms);
 
-/* May it confirm or audit what others answered? Not on probation, where most hosts are trusted: who is new
- * could only speak for who is new with him. */
+/* May it confirm or audit what others answered? Not on probation, where enough hosts are trusted: who is new
+ * could only speak for who is new with him. Trusted are a few in a small project and an eighth of all in a
+ * big one: a crowd that comes in order to outnumber the others must be seven times theirs. Nor for a
+ * half-life after it was found wrong: who accuses others falsely is asked no more, and that is all he
+ * achieves. */
 bool trust_may_check(const struct trust_policy *p, const struct host_trust *t, uint32_t trusted_hosts,
-                     uint32_t hosts);
+                     uint32_t hosts, int64_t now_ms);
 /* May it begin something new? On probation only while little of what it answered waits to be confirmed:
- * others must keep up with checking it. */
-bool trust_may_begin(const struct trust_policy *p, const struct host_trust *t, uint32_t waiting);
+ * others must keep up with checking it. Who was found wrong begins no more than its probation needs. */
+bool trust_may_begin(const struct trust_policy *p, const struct host_trust *t, uint32_t waiting,
+                     int64_t now_ms);
+
+/* Who gives the second answer to a unit, or audits the first one, is drawn and not whoever asks first: liars
+ * who ask every second would otherwise meet each other at most units, be they as few as they may. draw:
+ * 0..999999, uniform, of the unit's attempt and this host, from a secret. waited_ms: since somebody was last
+ * given the unit or answered it. hosts: that ask for this app's work. */
+bool trust_is_drawn(uint32_t draw, uint32_t hosts, int64_t waited_ms);
+/* May who may not check (trust_may_check()) do so nevertheless, so that the unit gets on? */
+bool trust_is_patience_over(uint32_t hosts, int64_t waited_ms);
 
 enum trust_choice {
     TRUST_WAIT,    /* in escrow, unchecked */
@@ -86,12 +101,16 @@ enum trust_choice trust_overdue(const struct trust_policy *p, const struct host_
  * may be the liar's friend. */
 uint32_t trust_auditors(uint32_t trusted_hosts);
 
-/* An answer of the host was checked and found right. */
-void trust_passed(struct host_trust *t, int64_t now_ms);
-enum trust_sentence { TRUST_QUARANTINE, TRUST_BAN };
+#define TRUST_CONFIRMED UINT32_MAX /* in place of the share of items: all of the answer was checked */
+/* An answer of the host was checked and found right. Audits of less than the usual share of items
+ * (TRUST_POLICY_ALL) count for less, and not towards probation: a lax batch must not buy trust in a strict
+ * one of the same app. */
+void trust_passed(struct host_trust *t, uint32_t share_ppm, int64_t now_ms);
+enum trust_sentence { TRUST_SPARED, TRUST_QUARANTINE, TRUST_BAN };
 /* An answer of the host was found wrong. agreed: another host gave the same wrong one, and it is not only a
- * vote that says so (trust_is_agreed()). */
-enum trust_sentence trust_fault(struct host_trust *t, bool agreed, int64_t now_ms);
+ * vote that says so (trust_is_agreed()). audit: what it said of another's answer was wrong, not its own: it
+ * checks no more (trust_may_check()), and its own answers stay as believed as they were. */
+enum trust_sentence trust_fault(struct host_trust *t, bool agreed, bool audit, int64_t now_ms);
 
 /* Attempt i has just been found wrong, in the step from before to after: did another owner's host give the
  * same wrong answer, and is it proven (by an audit that the server judged, a checker or a known answer) or
@@ -99,14 +118,20 @@ enum trust_sentence trust_fault(struct host_trust *t, bool agreed, int64_t now_m
  * hosts banned. */
 bool trust_is_agreed(const struct wu *before, const struct wu *after, uint32_t i);
 
-/* An answer in escrow. */
+/* An answer in escrow. What later answers say for it is the share of them that is checked: an answer of a
+ * batch that checks a thousandth of its items is no twentieth of one of a batch that checks a fiftieth. So
+ * seq and wait count millionths of answers that are checked. */
 struct escrow_entry {
-    uint64_t seq; /* the host's number of it */
+    uint64_t seq; /* host_trust.next as it was */
     wu_id unit;
-    uint32_t wait; /* of its batch's policy */
+    uint32_t wait; /* as of escrow_wait() */
     bool open;     /* it is being checked: until then nothing near it is final */
     bool held;     /* its unit is provisional */
 };
+/* What an answer of a batch adds to host_trust.next: at least 1000; and how far it must get before the answer
+ * is final: p->wait answers of such a batch. */
+uint32_t escrow_weight(const struct trust_policy *p);
+uint32_t escrow_wait(const struct trust_policy *p);
 /* entries: in the order of seq. Writes to ret_units what has waited for long enough (at most `room`), and
  * returns how many. next: the host's trust.next. */
 uint32_t escrow_ripe(const struct escrow_entry *entries, uint32_t count, uint64_t next, wu_id *ret_units,

@@ -1,0 +1,166 @@
+/* Who is given a unit's second answer: drawn, not whoever asks first. And that hosts cannot choose among whom
+ * they are compared. */
+#include "lib/engine_world.h"
+
+#include "server/audit_draw.h"
+
+enum { CROWD = 80, UNITS = 160, MINUTE_MS = 60000 };
+
+static const struct wu_rules pairs = {.quorum = 2,
+                                      .target_attempts = 2,
+                                      .errors_max = 3,
+                                      .attempts_max = 8,
+                                      .successes_max = 6,
+                                      .lease_ms = 600 * MINUTE_MS};
+
+static uint32_t take(struct world *w, uint64_t host, uint32_t rounds)
+{
+    uint32_t taken = 0;
+    for (uint32_t r = 0; r < rounds; r++) {
+        struct engine_given *given;
+        uint32_t n = fetch(w, host, 40, &given);
+        for (uint32_t i = 0; i < n; i++)
+            assert_ok(report(w, host, &given[i], 1));
+        taken += n;
+        w->now_ms += 1001; /* who was barred is not looked at again at once */
+        tick(w);
+    }
+    return taken;
+}
+
+static void known(struct world *w, uint64_t *hosts, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct engine_given *given;
+        hosts[i] = join(w);
+        if (i > 0 && fetch(w, hosts[i], 1, &given) == 1)
+            assert_ok(report(w, hosts[i], &given[0], 1));
+    }
+}
+
+/* A friend who asks again and again gets hardly any of the second answers, until the others had their time.
+ */
+static void who_asks_most_often_does_not_meet_his_friend_at_most_units(void **state)
+{
+    (void)state;
+    struct world w;
+    uint64_t hosts[CROWD];
+    world_open(&w, "memory:");
+    submit_with(&w, 400, &pairs, NULL);
+    known(&w, hosts, CROWD); /* all have asked: the crowd is known */
+    uint32_t begun = take(&w, hosts[0], 8);
+    assert_true(begun >= UNITS);
+    uint32_t met = take(&w, hosts[1], 8);
+    uint32_t own = 400 - begun; /* what nobody had begun is anybody's */
+    assert_true(met <= own + UNITS / 4);
+    w.now_ms += 60 * MINUTE_MS;
+    tick(&w);
+    assert_true(take(&w, hosts[1], 8) > UNITS / 2);
+    world_close(&w);
+}
+
+static void in_a_small_project_everybody_may_at_once(void **state)
+{
+    (void)state;
+    struct world w;
+    uint64_t hosts[4];
+    world_open(&w, "memory:");
+    uint32_t batch = submit_with(&w, UNITS, &pairs, NULL);
+    known(&w, hosts, 4);
+    take(&w, hosts[0], 8);
+    take(&w, hosts[1], 8);
+    assert_int_equal(batch_of(&w, batch).counts.accepted, UNITS);
+    world_close(&w);
+}
+
+static void a_draw_is_uniform_and_of_key_unit_attempt_and_host(void **state)
+{
+    (void)state;
+    struct digest key = {{1}}, other = {{1}};
+    other.bytes[DIGEST_BYTES - 1] = 1;
+    uint32_t low = 0, same = 0;
+    for (uint32_t i = 0; i < 10000; i++) {
+        uint32_t d = audit_draw_host(&key, wu_id_make(1, i), 1, 7);
+        assert_true(d < 1000000);
+        low += d < 100000;
+        same += d == audit_draw_host(&key, wu_id_make(1, i), 2, 7);
+        same += d == audit_draw_host(&key, wu_id_make(1, i), 1, 8);
+        same += d == audit_draw_host(&other, wu_id_make(1, i), 1, 7);
+    }
+    assert_true(low > 850 && low < 1150);
+    assert_true(same < 10);
+    assert_int_equal(audit_draw_host(&key, 5, 1, 7), audit_draw_host(&key, 5, 1, 7));
+}
+
+static uint64_t join_as(struct world *w, const char *cpu, const char *class, const char *features)
+{
+    struct engine_request r = {.kind = ENGINE_JOIN};
+    r.u.join.host = (struct store_host){.platform = "x86_64-linux",
+                                        .os = class,
+                                        .cpu = cpu,
+                                        .hr_class = class,
+                                        .features = features,
+                                        .client = "0.1",
+                                        .cores = 4,
+                                        .memory_bytes = 8ull << 30,
+                                        .disk_bytes = 8ull << 30};
+    assert_ok(ask(w, &r));
+    return r.u.join.ret_host_id;
+}
+
+static uint32_t submit_class(struct world *w, const char *kind)
+{
+    struct engine_request r = {.kind = ENGINE_BATCH, .user_id = 1};
+    struct store_batch *b = &r.u.batch.batch;
+    *b = (struct store_batch){.name = "test",
+                              .app = "pi",
+                              .version = 1,
+                              .rules = pairs,
+                              .release_count = 1,
+                              .cost = 0.001,
+                              .hr_kind = kind,
+                              .needs_features = "",
+                              .array = true,
+                              .array_step = 1,
+                              .array_count = 4};
+    b->releases[0].platform = "x86_64-linux";
+    r.u.batch.order = order;
+    assert_ok(ask(w, &r));
+    tick(w);
+    return r.u.batch.ret_batch;
+}
+
+/* "cpu" and "os" are classes of a closed list: a name of one's own makes no class of one's own. */
+static void nobody_makes_a_class_for_himself_and_a_friend(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, "memory:");
+    submit_class(&w, "cpu");
+    uint64_t liar = join_as(&w, "Liars' own 1", "ours", "avx2"), plain = join_as(&w, "Any", "", "avx2"),
+             intel = join_as(&w, "Xeon", "intel-6-85", "avx2"),
+             later = join_as(&w, "Xeon", "intel-6-106", "avx2"),
+             wide = join_as(&w, "Xeon", "intel-6-106", "avx2 avx512f");
+    assert_int_equal(take(&w, liar, 1), 4);
+    assert_int_equal(take(&w, intel, 1), 0); /* another family */
+    assert_int_equal(take(&w, plain, 1), 4); /* the liar is not among himself */
+    submit_class(&w, "cpu");
+    assert_int_equal(take(&w, intel, 1), 4);
+    assert_int_equal(take(&w, wide, 1), 0);
+    assert_int_equal(take(&w, later, 1), 4);
+    submit_class(&w, "os");
+    assert_int_equal(take(&w, liar, 1), 4);
+    assert_int_equal(take(&w, intel, 1), 4);
+    world_close(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_asks_most_often_does_not_meet_his_friend_at_most_units),
+        cmocka_unit_test(in_a_small_project_everybody_may_at_once),
+        cmocka_unit_test(a_draw_is_uniform_and_of_key_unit_attempt_and_host),
+        cmocka_unit_test(nobody_makes_a_class_for_himself_and_a_friend),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
