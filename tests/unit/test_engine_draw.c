@@ -154,12 +154,54 @@ static void nobody_makes_a_class_for_himself_and_a_friend(void **state)
     world_close(&w);
 }
 
+static uint64_t join_from(struct world *w, uint64_t network)
+{
+    struct engine_request r = {.kind = ENGINE_JOIN};
+    r.u.join.host = (struct store_host){.platform = "x86_64-linux",
+                                        .os = "Debian 12",
+                                        .client = "0.1",
+                                        .network = network,
+                                        .cores = 4,
+                                        .memory_bytes = 8ull << 30,
+                                        .disk_bytes = 8ull << 30};
+    assert_ok(ask(w, &r));
+    return r.u.join.ret_host_id;
+}
+
+/* What holds up a batch goes to an idle host too, but not to one that may be the same person's. */
+static void a_spare_is_not_for_a_host_of_the_same_network(void **state)
+{
+    (void)state;
+    struct world w;
+    struct engine_given *a, *b, *c;
+    world_open(&w, "memory:");
+    uint64_t first = join_from(&w, 77), slow = join_from(&w, 78), friend = join_from(&w, 77),
+             other = join_from(&w, 79);
+    submit_with(&w, 4, &pairs, NULL);
+    assert_int_equal(fetch(&w, first, 4, &a), 4);
+    assert_int_equal(fetch(&w, slow, 4, &b), 4);
+    for (uint32_t i = 0; i < 4; i++) {
+        w.now_ms += 1000;
+        assert_ok(report(&w, first, &a[i], 1));
+        if (i < 3)
+            assert_ok(report(&w, slow, &b[i], 1));
+    }
+    w.now_ms += 10 * MINUTE_MS;
+    tick(&w);
+    assert_int_equal(fetch(&w, friend, 1, &c), 0);
+    w.now_ms += 2000;
+    assert_int_equal(fetch(&w, other, 1, &c), 1);
+    assert_int_equal(c[0].unit, b[3].unit);
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_asks_most_often_does_not_meet_his_friend_at_most_units),
         cmocka_unit_test(in_a_small_project_everybody_may_at_once),
         cmocka_unit_test(a_draw_is_uniform_and_of_key_unit_attempt_and_host),
+        cmocka_unit_test(a_spare_is_not_for_a_host_of_the_same_network),
         cmocka_unit_test(nobody_makes_a_class_for_himself_and_a_friend),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
