@@ -135,7 +135,11 @@ static enum err add_bars(struct buf *out, const struct json *b, int columns)
         units = number(b, "units_wanted");
     for (size_t i = 0; i < sizeof states / sizeof *states && e == ERR_OK; i++)
         e = add_bar(out, states[i].name, number(b, states[i].key), units, columns);
+    int64_t waits = number(b, "provisional"); /* counted as open, too */
+    open = waits < open ? open - waits : 0;
     int64_t busy = out_now < open ? out_now : open; /* one unit may be at several hosts */
+    if (e == ERR_OK && waits > 0)
+        e = add_bar(out, "not final", waits, units, columns);
     if (e == ERR_OK)
         e = add_bar(out, "at hosts", busy, units, columns);
     return e == ERR_OK ? add_bar(out, "waiting", open - busy, units, columns) : e;
