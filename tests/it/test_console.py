@@ -48,7 +48,7 @@ def busy(grid):
     disputed = grid.submit("say", lines=["true"], priority=5)
     for n, host in enumerate(hosts + [grid.host("cy", team="Owls")]):
         held = host.take(60)
-        host.report(*[host.answer(a, f"{n // 2}\n") for a in held if a.startswith(f"{disputed}.")])
+        host.report(*[host.answer(a, f"{n % 2}\n") for a in held if a.startswith(f"{disputed}.")])
     first = grid.api.post("/v1/batches", dict(app="say", name="split", command=["{}"], array=dict(first=1, last=5)))["batch"]
     stage = grid.api.post("/v1/batches", dict(app="say", name="each", command=["{}"], stage=dict(each=first)))["batch"]
     grid.api.ask("POST", "/v1/streams/readings", "one\n").ok()
