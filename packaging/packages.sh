@@ -14,7 +14,7 @@ packages_of() {
         local npm=npm # for axe-core; node.js from elsewhere brings one of its own
         command -v npm >/dev/null && npm=
         echo libcmocka-dev python3 python3-pytest python3-jsonschema pkg-config clang clang-format clang-tidy shellcheck sqlite3 openssl curl git procps util-linux \
-            postgresql python3-aiosmtpd chromium chromium-driver fonts-dejavu-core python3-selenium nginx-light bubblewrap hmmer hmmer-examples tar xz-utils strace \
+            postgresql python3-aiosmtpd chromium chromium-driver fonts-dejavu-core python3-selenium nginx-light haproxy bubblewrap hmmer hmmer-examples tar xz-utils strace \
             dpkg-dev systemd man-db swift-proxy swift-account swift-container swift-object \
             "$npm" ;;
     demo) # what the examples of the quickstart need besides the programs

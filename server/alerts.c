@@ -305,6 +305,12 @@ static void heartbeat(struct alerts *a, const struct alert_sample *sample)
         log_event(LOG_WARN, "heartbeat-failed", "err", err_text(), NULL);
 }
 
+/* Of several servers one tells what is wrong with the project; each tells what is wrong with its machine. */
+static bool is_own(const struct alerts *a, enum alert_kind kind)
+{
+    return kind == ALERT_DISK || kind == ALERT_READY || members_have(a->config.members, DUTY_ALERTS);
+}
+
 static void beat(void *ctx)
 {
     struct alerts *a = ctx;
@@ -314,16 +320,18 @@ static void beat(void *ctx)
     look(a, &sample, &view);
     pthread_mutex_lock(&a->lock);
     for (int kind = 0; kind < ALERT_KINDS; kind++)
-        changed |= step(a, (enum alert_kind)kind, &sample,
-                        kind == ALERT_LOAD      ? view.busy
-                        : kind == ALERT_ROLLOUT ? view.stopped
-                                                : view.reason);
+        if (is_own(a, (enum alert_kind)kind))
+            changed |= step(a, (enum alert_kind)kind, &sample,
+                            kind == ALERT_LOAD      ? view.busy
+                            : kind == ALERT_ROLLOUT ? view.stopped
+                                                    : view.reason);
     pthread_mutex_unlock(&a->lock);
     if (changed)
         save(a);
     tell(a, true, &a->mail, sample.now_ms);
     tell(a, false, &a->hook, sample.now_ms);
-    report(a, sample.now_ms);
+    if (members_have(a->config.members, DUTY_ALERTS))
+        report(a, sample.now_ms);
     heartbeat(a, &sample);
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "server/members.h"
 #include "server/pulse.h"
 #include "server/settings.h"
 #include "server/store.h"
@@ -19,8 +20,9 @@ struct alerts;
 struct alerts_config {
     const struct settings *settings;
     const char *data;
-    struct store *store; /* a reader, the alerts' alone until alerts_stop() */
-    struct pulse *pulse; /* outlives the alerts */
+    struct store *store;           /* a reader, the alerts' alone until alerts_stop() */
+    struct pulse *pulse;           /* outlives the alerts */
+    const struct members *members; /* NULL: the only server */
     int64_t certificate_ends_ms, root_ends_ms;
 };
 

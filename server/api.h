@@ -111,6 +111,7 @@ enum err api_stats(struct call *c);
 enum err api_stats_history(struct call *c);
 enum err api_events(struct call *c);
 enum err api_audit(struct call *c);
+enum err api_servers(struct call *c);
 
 /* api_console.c */
 enum err api_failures(struct call *c);

@@ -249,7 +249,8 @@ static void look(void *ctx)
     struct archiver *a = ctx;
     int64_t before_ms = clock_wall_ms() - a->server->settings.archive_after_ms;
     uint32_t after = 0, count = BATCHES_EACH;
-    while (count == BATCHES_EACH && !ticker_stops(a->ticker)) {
+    while (count == BATCHES_EACH && !ticker_stops(a->ticker) &&
+           members_have(a->server->members, DUTY_ARCHIVE)) {
         struct arena ARENA_AUTO arena = {0};
         struct store_batch *list;
         if (store_batch_list(a->store, &arena, 0, after, BATCHES_EACH, &list, &count) != ERR_OK) {

@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "server/store.h"
 
-#define AUTH_KEPT_MS 15000 /* a change made by another server is seen after so long */
+#define AUTH_KEPT_MS 5000 /* a change made by another server is seen after so long */
 
 /* What a token may be narrowed to. A user's token without any scope may do all that the role may. */
 enum scope { SCOPE_READ = 1, SCOPE_SUBMIT = 2, SCOPE_RELEASE = 4, SCOPE_ADMIN = 8, SCOPE_LOGIN = 16 };

@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 #include "server/alerts.h"
+#include "server/clone.h"
 #include "server/command_care.h"
 #include "server/doctor.h"
 #include "server/serve.h"
@@ -16,6 +17,9 @@ const char command_usage[] =
     "                       says what to do; status 1 when something is wrong\n"
     "  backup FOLDER        the whole project as it is at this moment, also while it is served\n"
     "  restore FOLDER       bring a backup back as the data folder, which must not be there yet\n"
+    "  clone FOLDER [--listen ADDRESS:PORT]  make the data folder of one more server for the project of "
+    "FOLDER,\n"
+    "                       which is on a shared database\n"
     "  dump [FILE]          all rows as lines of JSON, also while it is served\n"
     "  load FILE            read a dump into an empty database\n"
     "  migrate --to DATABASE  move the project to another database, compare, switch server.conf over\n"
@@ -98,13 +102,26 @@ static enum err run_test_alert(const char *data, int argc, char **argv, int *ret
     return e;
 }
 
+static enum err run_clone(const char *data, int argc, char **argv, int *ret_status)
+{
+    BUF_AUTO struct buf text = {0};
+    bool listens = argc == 3 && str_eq(argv[1], "--listen");
+    *ret_status = 0;
+    if ((argc != 1 && !listens) || argv[0][0] == '-')
+        return err_set(ERR_INVALID, "usage: dugnad-server --data NEW clone FOLDER [--listen ADDRESS:PORT]");
+    enum err e = clone_make(argv[0], data, listens ? argv[2] : NULL, &text);
+    if (e == ERR_OK)
+        fputs(buf_text(&text), stdout);
+    return e;
+}
+
 static const struct {
     const char *name;
     enum err (*run)(const char *data, int argc, char **argv, int *ret_status);
 } commands[] = {
     {"doctor", run_doctor},       {"test-alert", run_test_alert}, {"backup", command_backup},
     {"restore", command_restore}, {"dump", command_dump},         {"load", command_load},
-    {"migrate", command_migrate}, {"audit", command_audit},
+    {"migrate", command_migrate}, {"audit", command_audit},       {"clone", run_clone},
 };
 
 bool command_find(const char *name,

@@ -101,6 +101,15 @@ struct db_write {
     } columns[DB_COLUMNS_MAX];
 };
 
+/* What a transaction that writes does with the rows that it reads, until it ends. Where nobody else writes
+ * meanwhile anyway (SQLite, memory) it makes no difference. */
+enum db_lock {
+    DB_LOCK_NONE,
+    DB_LOCK_WAIT, /* nobody else changes them; whoever holds one is waited for, in the order of the keys given
+                   */
+    DB_LOCK_SKIP  /* the same, but those that somebody holds are left out */
+};
+
 /* Rows by many keys at once. */
 struct db_fetch {
     const struct db_table *table;
@@ -108,6 +117,7 @@ struct db_fetch {
     uint8_t columns[DB_COLUMNS_MAX];
     int index;      /* DB_BY_KEY, or the number of an index whose columns are given instead */
     uint32_t equal; /* so many of the leading columns are given; 0: all of them */
+    enum db_lock lock;
 };
 /* How many columns one key of a fetch has. */
 uint32_t db_fetch_width(const struct db_fetch *f);
@@ -126,6 +136,7 @@ struct db_scan {
     bool after; /* strictly beyond the value */
     bool until; /* not beyond the value */
     bool descending;
+    enum db_lock lock; /* of the rows that are given */
 };
 
 /* Returning an error ends the read, which returns it. */

@@ -147,6 +147,7 @@ static enum err pg_version(struct db *db, uint32_t *ret_version)
     int64_t there, version = 0;
     if (db->in_transaction && !p->reader) {
         TRY(do_now(p, "SET LOCAL lock_timeout='10min'", "schema"));
+        TRY(do_now(p, "SET LOCAL statement_timeout=0", "schema"));
         TRY(do_now(p, "SELECT pg_advisory_xact_lock(7236825117342)", "schema"));
     }
     TRY(link_ready(p));

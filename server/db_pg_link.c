@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
+#include "base/rand.h"
 #include "base/str.h"
 #include "server/db_sql.h"
 #include "server/try.h"
@@ -113,7 +115,8 @@ static const char settings[] =
     "SET lock_timeout='5s';SET idle_in_transaction_session_timeout='60s';";
 static const char settings_reader[] = "SET default_transaction_read_only=on;SET statement_timeout='30s'";
 /* Nothing is acknowledged before it is durable, whatever the server's default is. */
-static const char settings_writer[] = "SELECT CASE WHEN current_setting('synchronous_commit')='off' THEN "
+static const char settings_writer[] = "SET statement_timeout='60s';"
+                                      "SELECT CASE WHEN current_setting('synchronous_commit')='off' THEN "
                                       "set_config('synchronous_commit','on',false) END";
 
 static enum err set_up(struct pg *p)
@@ -160,6 +163,24 @@ enum err link_open(struct pg *p)
     return e;
 }
 
+/* Nobody hammers at a database that is away: who asks meanwhile is told so at once. */
+static enum err open_again(struct pg *p)
+{
+    int64_t now_ms = clock_mono_ms();
+    if (now_ms < p->again_ms)
+        return err_set(ERR_UNREACHABLE, "the database %s cannot be reached: it is tried again within %d s",
+                       p->name, PG_AGAIN_MS_MAX / 1000);
+    enum err e = link_open(p);
+    if (e != ERR_UNREACHABLE) {
+        p->wait_ms = 0;
+        return e;
+    }
+    p->wait_ms = p->wait_ms == 0 ? PG_AGAIN_MS : p->wait_ms * 2;
+    p->wait_ms = p->wait_ms > PG_AGAIN_MS_MAX ? PG_AGAIN_MS_MAX : p->wait_ms;
+    p->again_ms = clock_mono_ms() + p->wait_ms / 2 + (int64_t)(rand_u64() % (uint64_t)(p->wait_ms / 2 + 1));
+    return e;
+}
+
 /* Notices without a round trip that the server was restarted meanwhile. */
 enum err link_usable(struct pg *p)
 {
@@ -171,7 +192,7 @@ enum err link_usable(struct pg *p)
         if (!PQconsumeInput(p->conn) || PQstatus(p->conn) != CONNECTION_OK)
             link_close(p);
     }
-    return p->conn ? ERR_OK : link_open(p);
+    return p->conn ? ERR_OK : open_again(p);
 }
 
 /* --- sending and reading --- */

@@ -12,6 +12,7 @@
 #include "server/db_pg_wire.h"
 
 enum { PG_STATEMENTS_MAX = 256, PG_SENT_MAX = 64, PG_NAME_BYTES = 128 };
+enum { PG_AGAIN_MS = 50, PG_AGAIN_MS_MAX = 2000 }; /* between attempts to connect, doubled each time */
 
 enum pg_statement { PG_WRITE, PG_FETCH, PG_SCAN, PG_ADD };
 
@@ -32,6 +33,7 @@ struct pg {
     char *url;                /* may hold a password */
     char name[PG_NAME_BYTES]; /* for people */
     bool reader;
+    int64_t wait_ms, again_ms; /* no connection is tried before */
     struct pg_prepared prepared[PG_STATEMENTS_MAX];
     struct pg_sent sent[PG_SENT_MAX]; /* what no answer was read of */
     uint32_t sent_count;

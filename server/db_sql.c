@@ -192,6 +192,13 @@ enum err db_sql_write(enum db_dialect d, const struct db_write *w, struct buf *o
     return add_where(d, w, out);
 }
 
+static enum err add_lock(enum db_dialect d, enum db_lock lock, const char *of, struct buf *out)
+{
+    if (d != DB_PG || lock == DB_LOCK_NONE)
+        return ERR_OK;
+    return buf_printf(out, " FOR UPDATE%s%s", of, lock == DB_LOCK_SKIP ? " SKIP LOCKED" : "");
+}
+
 enum err db_sql_fetch(enum db_dialect d, const struct db_fetch *f, struct buf *out)
 {
     uint8_t keys[DB_COLUMNS_MAX];
@@ -221,7 +228,7 @@ enum err db_sql_fetch(enum db_dialect d, const struct db_fetch *f, struct buf *o
         else
             TRY(buf_printf(out, "t.%s=ANY($1::%s[])", c, type_name(d, f->table->columns[keys[i]].kind)));
     }
-    return ERR_OK;
+    return add_lock(d, f->lock, " OF t", out);
 }
 
 enum err db_sql_scan(enum db_dialect d, const struct db_scan *s, struct buf *out)
@@ -250,7 +257,8 @@ enum err db_sql_scan(enum db_dialect d, const struct db_scan *s, struct buf *out
     for (uint32_t i = s->equal; i < n; i++)
         TRY(buf_printf(out, "%s%s%s", i == s->equal ? " ORDER BY " : ",", column_name(s->table, order[i]),
                        s->descending ? " DESC" : ""));
-    return buf_printf(out, " LIMIT %s%u", mark, ++at);
+    TRY(buf_printf(out, " LIMIT %s%u", mark, ++at));
+    return add_lock(d, s->lock, "", out);
 }
 
 enum err db_sql_add(enum db_dialect d, const struct db_write *w, struct buf *out)

@@ -203,6 +203,8 @@ static void look(void *ctx)
 {
     struct deliver *d = ctx;
     uint64_t files_after = 0;
+    if (!members_have(d->config.members, DUTY_DELIVER))
+        return;
     enum err e = handle_due(d, OUTBOX_PURGE_FILES, &files_after, INT64_MAX, purge);
     if (e == ERR_OK)
         e = handle_due(d, OUTBOX_WEBHOOK, &d->hooks_after, clock_mono_ms() + HOOKS_ROUND_MS, hook);

@@ -10,6 +10,7 @@
 
 #include "server/blob.h"
 #include "server/engine_thread.h"
+#include "server/members.h"
 #include "server/settings.h"
 #include "server/store.h"
 
@@ -18,6 +19,7 @@ struct deliver;
 struct deliver_config {
     struct store *store; /* a reader, this thread's alone until deliver_stop() */
     struct engine_thread *engine;
+    const struct members *members; /* NULL: the only server */
     struct blobs *blobs;
     const struct settings *settings; /* of mail; NULL: there is none */
     int64_t retry_ms; /* [5000] the longest first back-off, doubled each time; 0 means the default */

@@ -41,13 +41,18 @@ static void window_trim(struct window *w)
     }
 }
 
-static bool window_push(struct window *w, wu_id id)
+bool window_push(struct window *w, wu_id id)
 {
     if (!window_make(w) || w->used == WINDOW_MAX)
         return false;
     w->ids[(w->head + w->used++) % WINDOW_MAX] = id;
     w->live++;
     return true;
+}
+
+void window_clear(struct window *w)
+{
+    w->head = w->used = w->live = 0;
 }
 
 void window_offer(struct window *w, wu_id id)
@@ -351,7 +356,7 @@ static enum err is_kin(struct search *s, const struct batch_mem *b, const struct
             *ret = true; /* for now */
             return ERR_OK;
         }
-        TRY(host_find(s->e, a->host_id, &other));
+        TRY(host_find_about(s->e, a->host_id, &other));
         if (!other)
             continue;
         struct kin them = {.host_id = other->h.id,
@@ -374,7 +379,7 @@ static enum err search_part(struct search *s, struct batch_mem *b, bool started,
         wu_id id = window_at(w, i);
         if (id == 0)
             continue;
-        TRY(unit_find(s->e, id, &u));
+        TRY(unit_find_own(s->e, id, &u));
         if (!u || unit_ready(&u->wu) != (int)started) {
             window_take(w, i);
             continue;
@@ -406,7 +411,9 @@ static enum err search_part(struct search *s, struct batch_mem *b, bool started,
 static enum err search_window(struct search *s, struct batch_mem *b, bool started)
 {
     struct window *w = &b->windows[started];
-    if (w->live < WINDOW_LOW && !w->all)
+    if (!s->e->view.alone)
+        TRY(window_share(s->e, b, started));
+    else if (w->live < WINDOW_LOW && !w->all)
         TRY(window_refill(s->e, b, started));
     window_trim(w);
     if (!started)
@@ -463,6 +470,7 @@ static enum err search_tail(struct search *s)
     if (s->room > cores - s->h->leases_out)
         s->room = cores - s->h->leases_out;
     TRY(tail_look(e));
+    TRY(tail_read(e));
     for (uint32_t i = 0; i < e->tail_count && !is_full(s); i++) {
         struct unit_mem *u;
         struct batch_mem *b;

@@ -8,7 +8,7 @@
 
 #include "server/engine_in.h"
 
-enum { TURN_TRIES = 8, PROJECT_ROW = 1, TURN_BYTES_MAX = 1 << 30, BUSY_RETRY_MS = 1000 };
+enum { TURN_TRIES = 8, TURN_BYTES_MAX = 1 << 30, BUSY_RETRY_MS = 1000 };
 
 static const char *const reason_names[ENGINE_REASONS] = {
 #define X(name, word) word,
@@ -123,6 +123,7 @@ static void forget(struct engine *e)
     e->project = (struct project_counts){0};
     e->project_credit_micro = 0;
     e->batches_loaded = e->units_new = e->keys_new = false;
+    e->batches_read_ms = 0;
     e->judge_new = e->webhook_new = e->purge_new = false;
     streams_forget(e);
     versions_forget(e);
@@ -156,7 +157,7 @@ static void project_write(struct engine *e)
     static const struct project_counts none = {0};
     if (memcmp(&e->project, &none, sizeof none) == 0 && e->project_credit_micro == 0)
         return;
-    store_set_project(e->set, PROJECT_ROW, &e->project, e->project_credit_micro);
+    store_set_project(e->set, e->view.slot, &e->project, e->project_credit_micro);
     e->project = none;
     e->project_credit_micro = 0;
 }
@@ -199,7 +200,7 @@ static enum err on_unit_do(struct engine *e, struct engine_request *r)
         return ERR_OK;
     }
     TRY(batch_find(e, wu_id_batch(q->unit), &b));
-    if (b && q->event == WU_EV_RETRY && b->b.finished_ms) {
+    if (b && q->event == WU_EV_RETRY) { /* also where it is not over: another server may just end it */
         b->b.finished_ms = 0;
         batch_live_changed(e, b);
     }
@@ -332,8 +333,13 @@ static enum err on_tick(struct engine *e, struct engine_tick *q)
     if (!d.ids)
         return ERR_NOMEM;
     q->ret_more = false;
+    q->ret_wake_at_ms = INT64_MAX;
+    if (!e->view.ticks)
+        return ERR_OK;
+    struct store_unit_rows to = {.row = due_row, .ctx = &d};
     TRY(engine_flush(e));
-    TRY(store_wake_scan(e->store, e->now_ms, slice, (struct store_unit_rows){.row = due_row, .ctx = &d}));
+    TRY(e->view.alone ? store_wake_scan(e->store, e->now_ms, slice, to)
+                      : store_wake_lock(e->store, e->now_ms, slice, to));
     for (uint32_t i = 0; i < d.count; i++) {
         struct unit_mem *u;
         enum err step;
@@ -346,6 +352,8 @@ static enum err on_tick(struct engine *e, struct engine_tick *q)
             look_later(e, u); /* it was to be looked at for nothing: when next is written */
     }
     q->ret_more = d.count == slice;
+    if (!e->view.alone)
+        TRY(batches_look(e));
     if (!q->ret_more)
         TRY(batch_jobs(e, &q->ret_more));
     TRY(replays_clean(e));
@@ -418,38 +426,68 @@ static enum err handle(struct engine *e, struct engine_request *r)
     return ERR_OK;
 }
 
-/* Reads at once what the work requests will need. */
+/* Reads at once what the work requests will need. Whoever is not alone reads all of it anew, and holds the
+ * units that will change. */
 static enum err prefetch(struct engine *e, struct engine_request **requests, uint32_t count)
 {
     uint32_t units = 0, hosts = 0;
     for (uint32_t i = 0; i < count; i++)
         if (requests[i]->kind == ENGINE_WORK)
-            units += requests[i]->u.work.report_count;
+            units += requests[i]->u.work.report_count + requests[i]->u.work.renew_count;
     wu_id *ids = arena_array(&e->turn, units + 1u, sizeof *ids);
     uint64_t *host_ids = arena_array(&e->turn, count + (size_t)units * 2 + 1u, sizeof *host_ids);
     if (!ids || !host_ids)
         return ERR_NOMEM;
-    units = 0;
+    bool alone = e->view.alone;
+    units = e->wanted = 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct engine_work *w = &requests[i]->u.work;
         if (requests[i]->kind != ENGINE_WORK)
             continue;
-        if (!cache_get(&e->hosts, w->host_id))
+        e->wanted += w->want ? w->want->units_max : 0;
+        if (!alone || !cache_get(&e->hosts, w->host_id))
             host_ids[hosts++] = w->host_id;
         for (uint32_t k = 0; k < w->report_count; k++)
-            if (!cache_get(&e->units, w->reports[k].unit))
+            if (!alone || !cache_get(&e->units, w->reports[k].unit))
                 ids[units++] = w->reports[k].unit;
+        for (uint32_t k = 0; k < w->renew_count && !alone; k++)
+            ids[units++] = w->renew[k].unit;
     }
-    TRY(unit_prefetch(e, ids, units));
+    TRY(alone ? unit_prefetch(e, ids, units) : unit_prefetch_locked(e, ids, units));
     return host_prefetch(e, host_ids, hosts);
+}
+
+/* What people and the other threads ask about batches is answered as of now. */
+static bool is_patient(struct engine_request *const *requests, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (requests[i]->kind != ENGINE_WORK && requests[i]->kind != ENGINE_JOIN &&
+            requests[i]->kind != ENGINE_OUTBOX && requests[i]->kind != ENGINE_TICK)
+            return false;
+    return true;
+}
+
+static struct engine_view look_around(const struct engine *e)
+{
+    struct engine_view v = {.alone = true, .ticks = true, .servers = 1, .slot = 1};
+    if (e->config.view)
+        e->config.view(e->config.view_ctx, &v);
+    return v;
 }
 
 static enum err attempt_turn(struct engine *e, struct engine_request **requests, uint32_t count)
 {
+    struct engine_view view = look_around(e);
+    e->turn_number++;
+    if (view.epoch != e->view.epoch)
+        forget(e);
+    e->view = view;
     streams_forget(e);
     versions_refresh(e);
     TRY(store_begin(e->store, true));
     TRY(batches_load(e));
+    if (!e->view.alone)
+        TRY(batches_refresh(e, !is_patient(requests, count)));
     TRY(prefetch(e, requests, count));
     for (uint32_t i = 0; i < count; i++) {
         TRY(handle(e, requests[i]));
@@ -457,6 +495,9 @@ static enum err attempt_turn(struct engine *e, struct engine_request **requests,
     }
     TRY(routes_write(e));
     TRY(engine_flush(e));
+    view = look_around(e);
+    if (view.epoch != e->view.epoch)
+        return err_set(ERR_CONFLICT, "the servers on this database are others by now");
     e->stats.commits++;
     return store_commit(e->store);
 }
@@ -482,9 +523,6 @@ static void after_commit(struct engine *e)
         if (m->told)
             c->on_streamed(c->hook_ctx, m->st.id);
     e->judge_new = e->webhook_new = e->purge_new = false;
-    if (store_shared(e->store)) /* another server may see the same hosts next */
-        for (struct cache_item *i = e->hosts.newest; i; i = i->older)
-            trusts_free((struct host_mem *)(void *)i);
     trim(e, c->units_cached, c->hosts_cached, c->chunks_cached, BATCHES_IDLE_MAX);
 }
 

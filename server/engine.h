@@ -476,7 +476,20 @@ struct engine_request {
 
 /* --- making and driving one --- */
 
+/* Who else writes to the same store. */
+struct engine_view {
+    bool alone;       /* nobody: what is in memory is what is stored */
+    bool ticks;       /* what is due by the clock is this one's to do */
+    uint32_t servers; /* that live */
+    uint32_t slot;    /* this one's place among them, 1.. */
+    uint64_t me;      /* its name as owner of claims */
+    uint64_t epoch;   /* when this changes, nothing that is in memory may be trusted */
+};
+
 struct engine_config {
+    /* NULL: alone. Asked at the beginning and at the end of each turn. */
+    void (*view)(void *ctx, struct engine_view *ret);
+    void *view_ctx;
     /* Signs a units statement; called on the engine's thread, appends the envelope. */
     enum err (*sign_units)(void *ctx, uint32_t batch, const struct digest *order, uint32_t first,
                            uint32_t count, const struct digest *root, struct buf *out);

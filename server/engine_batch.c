@@ -149,6 +149,108 @@ enum err batches_load(struct engine *e)
     return ERR_OK;
 }
 
+/* --- what other servers did --- */
+
+static enum err renamed(struct batch_mem *b, const struct store_batch *is)
+{
+    if (strcmp(b->b.name, is->name) != 0)
+        TRY(engine_text(&b->text, is->name, &b->b.name));
+    if (b->b.labels.len == is->labels.len && memcmp(b->b.labels.data, is->labels.data, is->labels.len) == 0)
+        return ERR_OK;
+    return engine_bytes(&b->text, &is->labels, &b->b.labels);
+}
+
+/* The row, and what this turn has added and not written yet. */
+static void take_counts(struct batch_mem *b, const struct store_batch *is)
+{
+    if (b->b.counts.units < is->counts.units)
+        b->windows[0].all = false;
+#define X(name) b->b.counts.name = is->counts.name + b->added.name;
+    BATCH_COUNT_LIST(X)
+#undef X
+}
+
+static enum err take_over(struct engine *e, struct batch_mem *b, const struct store_batch *is)
+{
+    struct store_batch whole;
+    take_counts(b, is);
+    if (b->b.rev == is->rev)
+        return ERR_OK;
+    TRY(store_batch_get(e->store, &e->turn, is->id, &whole));
+    TRY(renamed(b, &whole));
+    e->resort = e->resort || b->b.priority != whole.priority;
+    b->b.priority = whole.priority;
+    b->b.rev = is->rev;
+    b->b.loading = is->loading;
+    b->b.paused = is->paused;
+    b->b.cancelled = is->cancelled;
+    b->b.purged = is->purged;
+    b->b.archived = is->archived;
+    b->b.frozen = is->frozen;
+    b->b.job = is->job;
+    b->b.job_next = is->job_next;
+    b->b.finished_ms = is->finished_ms;
+    return ERR_OK;
+}
+
+/* Those that are not active any more, and what is remembered of those that never were. */
+static void drop_rest(struct engine *e)
+{
+    struct cache_item *next;
+    for (struct cache_item *i = e->batches.oldest; i; i = next) {
+        struct batch_mem *b = (struct batch_mem *)(void *)i;
+        next = i->newer;
+        if (b->read_ms == e->now_ms && b->active)
+            continue;
+        deactivate(e, b);
+        batch_free(e, b);
+    }
+}
+
+enum err batches_refresh(struct engine *e, bool now)
+{
+    struct store_batch *page;
+    uint32_t count, after = 0;
+    if (!now && e->now_ms >= e->batches_read_ms && e->now_ms - e->batches_read_ms < BATCHES_FRESH_MS)
+        return ERR_OK;
+    do {
+        TRY(store_batches_live(e->store, &e->turn, after, STORE_PAGE_MAX, &page, &count));
+        for (uint32_t i = 0; i < count; i++) {
+            struct batch_mem *b;
+            after = page[i].id;
+            TRY(batch_find(e, page[i].id, &b));
+            if (!b)
+                continue;
+            TRY(take_over(e, b, &page[i]));
+            b->read_ms = e->now_ms;
+        }
+    } while (count == STORE_PAGE_MAX);
+    drop_rest(e);
+    batches_sort(e);
+    e->batches_read_ms = e->now_ms;
+    return ERR_OK;
+}
+
+enum err batch_recount(struct engine *e, struct batch_mem *b)
+{
+    struct store_batch is;
+    if (e->view.alone)
+        return ERR_OK;
+    TRY(store_batch_get(e->store, &e->turn, b->b.id, &is));
+    take_counts(b, &is);
+    return ERR_OK;
+}
+
+enum err batches_look(struct engine *e)
+{
+    for (uint32_t i = 0; i < e->active_count; i++) {
+        struct batch_mem *b = e->active[i];
+        TRY(batch_check_finished(e, b));
+        trust_look(e, b);
+    }
+    return ERR_OK;
+}
+
 void batch_touch(struct engine *e, struct batch_mem *b)
 {
     if (b->dirty)

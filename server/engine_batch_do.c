@@ -256,7 +256,7 @@ static enum err change(struct engine *e, struct batch_mem *b, const struct engin
     if (q->labels)
         TRY(engine_bytes(&b->text, q->labels, &b->b.labels));
     b->changed = true;
-    batch_touch(e, b);
+    batch_live_changed(e, b); /* its rev tells other servers */
     batches_sort(e);
     return ERR_OK;
 }

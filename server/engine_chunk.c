@@ -109,6 +109,8 @@ static enum err make(struct engine *e, struct batch_mem *b, uint32_t number, str
 enum err chunk_find(struct engine *e, struct batch_mem *b, uint32_t index, struct chunk_mem **ret)
 {
     uint32_t number = index / CHUNK_UNITS_MAX;
+    if (index >= b->b.counts.units) /* another server has added units */
+        TRY(batch_recount(e, b));
     struct chunk_mem *c = (void *)cache_get(&e->chunks, wu_id_make(b->b.id, number));
     if (c && index % CHUNK_UNITS_MAX < c->count) {
         *ret = c;

@@ -357,7 +357,8 @@ enum err on_cursor(struct engine *e, struct engine_request *r)
     if (o.held_up)
         hold_up(e, o.st.id);
     if (q->verb == ENGINE_CURSOR_REWIND || q->release || q->back_count ||
-        (q->verb == ENGINE_CURSOR_ACK && let_go(e, o.st.id)))
+        (q->verb == ENGINE_CURSOR_ACK &&
+         (let_go(e, o.st.id) || !e->view.alone))) /* he may wait at another server */
         TRY(stream_tell(e, &o.st));
     return q->verb == ENGINE_CURSOR_DELETE ? ERR_OK : save(e, &o);
 }

@@ -70,6 +70,9 @@ static enum err keep(struct engine *e, const struct store_host *from, struct hos
     if (!h)
         return err_set(ERR_NOMEM, "no memory for a host");
     h->item.key = from->id;
+    h->turn = e->turn_number;
+    h->was_banned = from->banned;
+    h->was_left = from->left;
     h->text.block_bytes = HOST_TEXT_BYTES;
     enum err err = copy_text(&h->text, from, &h->h);
     if (err == ERR_OK)
@@ -85,6 +88,45 @@ static enum err keep(struct engine *e, const struct store_host *from, struct hos
     return ERR_OK;
 }
 
+/* What another server may have changed since. */
+static bool is_stale(const struct engine *e, const struct host_mem *h)
+{
+    return !e->view.alone && h->turn != e->turn_number && !h->dirty;
+}
+
+static struct host_mem *known(struct engine *e, uint64_t id)
+{
+    return (struct host_mem *)(void *)cache_get(&e->hosts, id);
+}
+
+struct held {
+    struct engine *e;
+    enum err err;
+};
+
+static void add_held(void *ctx, const struct store_lease *l);
+
+/* With what they hold, as servers that are not alone read hosts again in every turn. */
+static enum err prefetch_leases(struct engine *e, const uint64_t *ids, uint32_t count)
+{
+    struct held to = {.e = e};
+    uint64_t *fresh = arena_array(&e->turn, count + 1u, sizeof *fresh);
+    uint32_t n = 0;
+    TRY(fresh ? ERR_OK : ERR_NOMEM);
+    for (uint32_t i = 0; i < count; i++) {
+        struct host_mem *h = known(e, ids[i]);
+        if (h && !h->leases_loaded) {
+            h->leases_loaded = true; /* each once, though it may stand there twice */
+            fresh[n++] = ids[i];
+        }
+    }
+    TRY(store_leases_load(e->store, &e->turn, fresh, n, add_held, &to));
+    TRY(to.err);
+    for (uint32_t i = 0; i < n; i++)
+        known(e, fresh[i])->leases_out = known(e, fresh[i])->lease_count;
+    return ERR_OK;
+}
+
 enum err host_prefetch(struct engine *e, const uint64_t *ids, uint32_t count)
 {
     struct store_host *found;
@@ -93,28 +135,40 @@ enum err host_prefetch(struct engine *e, const uint64_t *ids, uint32_t count)
     if (count == 0)
         return ERR_OK;
     TRY(store_hosts_load(e->store, &e->turn, ids, count, &found, &n));
-    for (uint32_t i = 0; i < n; i++)
-        if (!cache_get(&e->hosts, found[i].id))
+    for (uint32_t i = 0; i < n; i++) {
+        h = known(e, found[i].id);
+        if (h && is_stale(e, h)) {
+            host_free(e, h);
+            h = NULL;
+        }
+        if (!h)
             TRY(keep(e, &found[i], &h));
-    return ERR_OK;
+    }
+    return e->view.alone ? ERR_OK : prefetch_leases(e, ids, count);
 }
 
 enum err host_find(struct engine *e, uint64_t id, struct host_mem **ret)
 {
-    struct cache_item *known = cache_get(&e->hosts, id);
-    if (!known) {
+    struct host_mem *h = known(e, id);
+    if (!h || is_stale(e, h)) {
         TRY(host_prefetch(e, &id, 1));
-        known = cache_get(&e->hosts, id);
+        h = known(e, id);
     }
-    *ret = (struct host_mem *)(void *)known;
+    *ret = h;
     return ERR_OK;
+}
+
+enum err host_find_about(struct engine *e, uint64_t id, struct host_mem **ret)
+{
+    *ret = known(e, id);
+    return *ret ? ERR_OK : host_find(e, id, ret);
 }
 
 enum err host_new(struct engine *e, const struct store_host *from, struct host_mem **ret)
 {
     TRY(keep(e, from, ret));
     (*ret)->leases_loaded = true;
-    (*ret)->told = true;
+    (*ret)->is_new = true;
     host_touch(e, *ret);
     return ERR_OK;
 }
@@ -215,6 +269,16 @@ static void add_stored(void *ctx, const struct store_lease *l)
         to->err = push(to->h, &lease);
 }
 
+static void add_held(void *ctx, const struct store_lease *l)
+{
+    struct held *to = ctx;
+    struct host_lease lease = {
+        .unit = l->unit, .attempt = l->attempt, .deadline_ms = l->deadline_ms, .stored = true};
+    struct host_mem *h = known(to->e, l->host_id);
+    if (h && to->err == ERR_OK)
+        to->err = push(h, &lease);
+}
+
 enum err host_leases(struct engine *e, struct host_mem *h)
 {
     struct loading to = {.h = h};
@@ -286,8 +350,7 @@ enum err host_leave(struct engine *e, struct host_mem *h)
 {
     struct store_token *tokens;
     uint32_t count;
-    h->h.left = true;
-    h->told = true;
+    h->h.left = h->flagged = true;
     host_touch(e, h);
     TRY(store_token_list(e->store, &e->turn, ROLE_HOST, h->h.id, 0, STORE_PAGE_MAX, &tokens, &count));
     for (uint32_t i = 0; i < count; i++) {
@@ -344,18 +407,30 @@ static void write_leases(struct engine *e, struct host_mem *h)
     h->lease_count = kept;
 }
 
+static enum err write_facts(struct engine *e, struct host_mem *h)
+{
+    struct store_host copy;
+    if (!h->is_new && !h->told && !h->flagged)
+        return ERR_OK;
+    TRY(copy_text(&e->turn, &h->h, &copy));
+    if (h->is_new)
+        store_set_host_new(e->set, &copy);
+    else if (h->told)
+        store_set_host(e->set, &copy);
+    if (h->flagged && !h->is_new)
+        store_set_host_flags(e->set, &copy, h->was_banned, h->was_left);
+    h->is_new = h->flagged = false;
+    h->was_banned = h->h.banned;
+    h->was_left = h->h.left;
+    return ERR_OK;
+}
+
 enum err hosts_write(struct engine *e)
 {
     for (struct host_mem *h = e->dirty_hosts; h; h = h->next_dirty) {
         write_leases(e, h);
         trusts_write(e, h);
-        if (h->told) {
-            struct store_host *copy = arena_alloc(&e->turn, sizeof *copy);
-            if (!copy)
-                return ERR_NOMEM;
-            TRY(copy_text(&e->turn, &h->h, copy));
-            store_set_host(e->set, copy);
-        }
+        TRY(write_facts(e, h));
         h->added.id = h->h.id;
         h->added.seen_ms = h->h.seen_ms;
         h->added.allowed = h->h.allowed;

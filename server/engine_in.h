@@ -25,6 +25,7 @@ enum {
     DIRTY_UNITS_MAX = 8192,
     HELD_UP_MAX = 64,
     BATCHES_IDLE_MAX = 256, /* batches in memory that have nothing to do */
+    BATCHES_FRESH_MS = 250, /* what other servers did to batches is seen after so long at most */
     TAIL_TOOK_MAX = 63,     /* times from lease to report that a batch remembers */
     TAIL_UNITS_MAX = 256,   /* units that hold up their batches, known at once */
 };
@@ -37,6 +38,7 @@ struct unit_mem {
     int ready;
     int64_t wake_ms;
     enum wu_failure failure;
+    uint64_t turn;    /* in which it was read */
     struct text spec; /* tail; owned */
     bool dirty;
     struct unit_mem *next_dirty;
@@ -54,7 +56,9 @@ struct host_mem {
     struct cache_item item; /* key: the host's id */
     struct arena text;      /* of h */
     struct store_host h;
-    bool dirty, told; /* something is to be written; HOST has changed */
+    bool dirty, told, flagged; /* something is to be written; what it says; whether it is banned or left */
+    bool is_new, was_banned, was_left; /* as stored */
+    uint64_t turn;                     /* in which it was read */
     struct host_mem *next_dirty;
     struct store_host_stat added;
     struct host_lease *leases;
@@ -74,6 +78,11 @@ struct window {
     uint32_t look_from; /* where the next look at later ones begins */
     wu_id scanned;
     bool all;
+    /* Of several servers: engine_share.c. */
+    uint64_t turn;    /* in which it was filled */
+    uint32_t pushed;  /* then */
+    int64_t empty_ms; /* when nothing was found last */
+    wu_id look_after; /* the next look begins after it */
 };
 
 struct failure_mem { /* failures of this turn */
@@ -87,6 +96,7 @@ struct batch_mem {
     struct arena text;      /* of b */
     struct store_batch b;
     bool active, is_new; /* as stored */
+    int64_t read_ms;     /* when it was seen last that it is active */
     bool dirty, live_changed, changed;
     struct batch_mem *next_dirty;
     struct batch_counts added;
@@ -143,6 +153,10 @@ struct engine {
     struct store_set *set;
     struct arena turn; /* what the set points to */
     int64_t now_ms;
+    struct engine_view view;
+    uint64_t turn_number; /* of tries, too */
+    uint32_t wanted;      /* units that this turn's hosts ask for */
+    int64_t batches_read_ms;
     struct cache units, hosts, batches, chunks;
     struct unit_mem *dirty_units;
     uint32_t dirty_unit_count;
@@ -183,6 +197,7 @@ struct engine {
     /* That held up their batches when it was looked last, longest first. */
     struct tail_unit tail[TAIL_UNITS_MAX];
     uint32_t tail_count;
+    uint64_t tail_turn;
     int64_t tail_looked_ms, hosts_counted_ms;
     uint32_t hosts_about;
     int64_t work_ms;           /* when work came in or went out last */
@@ -223,11 +238,17 @@ enum err unit_apply(struct engine *e, struct unit_mem *u, const struct wu_event 
                     const struct unit_fact *fact, enum err *ret_step) NODISCARD;
 enum err units_write(struct engine *e) NODISCARD;
 void unit_free(struct engine *e, struct unit_mem *u);
+/* The same as unit_find() for a unit that is this server's to hand out: what is remembered will do, as its
+ * guard tells when it is otherwise. */
+enum err unit_find_own(struct engine *e, wu_id id, struct unit_mem **ret) NODISCARD;
+enum err unit_prefetch_locked(struct engine *e, wu_id *ids, uint32_t count) NODISCARD; /* sorts them */
 int unit_ready(const struct wu *wu);
 
 /* engine_host.c */
 enum err host_find(struct engine *e, uint64_t id, struct host_mem **ret) NODISCARD;
 enum err host_prefetch(struct engine *e, const uint64_t *ids, uint32_t count) NODISCARD;
+/* As it was some time ago will do. */
+enum err host_find_about(struct engine *e, uint64_t id, struct host_mem **ret) NODISCARD;
 enum err host_leases(struct engine *e, struct host_mem *h) NODISCARD; /* loads them */
 struct host_lease *host_lease_find(struct host_mem *h, wu_id unit, uint32_t attempt);
 enum err host_lease_set(struct engine *e, struct host_mem *h, wu_id unit, uint32_t attempt,
@@ -262,6 +283,8 @@ enum err trust_allows(struct engine *e, struct batch_mem *b, struct host_mem *h,
 enum err trust_void_host(struct engine *e, struct host_mem *h) NODISCARD;
 /* Ends the wait of a provisional unit, as nothing will come after it. */
 enum err trust_close(struct engine *e, struct batch_mem *b, struct unit_mem *u) NODISCARD;
+/* Begins to end what waits in escrow, when nothing else is left of the batch. */
+void trust_look(struct engine *e, struct batch_mem *b);
 /* Applies what followed for other units; between requests. */
 enum err trust_settle(struct engine *e) NODISCARD;
 void trusts_write(struct engine *e, struct host_mem *h);
@@ -270,6 +293,12 @@ void trusts_free(struct host_mem *h);
 /* engine_batch.c */
 enum err batch_find(struct engine *e, uint32_t id, struct batch_mem **ret) NODISCARD;
 enum err batches_load(struct engine *e) NODISCARD; /* those that are active; once */
+/* Takes over what other servers did to them. now: though it was looked lately. */
+enum err batches_refresh(struct engine *e, bool now) NODISCARD;
+/* Its counters as they are now, when others count too. */
+enum err batch_recount(struct engine *e, struct batch_mem *b) NODISCARD;
+/* What a server that sees a part of what happens cannot see to the end: batches that are over. */
+enum err batches_look(struct engine *e) NODISCARD;
 void batch_touch(struct engine *e, struct batch_mem *b);
 void batch_live_changed(struct engine *e, struct batch_mem *b);
 enum err batches_write(struct engine *e) NODISCARD;
@@ -305,8 +334,13 @@ enum err units_take(struct engine *e, uint32_t batch, uint32_t first, const stru
 /* engine_failure.c */
 enum err batch_note_failure(struct engine *e, struct batch_mem *b, const struct store_note *note) NODISCARD;
 
+/* engine_share.c: several servers hand out one batch */
+enum err window_share(struct engine *e, struct batch_mem *b, bool started) NODISCARD;
+
 /* dispatch.c */
 void window_offer(struct window *w, wu_id id);
+bool window_push(struct window *w, wu_id id);
+void window_clear(struct window *w);
 enum err window_refill(struct engine *e, struct batch_mem *b, bool started) NODISCARD;
 enum err dispatch(struct engine *e, struct engine_request *r, struct host_mem *h) NODISCARD;
 /* Adds what the host needs to run a leased attempt to the reply. */
@@ -317,6 +351,7 @@ enum err dispatch_give(struct engine *e, struct engine_request *r, struct host_m
 uint32_t tail_share(struct engine *e, uint32_t cores); /* attempts that a host is given at most, for now */
 void tail_note(struct batch_mem *b, int64_t took_ms);  /* an attempt was reported so long after its lease */
 enum err tail_look(struct engine *e) NODISCARD;        /* fills e->tail, at most once a second */
+enum err tail_read(struct engine *e) NODISCARD;        /* as other servers left them; once in a turn */
 /* How long the unit holds up its batch by now; 0: no spare is called for. */
 int64_t tail_wait_ms(const struct engine *e, const struct batch_mem *b, const struct unit_mem *u);
 

@@ -217,8 +217,8 @@ enum err on_host(struct engine *e, struct engine_request *r)
         return ERR_OK;
     }
     h->h.banned = q->ban;
+    h->flagged = true;
     TRY(engine_text(&h->text, q->ban ? q->reason : "", &h->h.ban_reason));
-    h->told = true;
     host_touch(e, h);
     if (q->ban) {
         TRY(host_give_back(e, r->arena, h));

@@ -97,6 +97,17 @@ static enum err keep_row(void *ctx, const struct store_unit_row *row)
     return ERR_OK;
 }
 
+enum err tail_read(struct engine *e)
+{
+    wu_id ids[TAIL_UNITS_MAX];
+    if (e->view.alone || e->tail_turn == e->turn_number)
+        return ERR_OK;
+    for (uint32_t i = 0; i < e->tail_count; i++)
+        ids[i] = e->tail[i].id;
+    e->tail_turn = e->turn_number;
+    return unit_prefetch(e, ids, e->tail_count);
+}
+
 enum err tail_look(struct engine *e)
 {
     bool any = false;

@@ -47,7 +47,8 @@ static enum err load(struct engine *e, uint64_t host_id, struct trust_mem *t)
     TRY(store_trust_list(e->store, &e->turn, host_id, t->app, &is, &count));
     if (count == 0)
         return ERR_OK;
-    t->trust = is[0].trust;
+    t->trust = t->was = is[0].trust;
+    t->stored = true;
     TRY(store_escrow_list(e->store, &e->turn, host_id, t->app, &list, &count));
     for (uint32_t i = 0; i < count; i++)
         TRY(entry_add(t, &list[i].entry, IS_STORED));
@@ -152,7 +153,9 @@ void trusts_write(struct engine *e, struct host_mem *h)
         uint32_t kept = 0;
         if (!t->changed)
             continue;
-        store_set_trust(e->set, &(struct store_trust){h->h.id, t->app, t->trust});
+        store_set_trust(e->set, &(struct store_trust){h->h.id, t->app, t->trust}, t->stored ? &t->was : NULL);
+        t->was = t->trust;
+        t->stored = true;
         for (uint32_t i = 0; i < t->count; i++) {
             struct escrow_entry entry = t->entries[i];
             bool over = !entry.open && !entry.held;
@@ -285,9 +288,8 @@ static enum err ban(struct engine *e, struct host_mem *h, const char *why)
     char subject[24];
     if (h->h.banned)
         return ERR_OK;
-    h->h.banned = true;
+    h->h.banned = h->flagged = true;
     TRY(engine_text(&h->text, why, &h->h.ban_reason));
-    h->told = true;
     host_touch(e, h);
     TRY(trust_void_host(e, h));
     snprintf(subject, sizeof subject, "%llu", (unsigned long long)h->h.id);
@@ -391,6 +393,18 @@ enum err trust_close(struct engine *e, struct batch_mem *b, struct unit_mem *u)
     return u->wu.state == WU_PROVISIONAL && only_waits(b) ? on_standing(e, b, u, &f) : ERR_OK;
 }
 
+void trust_look(struct engine *e, struct batch_mem *b)
+{
+    if (b->b.rules.escrow == WU_ESCROW_NONE)
+        return;
+    if (b->b.job == BATCH_JOB_NONE && only_waits(b) && !b->settling) {
+        b->b.job = BATCH_JOB_SETTLE;
+        b->b.job_next = 0;
+        batch_live_changed(e, b);
+    }
+    b->settling = only_waits(b);
+}
+
 enum err trust_follow(struct engine *e, struct batch_mem *b, struct unit_mem *u, const struct wu *before,
                       const struct wu_effects *fx)
 {
@@ -411,12 +425,7 @@ enum err trust_follow(struct engine *e, struct batch_mem *b, struct unit_mem *u,
         if (fx->list[i].kind == WU_FX_ESCROW || fx->list[i].kind == WU_FX_PASSED ||
             fx->list[i].kind == WU_FX_OVERDUE)
             TRY(on_standing(e, b, u, &fx->list[i]));
-    if (b->b.job == BATCH_JOB_NONE && only_waits(b) && !b->settling) {
-        b->b.job = BATCH_JOB_SETTLE;
-        b->b.job_next = 0;
-        batch_live_changed(e, b);
-    }
-    b->settling = only_waits(b);
+    trust_look(e, b);
     return ERR_OK;
 }
 

@@ -8,7 +8,8 @@ struct trust_mem {
     struct trust_mem *next;
     uint64_t app;
     struct host_trust trust;
-    bool changed;
+    struct host_trust was; /* as stored */
+    bool changed, stored;
     uint32_t count, room;
     struct escrow_entry
         *entries;   /* by seq; one that is neither open nor held is over, and goes at the write */

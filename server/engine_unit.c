@@ -26,9 +26,11 @@ void unit_free(struct engine *e, struct unit_mem *u)
     free(u);
 }
 
-static enum err fill(struct batch_mem *b, const struct store_unit_row *row, struct unit_mem *u)
+static enum err fill(const struct engine *e, struct batch_mem *b, const struct store_unit_row *row,
+                     struct unit_mem *u)
 {
     u->item.key = row->id;
+    u->turn = e->turn_number;
     u->rev = row->rev;
     u->hr = row->hr;
     u->wake_ms = row->waking ? row->wake_ms : INT64_MAX;
@@ -52,11 +54,20 @@ static enum err fill(struct batch_mem *b, const struct store_unit_row *row, stru
     return ERR_OK;
 }
 
+/* What another server may have changed since. */
+static bool is_stale(const struct engine *e, const struct cache_item *item)
+{
+    const struct unit_mem *u = (const struct unit_mem *)(const void *)item;
+    return !e->view.alone && u->turn != e->turn_number && !u->dirty;
+}
+
 enum err unit_keep(struct engine *e, const struct store_unit_row *row, struct unit_mem **ret)
 {
     struct cache_item *known = cache_get(&e->units, row->id);
     struct batch_mem *b;
-    if (known) { /* what is in memory is newer */
+    if (known && is_stale(e, known)) {
+        unit_free(e, (struct unit_mem *)(void *)known);
+    } else if (known) { /* what is in memory is newer */
         *ret = (struct unit_mem *)(void *)known;
         return ERR_OK;
     }
@@ -66,7 +77,7 @@ enum err unit_keep(struct engine *e, const struct store_unit_row *row, struct un
     struct unit_mem *u = calloc(1, sizeof *u);
     if (!u)
         return err_set(ERR_NOMEM, "no memory for a unit");
-    enum err err = fill(b, row, u);
+    enum err err = fill(e, b, row, u);
     if (err == ERR_OK)
         err = cache_put(&e->units, &u->item);
     if (err != ERR_OK) {
@@ -93,10 +104,36 @@ enum err unit_prefetch(struct engine *e, const wu_id *ids, uint32_t count)
                             (struct store_unit_rows){.row = keep_row, .ctx = e});
 }
 
+static int by_id(const void *x, const void *y)
+{
+    wu_id a = *(const wu_id *)x, b = *(const wu_id *)y;
+    return a < b ? -1 : a > b;
+}
+
+enum err unit_prefetch_locked(struct engine *e, wu_id *ids, uint32_t count)
+{
+    if (count == 0)
+        return ERR_OK;
+    qsort(ids, count, sizeof *ids, by_id);
+    return store_units_lock(e->store, &e->turn, ids, count,
+                            (struct store_unit_rows){.row = keep_row, .ctx = e});
+}
+
+enum err unit_find_own(struct engine *e, wu_id id, struct unit_mem **ret)
+{
+    struct unit_mem *u = (struct unit_mem *)(void *)cache_get(&e->units, id);
+    if (!u)
+        return unit_find(e, id, ret);
+    u->turn = e->turn_number;
+    e->stats.unit_hits++;
+    *ret = u;
+    return ERR_OK;
+}
+
 enum err unit_find(struct engine *e, wu_id id, struct unit_mem **ret)
 {
     struct cache_item *known = cache_get(&e->units, id);
-    if (!known) {
+    if (!known || is_stale(e, known)) {
         if (e->units_new)
             TRY(engine_flush(e));
         TRY(unit_prefetch(e, &id, 1));
@@ -389,7 +426,7 @@ enum err unit_apply(struct engine *e, struct unit_mem *u, const struct wu_event 
         TRY(batch_check_failed(e, b));
     }
     int is = unit_ready(&u->wu);
-    if (is >= 0 && is != was)
+    if (is >= 0 && is != was && e->view.alone)
         window_offer(&b->windows[is], u->wu.id);
     return ERR_OK;
 }

@@ -300,7 +300,7 @@ static void look(void *ctx)
 {
     struct feed *f = ctx;
     bool more = true;
-    while (more && !ticker_stops(f->ticker)) {
+    while (more && !ticker_stops(f->ticker) && members_have(f->config.members, DUTY_FEED)) {
         more = false;
         if (feed_all(f, &more) != ERR_OK)
             log_event(LOG_WARN, "feed-failed", "err", err_text(), NULL);

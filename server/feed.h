@@ -10,6 +10,7 @@
 
 #include "server/blob.h"
 #include "server/engine_thread.h"
+#include "server/members.h"
 #include "server/store.h"
 
 struct feed;
@@ -17,6 +18,7 @@ struct feed;
 struct feed_config {
     struct store *store; /* a reader, this thread's alone until feed_stop() */
     struct engine_thread *engine;
+    const struct members *members; /* NULL: the only server */
     struct blobs *blobs;
 };
 

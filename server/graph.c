@@ -363,7 +363,7 @@ static void look(void *ctx)
 {
     struct graph *g = ctx;
     bool more = true;
-    while (more && !ticker_stops(g->ticker)) {
+    while (more && !ticker_stops(g->ticker) && members_have(g->config.members, DUTY_GRAPH)) {
         more = false;
         if (work_all(g, &more) != ERR_OK)
             log_event(LOG_WARN, "stages-failed", "err", err_text(), NULL);

@@ -9,6 +9,7 @@
 
 #include "server/blob.h"
 #include "server/engine_thread.h"
+#include "server/members.h"
 #include "server/store.h"
 
 struct graph;
@@ -16,6 +17,7 @@ struct graph;
 struct graph_config {
     struct store *store; /* a reader, this thread's alone until graph_stop() */
     struct engine_thread *engine;
+    const struct members *members; /* NULL: the only server */
     struct blobs *blobs;
 };
 

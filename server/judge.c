@@ -314,6 +314,8 @@ static enum err handle_due(struct judge *j)
         for (uint32_t i = 0; i < count && !atomic_load(&j->stop); i++) {
             struct arena ARENA_AUTO a = {0};
             after = list[i].id;
+            if (!members_have(j->config.members, DUTY_JUDGE + after % DUTY_JUDGES))
+                continue;
             enum err e = handle(j, &a, &list[i]);
             if (e != ERR_OK && e != ERR_BUSY)
                 log_event(LOG_WARN, "judge-failed", "outbox", log_i64((long long)list[i].id), "err",

@@ -14,6 +14,7 @@
 
 #include "server/blob.h"
 #include "server/engine_thread.h"
+#include "server/members.h"
 #include "server/store.h"
 
 struct judge;
@@ -21,6 +22,7 @@ struct judge;
 struct judge_config {
     struct store *store; /* a reader, the judge's alone until judge_stop() */
     struct engine_thread *engine;
+    const struct members *members; /* NULL: the only server */
     const struct blobs *blobs;
     struct digest audit_key; /* as the engine's */
     const char *folder; /* for bundles and scratch; made, its content is the judge's and goes at the start */

@@ -168,7 +168,18 @@ static void drop_call(struct http_request *r)
     c->upload = NULL;
 }
 
-enum err route_begin(void *ctx, struct http_request *r)
+/* What is behind the server is away (the database, the store of files): nothing has happened, and will when
+ * it is back. Where it is, is nobody's business. */
+static enum err be_away(const struct call *c, enum err e)
+{
+    if (e != ERR_UNREACHABLE && e != ERR_TIMEOUT)
+        return e;
+    log_event(LOG_WARN, "request-waits", "method", c->route ? c->route->method : "", "path", c->http->path,
+              "err", err_text(), NULL);
+    return err_set(ERR_BUSY, "what the server keeps its data in cannot be reached at the moment: try again");
+}
+
+static enum err begin(void *ctx, struct http_request *r)
 {
     struct call *c = arena_alloc(&r->arena, sizeof *c);
     if (!c)
@@ -186,8 +197,15 @@ enum err route_begin(void *ctx, struct http_request *r)
     return c->route->begin ? c->route->begin(c) : ERR_OK;
 }
 
+enum err route_begin(void *ctx, struct http_request *r)
+{
+    enum err e = begin(ctx, r);
+    return r->state ? be_away(r->state, e) : e;
+}
+
 void call_fail(struct call *c, enum err e)
 {
+    e = be_away(c, e);
     if (err_http(e) == 500)
         log_event(LOG_ERROR, "request-failed", "method", c->route->method, "path", c->http->path, "err",
                   err_text(), NULL);

@@ -114,6 +114,7 @@ const struct route routes[] = {
     {"GET", "/v1/find", ACCESS_VIEWER, SCOPE_READ, 0, false, api_find, NULL},
     {"GET", "/v1/volunteers", ACCESS_VIEWER, SCOPE_READ, 0, false, api_volunteers, NULL},
     {"GET", "/v1/health", ACCESS_OPERATOR, SCOPE_READ | SCOPE_ADMIN, 0, false, api_health, NULL},
+    {"GET", "/v1/servers", ACCESS_OPERATOR, SCOPE_READ | SCOPE_ADMIN, 0, false, api_servers, NULL},
     {"GET", "/", ACCESS_PUBLIC, 0, 0, true, api_web, NULL},
     {"GET", "/join", ACCESS_PUBLIC, 0, 0, true, api_web, NULL},
     {"GET", "/admin", ACCESS_PUBLIC, 0, 0, true, api_web, NULL},

@@ -18,6 +18,7 @@
 #include "server/api_stream.h"
 #include "server/blob_place.h"
 #include "server/route.h"
+#include "server/store_load.h"
 #include "server/tls_cert.h"
 #include "server/try.h"
 
@@ -27,6 +28,9 @@ enum {
     OWNER_JOINS_BURST = 50,
     NETWORK_JOINS_BURST = 100,
     LOGINS_BURST = 10, /* tries of one address, and of one name, with a password or recovery code */
+    START_RETRY_MS = 200,
+    START_RETRY_MS_MAX = 3000,
+    START_PATIENCE_MS = 60000, /* for a database that is not there yet */
     HEAP_KEPT_BYTES = 8 << 20,
     HEAP_STEP_BYTES = 256 << 10
 };
@@ -39,16 +43,18 @@ struct pem { /* as it was when the server started; libmicrohttpd wants texts */
 
 /* --- starting --- */
 
-static void on_delivered(void *ctx, uint32_t batch)
+/* What the servers tell each other: the number of a batch with new answers, or one of these and a number. */
+#define NEWS_STREAM (1ull << 62)
+#define NEWS_OUTBOX (1ull << 61)
+
+static void has_delivered(struct server *s, uint32_t batch)
 {
-    const struct server *s = ctx;
     if (s->waiters)
         waiters_tell(s->waiters, batch);
 }
 
-static void on_streamed(void *ctx, uint64_t stream)
+static void has_streamed(struct server *s, uint64_t stream)
 {
-    struct server *s = ctx;
     if (s->waiters)
         waiters_tell(s->waiters, stream_waiter(stream));
     if (s->tails)
@@ -59,9 +65,8 @@ static void on_streamed(void *ctx, uint64_t stream)
     pthread_mutex_unlock(&s->hook_lock);
 }
 
-static void on_outbox(void *ctx, enum outbox_kind kind)
+static void has_to_do(struct server *s, enum outbox_kind kind)
 {
-    struct server *s = ctx;
     pthread_mutex_lock(&s->hook_lock);
     if (kind == OUTBOX_JUDGE && s->judge)
         judge_wake(s->judge);
@@ -70,6 +75,57 @@ static void on_outbox(void *ctx, enum outbox_kind kind)
     if (kind == OUTBOX_WEBHOOK && s->graph) /* a batch has finished */
         graph_wake(s->graph);
     pthread_mutex_unlock(&s->hook_lock);
+}
+
+static void on_delivered(void *ctx, uint32_t batch)
+{
+    struct server *s = ctx;
+    has_delivered(s, batch);
+    members_tell(s->members, batch);
+}
+
+static void on_streamed(void *ctx, uint64_t stream)
+{
+    struct server *s = ctx;
+    has_streamed(s, stream);
+    members_tell(s->members, NEWS_STREAM | stream);
+}
+
+static void on_outbox(void *ctx, enum outbox_kind kind)
+{
+    struct server *s = ctx;
+    has_to_do(s, kind);
+    members_tell(s->members, NEWS_OUTBOX | kind);
+}
+
+/* Of another server. */
+static void on_news(void *ctx, uint64_t number, bool all)
+{
+    struct server *s = ctx;
+    if (all && s->waiters)
+        waiters_tell_all(s->waiters);
+    for (uint32_t kind = 0; all && kind < OUTBOX_KINDS; kind++)
+        has_to_do(s, (enum outbox_kind)kind);
+    if (all)
+        return;
+    if (number & NEWS_STREAM)
+        has_streamed(s, number & ~NEWS_STREAM);
+    else if (number & NEWS_OUTBOX)
+        has_to_do(s, (enum outbox_kind)(number & ~NEWS_OUTBOX));
+    else
+        has_delivered(s, (uint32_t)number);
+}
+
+/* Where others may write to the same data: a place among them. */
+static enum err start_members(struct server *s)
+{
+    char place[PATH_ROOM], host[256] = "";
+    struct members_config config = {.store = s->members_store, .place = place, .on_news = on_news, .ctx = s};
+    if (!s->members_store)
+        return ERR_OK;
+    (void)gethostname(host, sizeof host - 1);
+    snprintf(place, sizeof place, "%s %s", host, s->data);
+    return members_join(&config, &s->members);
 }
 
 static enum err start_storage(struct server *s)
@@ -82,6 +138,8 @@ static enum err start_storage(struct server *s)
     TRY(e);
     TRY(serve_database(s->data, &s->settings, path, sizeof path));
     TRY(store_open(path, &s->store));
+    if (store_shared(s->store))
+        TRY(store_open(path, &s->members_store));
     TRY(store_reader_open(s->store, &s->judge_store));
     TRY(store_reader_open(s->store, &s->deliver_store));
     TRY(store_reader_open(s->store, &s->pulse_store));
@@ -98,7 +156,9 @@ static enum err start_storage(struct server *s)
 static enum err start_engine(struct server *s)
 {
     const struct settings *c = &s->settings;
-    struct engine_config config = {.sign_units = project_sign_units,
+    struct engine_config config = {.view = members_engine_view,
+                                   .view_ctx = s->members,
+                                   .sign_units = project_sign_units,
                                    .sign_ctx = s->project,
                                    .on_delivered = on_delivered,
                                    .on_outbox = on_outbox,
@@ -119,11 +179,17 @@ static enum err start_threads(struct server *s)
     const struct settings *c = &s->settings;
     char path[PATH_ROOM];
     TRY(file_join(path, sizeof path, s->data, "judge"));
-    struct judge_config judge = {
-        .store = s->judge_store, .engine = s->thread, .blobs = s->blobs, .folder = path};
+    struct judge_config judge = {.store = s->judge_store,
+                                 .engine = s->thread,
+                                 .members = s->members,
+                                 .blobs = s->blobs,
+                                 .folder = path};
     TRY(project_audit_key(s->project, &judge.audit_key));
-    struct deliver_config deliver = {
-        .store = s->deliver_store, .engine = s->thread, .blobs = s->blobs, .settings = c};
+    struct deliver_config deliver = {.store = s->deliver_store,
+                                     .engine = s->thread,
+                                     .members = s->members,
+                                     .blobs = s->blobs,
+                                     .settings = c};
     struct digest challenge_key;
     TRY(auth_new(s->store, &s->auth));
     TRY(rate_new(c->token_rate, c->token_rate * BURST_S, &s->token_rate));
@@ -148,9 +214,11 @@ static enum err start_threads(struct server *s)
     TRY(pulse_start(&pulse, &s->pulse));
     TRY(tails_start(s->tail_store, &s->tails));
     TRY(judge_start(&judge, &s->judge));
-    struct feed_config feed = {.store = s->feed_store, .engine = s->thread, .blobs = s->blobs};
+    struct feed_config feed = {
+        .store = s->feed_store, .engine = s->thread, .members = s->members, .blobs = s->blobs};
     TRY(feed_start(&feed, &s->feed));
-    struct graph_config graph = {.store = s->graph_store, .engine = s->thread, .blobs = s->blobs};
+    struct graph_config graph = {
+        .store = s->graph_store, .engine = s->thread, .members = s->members, .blobs = s->blobs};
     TRY(graph_start(&graph, &s->graph));
     TRY(timetable_start(s, s->timetable_store, &s->timetable));
     TRY(archiver_start(s, s->archive_store, &s->archiver));
@@ -195,6 +263,7 @@ static enum err start(struct server *s, struct pem *pem)
     s->metrics = metrics_new(route_count);
     TRY(s->metrics ? ERR_OK : err_set(ERR_NOMEM, "no memory for metrics"));
     TRY(start_storage(s));
+    TRY(start_members(s));
     TRY(start_engine(s));
     TRY(start_threads(s));
     sweep.blobs = s->blobs;
@@ -204,6 +273,7 @@ static enum err start(struct server *s, struct pem *pem)
                                    .data = s->data,
                                    .store = s->alerts_store,
                                    .pulse = s->pulse,
+                                   .members = s->members,
                                    .certificate_ends_ms = sweep.certificate_ends_ms,
                                    .root_ends_ms = sweep.root_ends_ms};
     TRY(alerts_start(&alerts, &s->alerts));
@@ -245,6 +315,7 @@ static void stop(struct server *s, struct pem *pem)
     pulse_stop(s->pulse);
     if (s->thread)
         engine_thread_stop(s->thread);
+    members_leave(s->members);
     waiters_free(s->waiters);
     tails_stop(s->tails);
     http_stop(s->http);
@@ -270,6 +341,7 @@ static void stop(struct server *s, struct pem *pem)
     store_close(s->alerts_store);
     store_close(s->judge_store);
     store_close(s->deliver_store);
+    store_close(s->members_store);
     store_close(s->store);
     buf_done(&pem->certificate);
     buf_done(&pem->key);
@@ -325,39 +397,80 @@ static void keep_memory(void)
     mallopt(M_TOP_PAD, HEAP_STEP_BYTES);
 }
 
-enum err serve(const char *data, const struct settings *settings)
+static struct server *make(const char *data, const struct settings *settings)
 {
-    enum log_level level = LOG_INFO;
-    struct pem pem = {0};
     struct server *s = calloc(1, sizeof *s);
     if (!s)
-        return err_set(ERR_NOMEM, "no memory for a server");
-    TRY(log_level_parse(settings->log_level, &level));
-    TRY(settings_check(settings));
-    log_setup(level, settings->log_json);
+        return NULL;
     s->settings = *settings;
     s->lock_fd = -1;
     s->started_ms = clock_mono_ms();
     snprintf(s->data, sizeof s->data, "%s", data);
     pthread_mutex_init(&s->upload_lock, NULL);
     pthread_mutex_init(&s->hook_lock, NULL);
-    keep_memory();
-    block_signals();
-    allow_files(settings);
-    enum err e = start(s, &pem);
-    if (e == ERR_OK) {
-        log_event(LOG_INFO, "serving", "version", DUGNAD_VERSION, "project", settings->name, "url",
-                  settings->url, "listen", settings->listen, "data", data, NULL);
-        wait_for_end();
-        log_event(LOG_INFO, "stopping", NULL);
-    }
+    return s;
+}
+
+/* Stops what was started; this thread's sentence stays. */
+static enum err unmake(struct server *s, struct pem *pem, enum err e)
+{
     char text[ERR_TEXT_BYTES_MAX];
     snprintf(text, sizeof text, "%s", err_text());
-    stop(s, &pem);
+    stop(s, pem);
+    *pem = (struct pem){0};
     pthread_mutex_destroy(&s->upload_lock);
     pthread_mutex_destroy(&s->hook_lock);
     free(s);
-    if (e == ERR_OK)
-        log_event(LOG_INFO, "stopped", NULL);
     return e == ERR_OK ? e : err_set(e, "%s", text);
+}
+
+/* Told to stop before it has started. */
+static bool is_unwanted(void)
+{
+    sigset_t set;
+    return sigpending(&set) == 0 && (sigismember(&set, SIGTERM) || sigismember(&set, SIGINT));
+}
+
+/* A database on another machine may come up later than this one. */
+static enum err start_patiently(const char *data, const struct settings *settings, struct pem *pem,
+                                struct server **ret)
+{
+    int64_t until_ms = clock_mono_ms() + START_PATIENCE_MS, wait_ms = START_RETRY_MS;
+    for (;;) {
+        struct server *s = make(data, settings);
+        if (!s)
+            return err_set(ERR_NOMEM, "no memory for a server");
+        enum err e = start(s, pem);
+        if (e == ERR_OK) {
+            *ret = s;
+            return e;
+        }
+        e = unmake(s, pem, e);
+        if (e != ERR_UNREACHABLE || is_unwanted() || clock_mono_ms() >= until_ms)
+            return e;
+        log_event(LOG_WARN, "start-waits", "err", err_text(), NULL);
+        clock_sleep_ms(wait_ms);
+        wait_ms = wait_ms * 2 < START_RETRY_MS_MAX ? wait_ms * 2 : START_RETRY_MS_MAX;
+    }
+}
+
+enum err serve(const char *data, const struct settings *settings)
+{
+    enum log_level level = LOG_INFO;
+    struct pem pem = {0};
+    struct server *s = NULL;
+    TRY(log_level_parse(settings->log_level, &level));
+    TRY(settings_check(settings));
+    log_setup(level, settings->log_json);
+    keep_memory();
+    block_signals();
+    allow_files(settings);
+    TRY(start_patiently(data, settings, &pem, &s));
+    log_event(LOG_INFO, "serving", "version", DUGNAD_VERSION, "project", settings->name, "url", settings->url,
+              "listen", settings->listen, "data", data, NULL);
+    wait_for_end();
+    log_event(LOG_INFO, "stopping", NULL);
+    enum err e = unmake(s, &pem, ERR_OK);
+    log_event(LOG_INFO, "stopped", NULL);
+    return e;
 }

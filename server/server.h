@@ -16,6 +16,7 @@
 #include "server/graph.h"
 #include "server/http.h"
 #include "server/judge.h"
+#include "server/members.h"
 #include "server/metrics.h"
 #include "server/project.h"
 #include "server/pulse.h"
@@ -34,7 +35,9 @@ struct server {
     int lock_fd;
     struct store *store, *judge_store, *deliver_store, *pulse_store, *tail_store, *feed_store, *graph_store,
         *timetable_store, *alerts_store, *archive_store;
-    struct store *upload_store; /* under upload_lock */
+    struct store *members_store; /* writes, as `store` does; NULL where no other server can be */
+    struct members *members;     /* NULL: likewise */
+    struct store *upload_store;  /* under upload_lock */
     pthread_mutex_t upload_lock;
     struct engine *engine;
     struct engine_thread *thread;

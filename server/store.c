@@ -87,11 +87,13 @@ void store_fault(struct store *s, uint32_t operations, bool late)
 
 enum err store_begin(struct store *s, bool write)
 {
+    s->writing = write;
     return db_begin(s->db, write);
 }
 
 void store_rollback(struct store *s)
 {
+    s->writing = false;
     db_rollback(s->db);
 }
 

@@ -282,6 +282,26 @@ enum err store_batches_active(struct store *s, struct arena *a, uint32_t after, 
     return load_all(s, a, &l, ret, ret_count);
 }
 
+static void fill_live_only(struct row_in *r, void *item)
+{
+    struct store_batch *b = item;
+    *b = (struct store_batch){.id = row_u32(r, BATCH_LIVE_ID)};
+    store_fill_batch_live(r, b);
+}
+
+enum err store_batches_live(struct store *s, struct arena *a, uint32_t after, uint32_t limit,
+                            struct store_batch **ret, uint32_t *ret_count)
+{
+    static const struct db_scan scan = {&schema_batch_live, ALL_BATCH_LIVE, BATCH_LIVE_BY_ACTIVE, .equal = 1,
+                                        .after = true};
+    struct db_value args[] = {db_int(1), db_int(after)};
+    struct collect c = {.a = a, .each = sizeof **ret, .fill = fill_live_only};
+    TRY(collect_scan(s, &scan, args, limit, &c));
+    *ret = (void *)c.items;
+    *ret_count = c.count;
+    return ERR_OK;
+}
+
 static void fill_order(struct row_in *r, void *item)
 {
     *(struct text *)item = row_bytes(r, 0);

@@ -21,7 +21,8 @@ static bool must_change(enum write_kind k)
 {
     return (k >= UNIT_PLAIN && k <= UNIT_SET_BOTH) || k == BATCH_LIVE_SET || k == BATCH_COUNT_ADD ||
            k == BATCH_CHANGE || k == CURSOR_MOVE || k == STAGE_MOVE || k == SCHEDULE_MOVE ||
-           k == CREDENTIAL_USE || k == CREDENTIAL_END;
+           k == CREDENTIAL_USE || k == CREDENTIAL_END || k == TRUST_MOVE || k == HOST_FLAG ||
+           k == MEMBER_ALIVE || k == MEMBER_END;
 }
 
 enum err store_take_ids(struct store *s, const char *kind, uint32_t n, uint64_t *ret_last)
@@ -164,6 +165,7 @@ enum err store_set_write(struct store *s, struct store_set *set)
 
 enum err store_commit(struct store *s)
 {
+    s->writing = false;
     int64_t begun_us = clock_mono_us();
     enum err e = db_commit(s->db);
     s->commit_us += (uint64_t)(clock_mono_us() - begun_us);

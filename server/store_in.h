@@ -9,6 +9,7 @@
 
 struct store {
     struct db *db;
+    bool writing; /* a transaction is open that writes */
     char *where;
     struct table_io *ios; /* of store_dump.c; NULL until they are wanted */
     uint64_t commit_us;   /* spent in commits */

@@ -20,15 +20,28 @@ struct store_unit_rows {
     void *ctx;
 };
 
+/* Until the end of a transaction that writes nobody else changes a user, token or invitation that was read by
+ * itself: they are written back whole. */
 enum err store_begin(struct store *s, bool write) NODISCARD;
 void store_rollback(struct store *s);
 bool store_shared(const struct store *s); /* do other servers write to the same data? */
 
 enum err store_units_load(struct store *s, struct arena *a, const wu_id *ids, uint32_t count,
                           struct store_unit_rows to) NODISCARD;
+/* The same; until the end of the transaction no other server changes them. ids in ascending order, so that
+ * servers wait for each other in one order. */
+enum err store_units_lock(struct store *s, struct arena *a, const wu_id *ids, uint32_t count,
+                          struct store_unit_rows to) NODISCARD;
 /* Units of a batch that have attempts to send: never sent ones or the others, ids beyond `after` in their
  * order. */
 enum err store_ready_scan(struct store *s, uint32_t batch, bool started, wu_id after, uint32_t limit,
+                          struct store_unit_rows to) NODISCARD;
+/* The same, but those that another server has in hand are left out, and the others are held until the end of
+ * the transaction. */
+enum err store_ready_lock(struct store *s, uint32_t batch, bool started, wu_id after, uint32_t limit,
+                          struct store_unit_rows to) NODISCARD;
+/* Never sent ones from `first` to `last`. */
+enum err store_fresh_scan(struct store *s, wu_id first, wu_id last, uint32_t limit,
                           struct store_unit_rows to) NODISCARD;
 /* All units of a batch (or those that failed) beyond `after` in their order. */
 enum err store_range_scan(struct store *s, uint32_t batch, bool failed, wu_id after, uint32_t limit,
@@ -36,6 +49,8 @@ enum err store_range_scan(struct store *s, uint32_t batch, bool failed, wu_id af
 /* Units to be looked at by now, the longest due first. */
 enum err store_wake_scan(struct store *s, int64_t now_ms, uint32_t limit,
                          struct store_unit_rows to) NODISCARD;
+enum err store_wake_lock(struct store *s, int64_t now_ms, uint32_t limit,
+                         struct store_unit_rows to) NODISCARD; /* as store_ready_lock() */
 /* When the next unit is to be looked at; INT64_MAX: never. */
 enum err store_wake_next(struct store *s, int64_t *ret_ms) NODISCARD;
 enum err store_hosts_load(struct store *s, struct arena *a, const uint64_t *ids, uint32_t count,
@@ -44,6 +59,9 @@ enum err store_leases_load(struct store *s, struct arena *a, const uint64_t *hos
                            void (*lease)(void *ctx, const struct store_lease *lease), void *ctx) NODISCARD;
 enum err store_batches_active(struct store *s, struct arena *a, uint32_t after, uint32_t limit,
                               struct store_batch **ret, uint32_t *ret_count) NODISCARD;
+/* What changes of the batches that are active, by id; nothing else of them is set. */
+enum err store_batches_live(struct store *s, struct arena *a, uint32_t after, uint32_t limit,
+                            struct store_batch **ret, uint32_t *ret_count) NODISCARD;
 /* The specs' tails of a range of units of a batch, in order: for the Merkle tree of a chunk. */
 enum err store_specs_scan(struct store *s, wu_id first, wu_id last, struct store_unit_rows to) NODISCARD;
 enum err store_chunk_get(struct store *s, struct arena *a, uint32_t batch, uint32_t number,

@@ -34,8 +34,10 @@ static void fill_account(struct row_in *r, void *item)
 enum err store_user_get(struct store *s, struct arena *a, uint64_t id, struct store_user *ret)
 {
     static const struct db_fetch fetch = {&schema_account, ALL(ACCOUNT), .index = DB_BY_KEY};
+    static const struct db_fetch held = {&schema_account, ALL(ACCOUNT), .index = DB_BY_KEY,
+                                         .lock = DB_LOCK_WAIT};
     struct db_value key = db_int((int64_t)id);
-    return collect_one(s, a, &fetch, &key, fill_account, ret, "user", id);
+    return collect_one(s, a, s->writing ? &held : &fetch, &key, fill_account, ret, "user", id);
 }
 
 enum err store_user_list(struct store *s, struct arena *a, uint64_t after, uint32_t limit,
@@ -287,8 +289,9 @@ static void fill_token(struct row_in *r, void *item)
 enum err store_token_get(struct store *s, struct arena *a, uint64_t id, struct store_token *ret)
 {
     static const struct db_fetch fetch = {&schema_token, ALL(TOKEN), .index = DB_BY_KEY};
+    static const struct db_fetch held = {&schema_token, ALL(TOKEN), .index = DB_BY_KEY, .lock = DB_LOCK_WAIT};
     struct db_value key = db_int((int64_t)id);
-    return collect_one(s, a, &fetch, &key, fill_token, ret, "token", id);
+    return collect_one(s, a, s->writing ? &held : &fetch, &key, fill_token, ret, "token", id);
 }
 
 enum err store_token_list(struct store *s, struct arena *a, enum role role, uint64_t owner_id, uint64_t after,
@@ -324,15 +327,19 @@ enum err store_invitation_find(struct store *s, struct arena *a, const struct di
                                struct store_invitation *ret)
 {
     static const struct db_fetch fetch = {&schema_invitation, ALL(INVITATION), .index = INVITATION_BY_SECRET};
+    static const struct db_fetch held = {&schema_invitation, ALL(INVITATION), .index = INVITATION_BY_SECRET,
+                                         .lock = DB_LOCK_WAIT};
     struct db_value key = db_blob(secret->bytes, DIGEST_BYTES);
-    return collect_one(s, a, &fetch, &key, fill_invitation, ret, "invitation", 0);
+    return collect_one(s, a, s->writing ? &held : &fetch, &key, fill_invitation, ret, "invitation", 0);
 }
 
 enum err store_invitation_get(struct store *s, struct arena *a, uint64_t id, struct store_invitation *ret)
 {
     static const struct db_fetch fetch = {&schema_invitation, ALL(INVITATION), .index = DB_BY_KEY};
+    static const struct db_fetch held = {&schema_invitation, ALL(INVITATION), .index = DB_BY_KEY,
+                                         .lock = DB_LOCK_WAIT};
     struct db_value key = db_int((int64_t)id);
-    return collect_one(s, a, &fetch, &key, fill_invitation, ret, "invitation", id);
+    return collect_one(s, a, s->writing ? &held : &fetch, &key, fill_invitation, ret, "invitation", id);
 }
 
 enum err store_invitation_list(struct store *s, struct arena *a, uint64_t after, uint32_t limit,

@@ -83,6 +83,9 @@ TABLE(credential, "credential", 1, CREDENTIAL_COLUMNS,
        .unique = true},
       NO_MORE)
 TABLE(app_version, "app_version", 2, APP_VERSION_COLUMNS, NO_MORE)
+TABLE(member, "member", 1, MEMBER_COLUMNS, NO_MORE)
+TABLE(claim, "claim", 2, CLAIM_COLUMNS, {.name = "claim_owner", .count = 1, .columns = {CLAIM_OWNER}},
+      NO_MORE)
 #define BATCH_LIVE_ALL(X) BATCH_LIVE_COLUMNS(X) BATCH_COUNT_LIST(COUNT)
 #define PROJECT_ALL(X)    PROJECT_COLUMNS(X) PROJECT_COUNT_LIST(COUNT)
 TABLE(batch_live, "batch_live", 1, BATCH_LIVE_ALL,
@@ -145,6 +148,8 @@ static const struct step steps[] = {
     {3, DB_ADD_COLUMN, &schema_host, HOST_PROTOCOL},
     {3, DB_ADD_COLUMN, &schema_token, TOKEN_AGENT},
     {3, DB_ADD_INDEX, &schema_note, NOTE_BY_HOST},
+    {3, DB_ADD_TABLE, &schema_member, 0},
+    {3, DB_ADD_TABLE, &schema_claim, 0},
 };
 
 static bool is_dropped(size_t added)

@@ -266,6 +266,18 @@
     X(LAST, last_ms, INT)                                                                                    \
     X(BATCH, last_batch, INT)                                                                                \
     X(WHY, why, TEXT)
+/* Servers that work on this data now (server/members.h), one row for each. */
+#define MEMBER_COLUMNS(X)                                                                                    \
+    X(ID, id, INT)         /* 1 to MEMBERS_MAX: a place that is free again when its server has gone */       \
+    X(JOINED, joined, INT) /* another number for each server that ever was */                                \
+    X(BEAT, beat, INT)     /* grows while it lives */                                                        \
+    X(KNOWS, knows, INT)   /* the highest `joined` that it has seen and reckons with */                      \
+    X(WALL, wall_ms, INT)  /* its clock at the last beat */                                                  \
+    X(PLACE, place, TEXT)  /* its machine and data folder */                                                 \
+    X(NEWS, news, INT)     /* how many numbers it ever put into `told` */                                    \
+    X(TOLD, told, TEXT)    /* the last of them */
+/* What one server does and no other: see enum claim_kind. */
+#define CLAIM_COLUMNS(X) X(KIND, kind, INT) X(SUBJECT, subject, INT) X(OWNER, owner, INT)
 #define SMALL_COLUMNS(X) X(BATCH, batch, INT) X(DIGEST, digest, BLOB) X(BYTES, bytes, BLOB)
 #define OUTBOX_COLUMNS(X)                                                                                    \
     X(ID, id, INT)                                                                                           \
@@ -308,7 +320,8 @@
     X(UNIT) X(CHUNK) X(LEASE) X(BATCH) X(HOST) X(HOST_STAT) X(VOLUNTEER) X(ACCOUNT) X(TOKEN) X(INVITATION)   \
     X(RELEASE) X(NOTE) X(FAILURE) X(DELIVERY) X(STREAM) X(SMALL) X(OUTBOX) X(REPLAY) X(AUDIT) X(SETTING)     \
     X(NUMBER) X(NAMED) X(RECORD) X(CURSOR) X(ROUTE) X(TRUST) X(ESCROW)                       \
-    X(STAGE) X(SCHEDULE) X(ANSWERED) X(FAR) X(HOLD) X(ARCHIVE) X(CREDENTIAL) X(APP_VERSION)
+    X(STAGE) X(SCHEDULE) X(ANSWERED) X(FAR) X(HOLD) X(ARCHIVE) X(CREDENTIAL) X(APP_VERSION) X(MEMBER)   \
+    X(CLAIM)
 /* clang-format on */
 
 #define SCHEMA_COLUMN_UNIT(N, n, k)        UNIT_##N,
@@ -348,6 +361,8 @@
 #define SCHEMA_COLUMN_ARCHIVE(N, n, k)     ARCHIVE_##N,
 #define SCHEMA_COLUMN_CREDENTIAL(N, n, k)  CREDENTIAL_##N,
 #define SCHEMA_COLUMN_APP_VERSION(N, n, k) APP_VERSION_##N,
+#define SCHEMA_COLUMN_MEMBER(N, n, k)      MEMBER_##N,
+#define SCHEMA_COLUMN_CLAIM(N, n, k)       CLAIM_##N,
 
 #define X(T) enum { T##_COLUMNS(SCHEMA_COLUMN_##T) T##_COLUMN_COUNT };
 SCHEMA_TABLES(X)
@@ -387,13 +402,15 @@ enum { SCHEDULE_BY_DUE };
 enum { FAR_BY_LOOK };
 enum { HOLD_BY_DIGEST, HOLD_BY_SINCE };
 enum { CREDENTIAL_BY_USER, CREDENTIAL_BY_HANDLE };
+enum { CLAIM_BY_OWNER };
 
 extern const struct db_table schema_unit, schema_chunk, schema_lease, schema_batch, schema_batch_live,
     schema_host, schema_host_stat, schema_volunteer, schema_account, schema_token, schema_invitation,
     schema_release, schema_note, schema_failure, schema_delivery, schema_stream, schema_small, schema_outbox,
     schema_replay, schema_audit, schema_setting, schema_number, schema_project, schema_named, schema_record,
     schema_cursor, schema_route, schema_trust, schema_escrow, schema_stage, schema_schedule, schema_answered,
-    schema_far, schema_hold, schema_archive, schema_credential, schema_app_version;
+    schema_far, schema_hold, schema_archive, schema_credential, schema_app_version, schema_member,
+    schema_claim;
 
 /* The tables that this program's version has, in the order in which they came; NULL past the last. */
 const struct db_table *schema_table(uint32_t i);

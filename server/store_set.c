@@ -134,16 +134,24 @@ void store_set_lease_end(struct store_set *set, uint64_t host_id, wu_id unit)
     v[1] = db_int((int64_t)unit);
 }
 
-void store_set_trust(struct store_set *set, const struct store_trust *t)
+static struct db_value *trust_values(struct db_value *v, const struct host_trust *t)
 {
-    struct db_value *v = add(set, TRUST_PUT);
-    v[TRUST_HOST] = db_int((int64_t)t->host_id);
-    v[TRUST_APP] = db_int((int64_t)t->app);
-    v[TRUST_CHANGED] = db_int(t->trust.changed_ms);
-    v[TRUST_PASSED] = db_int(t->trust.passed_milli);
-    v[TRUST_FAULTS] = db_int(t->trust.faults_milli);
-    v[TRUST_ANSWERS] = db_int(t->trust.answers);
-    v[TRUST_NEXT] = db_int((int64_t)t->trust.next);
+    *v++ = db_int(t->changed_ms);
+    *v++ = db_int(t->passed_milli);
+    *v++ = db_int(t->faults_milli);
+    *v++ = db_int(t->answers);
+    *v++ = db_int((int64_t)t->next);
+    return v;
+}
+
+void store_set_trust(struct store_set *set, const struct store_trust *t, const struct host_trust *was)
+{
+    struct db_value *v = add(set, was ? TRUST_MOVE : TRUST_NEW);
+    *v++ = db_int((int64_t)t->host_id);
+    *v++ = db_int((int64_t)t->app);
+    if (was)
+        v = trust_values(v, was);
+    trust_values(v, &t->trust);
 }
 
 void store_set_escrow(struct store_set *set, const struct store_escrow *e)
@@ -290,12 +298,17 @@ void store_set_batch_counts(struct store_set *set, uint32_t id, const struct bat
 
 /* --- hosts and people --- */
 
-void store_set_host(struct store_set *set, const struct store_host *h)
+static int64_t host_flags(bool banned, bool left)
 {
-    struct db_value *v = add(set, HOST_PUT);
+    return (banned ? STORE_HOST_BANNED : 0) | (left ? STORE_HOST_LEFT : 0);
+}
+
+void store_set_host_new(struct store_set *set, const struct store_host *h)
+{
+    struct db_value *v = add(set, HOST_NEW);
     v[HOST_ID] = db_int((int64_t)h->id);
     v[HOST_VOLUNTEER] = db_int((int64_t)h->volunteer_id);
-    v[HOST_FLAGS] = db_int((h->banned ? STORE_HOST_BANNED : 0) | (h->left ? STORE_HOST_LEFT : 0));
+    v[HOST_FLAGS] = db_int(host_flags(h->banned, h->left));
     v[HOST_BAN_REASON] = db_text(h->ban_reason);
     v[HOST_NICKNAME] = db_text(h->nickname);
     v[HOST_PLATFORM] = db_text(h->platform);
@@ -311,6 +324,34 @@ void store_set_host(struct store_set *set, const struct store_host *h)
     v[HOST_CREATED] = db_int(h->created_ms);
     v[HOST_NETWORK] = db_int((int64_t)h->network);
     v[HOST_PROTOCOL] = db_int(h->protocol);
+}
+
+void store_set_host(struct store_set *set, const struct store_host *h)
+{
+    struct db_value *v = add(set, HOST_TELL);
+    *v++ = db_int((int64_t)h->id);
+    *v++ = db_text(h->nickname);
+    *v++ = db_text(h->platform);
+    *v++ = db_text(h->os);
+    *v++ = db_text(h->cpu);
+    *v++ = db_text(h->client);
+    *v++ = db_text(h->hr_class);
+    *v++ = db_text(h->features);
+    *v++ = db_int(h->cores);
+    *v++ = db_int((int64_t)h->memory_bytes);
+    *v++ = db_int((int64_t)h->disk_bytes);
+    *v++ = db_real(h->speed);
+    *v++ = db_int((int64_t)h->network);
+    *v = db_int(h->protocol);
+}
+
+void store_set_host_flags(struct store_set *set, const struct store_host *h, bool was_banned, bool was_left)
+{
+    struct db_value *v = add(set, HOST_FLAG);
+    *v++ = db_int((int64_t)h->id);
+    *v++ = db_int(host_flags(was_banned, was_left));
+    *v++ = db_int(host_flags(h->banned, h->left));
+    *v = db_text(h->ban_reason);
 }
 
 void store_set_host_stat(struct store_set *set, const struct store_host_stat *st)

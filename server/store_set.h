@@ -53,7 +53,8 @@ void store_set_small(struct store_set *set, uint32_t batch, const struct digest 
 void store_set_delivery(struct store_set *set, uint64_t stream, wu_id unit,
                         int64_t at_ms); /* seq is given when it is written */
 
-void store_set_trust(struct store_set *set, const struct store_trust *t);
+/* was: as it was read; NULL: it is new. ERR_CONFLICT at the write when it is otherwise by now. */
+void store_set_trust(struct store_set *set, const struct store_trust *t, const struct host_trust *was);
 void store_set_escrow(struct store_set *set, const struct store_escrow *e);
 void store_set_escrow_end(struct store_set *set, uint64_t host_id, uint64_t app, uint64_t seq);
 
@@ -69,8 +70,11 @@ void store_set_batch_counts(struct store_set *set, uint32_t id, const struct bat
 
 /* --- hosts and people --- */
 
-void store_set_host(struct store_set *set,
-                    const struct store_host *h); /* new or changed, without what it did */
+/* Without what it did. */
+void store_set_host_new(struct store_set *set, const struct store_host *h);
+void store_set_host(struct store_set *set, const struct store_host *h); /* what it says of itself */
+/* banned, left and why; ERR_CONFLICT at the write when they are otherwise than they were read. */
+void store_set_host_flags(struct store_set *set, const struct store_host *h, bool was_banned, bool was_left);
 struct store_host_stat {
     uint64_t id;
     int64_t seen_ms;

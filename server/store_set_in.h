@@ -16,7 +16,8 @@ enum write_kind {
     CHUNK_PUT,
     LEASE_PUT,
     LEASE_END,
-    TRUST_PUT,
+    TRUST_NEW,
+    TRUST_MOVE,
     ESCROW_PUT,
     ESCROW_END,
     NOTE_PUT,
@@ -30,7 +31,9 @@ enum write_kind {
     BATCH_CHANGE,
     BATCH_LIVE_NEW,
     BATCH_LIVE_SET,
-    HOST_PUT,
+    HOST_NEW,
+    HOST_TELL, /* what it says of itself */
+    HOST_FLAG,
     VOLUNTEER_NEW,
     ACCOUNT_NEW,
     ACCOUNT_PUT,
@@ -70,6 +73,11 @@ enum write_kind {
     SCHEDULE_END,
     ANSWERED_NEW,
     ANSWERED_END,
+    MEMBER_NEW,
+    MEMBER_ALIVE,
+    MEMBER_END,
+    CLAIM_NEW,
+    CLAIM_END,
     RECORD_END,
     RECORD_NEW,   /* numbered at the flush */
     DELIVERY_NEW, /* numbered at the flush */

@@ -44,16 +44,29 @@ static struct db_rows through(struct store_unit_rows *to)
     return (struct db_rows){.row = unit_row, .ctx = to};
 }
 
-enum err store_units_load(struct store *s, struct arena *a, const wu_id *ids, uint32_t count,
-                          struct store_unit_rows to)
+static enum err load(struct store *s, const struct db_fetch *fetch, struct arena *a, const wu_id *ids,
+                     uint32_t count, struct store_unit_rows to)
 {
-    static const struct db_fetch fetch = {&schema_unit, ROW_LIST, .index = DB_BY_KEY};
     struct db_value *keys = arena_array(a, count + 1u, sizeof *keys);
     if (!keys)
         return ERR_NOMEM;
     for (uint32_t i = 0; i < count; i++)
         keys[i] = db_int((int64_t)ids[i]);
-    return db_fetch_rows(s->db, &fetch, keys, count, through(&to));
+    return db_fetch_rows(s->db, fetch, keys, count, through(&to));
+}
+
+enum err store_units_load(struct store *s, struct arena *a, const wu_id *ids, uint32_t count,
+                          struct store_unit_rows to)
+{
+    static const struct db_fetch fetch = {&schema_unit, ROW_LIST, .index = DB_BY_KEY};
+    return load(s, &fetch, a, ids, count, to);
+}
+
+enum err store_units_lock(struct store *s, struct arena *a, const wu_id *ids, uint32_t count,
+                          struct store_unit_rows to)
+{
+    static const struct db_fetch fetch = {&schema_unit, ROW_LIST, .index = DB_BY_KEY, .lock = DB_LOCK_WAIT};
+    return load(s, &fetch, a, ids, count, to);
 }
 
 static int64_t last_of(uint32_t batch)
@@ -73,6 +86,23 @@ enum err store_ready_scan(struct store *s, uint32_t batch, bool started, wu_id a
     static const struct db_scan scan = {&schema_unit, ROW_LIST,      UNIT_BY_READY,
                                         .equal = 1,   .after = true, .until = true};
     struct db_value args[] = {db_int(started), db_int(after_of(batch, after)), db_int(last_of(batch))};
+    return db_scan_rows(s->db, &scan, args, limit, through(&to));
+}
+
+enum err store_ready_lock(struct store *s, uint32_t batch, bool started, wu_id after, uint32_t limit,
+                          struct store_unit_rows to)
+{
+    static const struct db_scan scan = {&schema_unit,  ROW_LIST,      UNIT_BY_READY,       .equal = 1,
+                                        .after = true, .until = true, .lock = DB_LOCK_SKIP};
+    struct db_value args[] = {db_int(started), db_int(after_of(batch, after)), db_int(last_of(batch))};
+    return db_scan_rows(s->db, &scan, args, limit, through(&to));
+}
+
+enum err store_fresh_scan(struct store *s, wu_id first, wu_id last, uint32_t limit, struct store_unit_rows to)
+{
+    static const struct db_scan scan = {&schema_unit, ROW_LIST,      UNIT_BY_READY,
+                                        .equal = 1,   .after = true, .until = true};
+    struct db_value args[] = {db_int(0), db_int((int64_t)first - 1), db_int((int64_t)last)};
     return db_scan_rows(s->db, &scan, args, limit, through(&to));
 }
 
@@ -106,6 +136,14 @@ enum err store_range_scan(struct store *s, uint32_t batch, bool failed, wu_id af
 enum err store_wake_scan(struct store *s, int64_t now_ms, uint32_t limit, struct store_unit_rows to)
 {
     static const struct db_scan scan = {&schema_unit, ROW_LIST, UNIT_BY_WAKE, .equal = 0, .until = true};
+    struct db_value until = db_int(now_ms);
+    return db_scan_rows(s->db, &scan, &until, limit, through(&to));
+}
+
+enum err store_wake_lock(struct store *s, int64_t now_ms, uint32_t limit, struct store_unit_rows to)
+{
+    static const struct db_scan scan = {&schema_unit, ROW_LIST,      UNIT_BY_WAKE,
+                                        .equal = 0,   .until = true, .lock = DB_LOCK_SKIP};
     struct db_value until = db_int(now_ms);
     return db_scan_rows(s->db, &scan, &until, limit, through(&to));
 }

@@ -97,6 +97,8 @@ static void look(void *ctx)
     struct arena ARENA_AUTO a = {0};
     struct store_schedule *list;
     uint32_t count = 0;
+    if (!members_have(t->server->members, DUTY_TIMETABLE))
+        return;
     if (store_schedule_due(t->store, &a, clock_wall_ms(), EACH, &list, &count) != ERR_OK)
         log_event(LOG_WARN, "schedules-failed", "err", err_text(), NULL);
     for (uint32_t i = 0; i < count && !ticker_stops(t->ticker); i++)

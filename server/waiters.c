@@ -119,6 +119,16 @@ void waiters_tell(struct waiters *w, uint32_t batch)
     pthread_mutex_unlock(&w->lock);
 }
 
+void waiters_tell_all(struct waiters *w)
+{
+    pthread_mutex_lock(&w->lock);
+    w->tells += TELLS_KEPT + 1; /* too many to know of which */
+    for (uint32_t i = 0; i < w->count;)
+        if (!release(w, i))
+            i++;
+    pthread_mutex_unlock(&w->lock);
+}
+
 void waiters_close(struct waiters *w)
 {
     if (!w)

@@ -19,6 +19,7 @@ enum err waiters_add(struct waiters *w, struct worker_job *job, uint32_t batch, 
                      int64_t until_ms) NODISCARD;
 uint64_t waiters_count(struct waiters *w);
 void waiters_tell(struct waiters *w, uint32_t batch); /* any thread, quick */
+void waiters_tell_all(struct waiters *w);             /* of every batch */
 /* All that wait go on at once, and nobody waits any more. While the workers work. NULL is fine. */
 void waiters_close(struct waiters *w);
 void waiters_free(struct waiters *w);

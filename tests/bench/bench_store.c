@@ -51,7 +51,7 @@ static void prepare(struct target *t, uint32_t units)
     store_set_batch_new(t->set, &b, "2 2 3 8 6 60000 0 0", "");
     store_set_batch_live(t->set, &b, true, true);
     for (uint64_t h = 1; h <= HOSTS; h++) {
-        store_set_host(t->set, &(struct store_host){.id = h});
+        store_set_host_new(t->set, &(struct store_host){.id = h});
         store_set_host_stat(t->set, &(struct store_host_stat){.id = h});
     }
     for (uint32_t i = 0; i < units; i++) {

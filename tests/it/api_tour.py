@@ -167,7 +167,7 @@ def watching(api, host, make):
     for verb, body in (("ban", dict(dry_run=True)), ("ban", dict(reason="for the tour")), ("unban", {})):
         api.ask("POST", f"/v1/hosts/{host.id}/{verb}", body)
     for path in ("/v1/hosts?sort=-errors&limit=1", "/v1/volunteers?sort=credit", "/v1/find?text=a", "/v1/whoami", "/v1/stats", "/v1/stats/history?hours=1", "/v1/failures", "/v1/validation", "/v1/validation/disputes", "/v1/volunteers",
-                 "/v1/health", "/v1/audit?limit=50"):
+                 "/v1/health", "/v1/servers", "/v1/audit?limit=50"):
         api.get(path)
     for path in ("/v1/project", "/v1/project/stats", "/healthz", "/readyz", "/metrics", "/", "/join", "/admin", "/admin/batches", "/web/style.css", "/web/nothing.css"):
         make(None).ask("GET", path)

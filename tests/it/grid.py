@@ -24,6 +24,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import postgres
+
 BIN = Path(os.environ["DUGNAD_BIN"])
 KEYS = "offline-keys"
 SERVER_CONF = dict(contact="1s", contact_idle="1s", token_rate=0, address_rate=0, disk_free_min="1M", load_max=0)
@@ -313,11 +315,16 @@ class Client(Process):
 
 
 class Grid:
-    def __init__(self, folder, name="test", address="127.0.0.1", **conf):
+    """database: as in server.conf. Nothing said: an empty one of the kind that DUGNAD_IT_DATABASE names, sqlite or postgres."""
+
+    def __init__(self, folder, name="test", address="127.0.0.1", database=None, **conf):
         self.address = address
         self.folder = Path(folder)
         self.data, self.processes, self.hosts = self.folder / "server", [], []
-        made = subprocess.run([BIN / "dugnad-server", "--data", self.data, "init", "--name", name, "--listen", f"[{address}]:0" if ":" in address else f"{address}:0"],
+        if database is None and os.environ.get("DUGNAD_IT_DATABASE") == "postgres":
+            database = postgres.shared().new()
+        words = ["--database", database] if database else []
+        made = subprocess.run([BIN / "dugnad-server", "--data", self.data, "init", "--name", name, "--listen", f"[{address}]:0" if ":" in address else f"{address}:0", *words],
                               text=True, timeout=30 * PATIENCE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert made.returncode == 0, made.stderr
         self.link = re.search(r"https://\S+/join#\S+", made.stdout).group()

@@ -37,7 +37,7 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 1' INT TERM HUP
 
-settings=(-c listen_addresses= -c unix_socket_directories="$folder" -c max_connections=40
+settings=(-c listen_addresses= -c unix_socket_directories="$folder" -c max_connections=200
     -c shared_buffers=64MB -c log_min_messages=fatal -c autovacuum_naptime=10s)
 [ "${1:-}" = durable ] || settings+=(-c fsync=off -c full_page_writes=off)
 

@@ -29,7 +29,7 @@ static void fill_people(struct world *w)
     struct store_host_stat st = {.id = 1, .seen_ms = 50, .pace = {"\0\xff\x80", 3}};
     struct store_user u = {
         .id = 7, .name = "ada", .mail = "", .role = ROLE_OPERATOR, .blob_bytes_max = INT64_MAX};
-    store_set_host(w->set, &h);
+    store_set_host_new(w->set, &h);
     store_set_host_stat(w->set, &st);
     store_set_user(w->set, &u, true);
     for (uint64_t i = 1; i <= AUDITS; i++) {

@@ -28,7 +28,7 @@ static void a_host_and_what_it_did_are_kept_apart_and_read_together(void **state
     struct world w;
     struct store_host h = host_of(3, 8), got;
     world_open(&w, state);
-    store_set_host(w.set, &h);
+    store_set_host_new(w.set, &h);
     struct store_host_stat st = {.id = 3,
                                  .seen_ms = 50,
                                  .allowed = 4,
@@ -47,6 +47,7 @@ static void a_host_and_what_it_did_are_kept_apart_and_read_together(void **state
     h.ban_reason = "";
     h.cores = 2;
     store_set_host(w.set, &h);
+    store_set_host_flags(w.set, &h, true, false);
     st.seen_ms = 60;
     st.leased = -2;
     st.pace = text_of("");
@@ -71,6 +72,31 @@ static void a_host_and_what_it_did_are_kept_apart_and_read_together(void **state
     world_close(&w);
 }
 
+/* One server hears what a host says of itself while an operator bans it at another. */
+static void what_a_host_says_does_not_undo_a_ban_that_another_server_wrote(void **state)
+{
+    struct world w;
+    struct store_host h = host_of(3, 8), got;
+    world_open(&w, state);
+    h.banned = false;
+    store_set_host_new(w.set, &h);
+    store_set_host_stat(w.set, &(struct store_host_stat){.id = 3});
+    world_write(&w);
+    h.banned = true;
+    store_set_host_flags(w.set, &h, false, false);
+    world_write(&w);
+    struct store_host says = host_of(3, 8);
+    says.banned = false;
+    says.cores = 99;
+    store_set_host(w.set, &says);
+    world_write(&w);
+    store_set_host_flags(w.set, &says, false, false); /* as it was read before the ban */
+    assert_err(world_try(&w), ERR_CONFLICT);
+    assert_ok(store_host_get(w.store, &w.arena, 3, &got));
+    assert_true(got.banned && got.cores == 99);
+    world_close(&w);
+}
+
 static void hosts_are_listed_and_loaded_with_what_they_did(void **state)
 {
     struct world w;
@@ -79,7 +105,7 @@ static void hosts_are_listed_and_loaded_with_what_they_did(void **state)
     world_open(&w, state);
     for (uint64_t id = 1; id <= 5; id++) {
         struct store_host h = host_of(id, id % 2);
-        store_set_host(w.set, &h);
+        store_set_host_new(w.set, &h);
         store_set_host_stat(w.set, &(struct store_host_stat){.id = id, .reports = (int64_t)id});
     }
     world_write(&w);
@@ -291,6 +317,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_host_and_what_it_did_are_kept_apart_and_read_together),
+        cmocka_unit_test(what_a_host_says_does_not_undo_a_ban_that_another_server_wrote),
         cmocka_unit_test(hosts_are_listed_and_loaded_with_what_they_did),
         cmocka_unit_test(volunteers_are_counted_by_adding),
         cmocka_unit_test(users_have_unique_names_and_a_quota),

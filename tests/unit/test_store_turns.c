@@ -202,7 +202,7 @@ static void assert_filled(struct world *w, uint32_t n)
 static void fill_first(struct world *w)
 {
     world_units(w, 5, 1);
-    store_set_host(w->set, &(struct store_host){.id = 1});
+    store_set_host_new(w->set, &(struct store_host){.id = 1});
     store_set_host_stat(w->set, &(struct store_host_stat){.id = 1});
     world_write(w);
 }

@@ -1,0 +1,162 @@
+"""Several servers on one PostgreSQL behind HAProxy: servers killed with -9 and started again, PostgreSQL restarted, work all along.
+
+    servers.sh --seconds 60 --seed 7 [--servers 3] [--clients 2]
+
+The last line is `lost=0 wrong_accepted=0 counted_twice=0 seed=7`; the exit status is 1 if that is not so. What must hold is
+in check.py, who works is in work.py."""
+
+import argparse
+import random
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "it"))
+from check import check  # noqa: E402
+from fleet import Fleet  # noqa: E402
+from work import Liar, Reader, Reporter, Submitter, Work, publish  # noqa: E402
+
+CONF = dict(disk_free_min="1M", disk_free_batch="1M", load_max=0, queue=512)
+DOWN_S = (0.3, 4.0)   # a killed server stays away so long
+PAUSE_S = (0.5, 3.0)  # between troubles
+DATABASE_SHARE = 0.15  # of the troubles
+
+
+class Trouble:
+    """At least one server is left, as an operator would have it."""
+
+    def __init__(self, fleet, seed, say):
+        self.fleet, self.rng, self.say = fleet, random.Random(seed), say
+        self.down, self.next, self.counts = {}, 0.0, dict(kills=0, stops=0, database=0)
+
+    def tend(self, at_s, calm=False):
+        for i, back_s in list(self.down.items()):
+            if at_s >= back_s or calm:
+                self.fleet.start_server(i)
+                del self.down[i]
+        if calm or at_s < self.next:
+            return
+        self.next = at_s + self.rng.uniform(*PAUSE_S)
+        if self.rng.random() < DATABASE_SHARE:
+            self.say("PostgreSQL restarts")
+            self.counts["database"] += 1
+            self.fleet.postgres.restart()
+            return
+        up = [i for i in range(len(self.fleet.servers)) if i not in self.down]
+        if len(up) < 2:
+            return
+        i, gently = self.rng.choice(up), self.rng.random() < 0.2
+        self.say(f"server {i} {'stops' if gently else 'is killed'}")
+        if gently:
+            status = self.fleet.servers[i].end(seconds=60)
+            assert status == 0, f"server {i} ended with {status}: {self.fleet.servers[i].text()[-1000:]}"
+        else:
+            self.fleet.kill(i)
+        self.counts["stops" if gently else "kills"] += 1
+        self.down[i] = at_s + self.rng.uniform(*DOWN_S)
+
+    def look(self):
+        """Nothing ends by itself."""
+        for i, server in enumerate(self.fleet.servers):
+            assert i in self.down or server.alive(), f"server {i} has ended by itself: {server.text()[-3000:]}"
+
+
+def run(folder, args, say):
+    fleet = Fleet(folder, servers=args.servers, **CONF)
+    with fleet:
+        publish(fleet)
+        work = Work(fleet, SimpleNamespace(port=fleet.front_port), args.seed)
+        clients = [fleet.client(f"honest{i}") for i in range(args.clients)]
+        for client in clients:
+            client.start()
+        busy = [Submitter(work), Reader(work), *(Reporter(work, f"twice{i}", late_s=0) for i in range(args.reporters)),
+                Reporter(work, "late", late_s=2 if args.brief else 9), Reporter(work, "lies", late_s=0, lies=True)]
+        if args.clients:
+            Liar(fleet)
+        if args.brief:
+            busy[0].left_out = ("adaptive", "audit")  # new hosts may check others only after a minute
+        for thread in busy:
+            thread.start()
+        trouble, began = Trouble(fleet, args.seed, say), time.monotonic()
+        while time.monotonic() - began < args.seconds:
+            trouble.tend(time.monotonic() - began)
+            trouble.look()
+            for thread in busy:
+                thread.raise_problem()
+            time.sleep(0.02)
+        trouble.tend(0, calm=True)
+        say("calm")
+        for thread in busy:
+            if thread.ends_with_trouble:
+                thread.stop()
+        for i in range(args.servers):
+            fleet.wait_server(i)
+        work.wait_done(args.patience, trouble.look)
+        for thread in busy:
+            if not thread.ends_with_trouble:
+                thread.stop()
+        say("all done")
+        records = work.records(fleet)
+        counts = {**trouble.counts, **work.counts(), **conflicts(fleet)}
+    return records, counts
+
+
+def conflicts(fleet):
+    """Of all servers since their last start: turns that had to be taken again, of how many."""
+    turns = again = 0
+    for i in range(len(fleet.servers)):
+        lines = fleet.at(i).ask("GET", "/metrics").body.decode().splitlines()
+        found = dict(line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
+        turns += float(found.get("dugnad_engine_turns_total", 0))
+        again += float(found.get("dugnad_engine_conflicts_total", 0))
+    return dict(turns=int(turns), conflicts=int(again))
+
+
+def arguments(words=None):
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=int, default=60, help="how long there is trouble (60)")
+    parser.add_argument("--seed", type=int, default=None, help="the same troubles again; otherwise one is drawn and printed")
+    parser.add_argument("--servers", type=int, default=3)
+    parser.add_argument("--clients", type=int, default=2, help="real, honest clients (2); with any of them there is one that lies")
+    parser.add_argument("--reporters", type=int, default=3, help="hosts that tell each report twice, besides a late one and a liar (3)")
+    parser.add_argument("--patience", type=int, default=180, help="seconds until all must be done after the last trouble (180)")
+    parser.add_argument("--brief", action="store_true", help="nothing that is waited for long")
+    parser.add_argument("--keep", action="store_true", help="keep the folder, to look at logs")
+    parser.add_argument("--verbose", action="store_true", help="tell each trouble as it comes")
+    args = parser.parse_args(words)
+    if args.seed is None:
+        args.seed = random.SystemRandom().randrange(10**6)
+    return args
+
+
+def main():
+    args, began = arguments(), time.monotonic()
+    print(f"servers: {args.servers} for {args.seconds} s, seed {args.seed}, {args.clients} clients", flush=True)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+    folder = tempfile.mkdtemp(prefix="dugnad-servers-")
+
+    def say(what):
+        if args.verbose:
+            print(f"{time.monotonic() - began:7.2f} {what}", flush=True)
+    try:
+        records, counts = run(Path(folder), args, say)
+        found = check(records)
+        print(" ".join(f"{k}={v}" for k, v in counts.items()))
+        for sentence in found.sentences()[:40]:
+            print(sentence)
+        print(found.line(args.seed), flush=True)
+    finally:
+        if args.keep:
+            print(f"kept: {folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    return 0 if found.clean() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

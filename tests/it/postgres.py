@@ -1,0 +1,43 @@
+"""A private PostgreSQL for a test (tests/lib/pg_temp.sh), one for all grids of a process."""
+
+import subprocess
+from pathlib import Path
+
+SCRIPT = Path(__file__).resolve().parents[1] / "lib" / "pg_temp.sh"
+
+
+class Postgres:
+    """Ends with the process: the script stops when its standard input does."""
+
+    def __init__(self, *words):
+        self.child = subprocess.Popen(["bash", SCRIPT, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, word):
+        self.child.stdin.write(word + "\n")
+        self.child.stdin.flush()
+        line = self.child.stdout.readline().strip()
+        assert line, f"tests/lib/pg_temp.sh did not answer {word!r}: run it by hand and see why"
+        return line
+
+    def new(self):
+        """The URL of an empty database."""
+        return self.ask("new")
+
+    def restart(self):
+        """What clients were doing is cut off; what was committed is there again."""
+        self.ask("stop")
+        self.ask("start")
+
+    def end(self):
+        self.child.stdin.close()
+        self.child.wait(30)
+
+
+_shared = None
+
+
+def shared():
+    global _shared
+    if _shared is None:
+        _shared = Postgres()
+    return _shared
