@@ -18,6 +18,7 @@ static enum err array_slice(struct engine *e, struct batch_mem *b, uint32_t slic
     if (b->b.job_next == b->b.array_count)
         b->b.job = BATCH_JOB_NONE;
     batch_live_changed(e, b);
+    trust_look(e, b);
     return batch_check_finished(e, b);
 }
 
@@ -58,6 +59,7 @@ static enum err job_done(struct engine *e, struct batch_mem *b)
     b->b.job = BATCH_JOB_NONE;
     b->b.job_next = 0;
     batch_live_changed(e, b);
+    trust_look(e, b);
     return batch_check_finished(e, b);
 }
 
@@ -121,6 +123,7 @@ static enum err start_job(struct engine *e, struct batch_mem *b, enum batch_job 
         return err_set(ERR_CONFLICT, "batch %u is still busy with what was asked before: try again", b->b.id);
     b->b.job = job;
     b->b.job_next = 0;
+    b->settling = false;
     batch_live_changed(e, b);
     return ERR_OK;
 }
@@ -241,6 +244,7 @@ static enum err close_batch(struct engine *e, struct batch_mem *b)
     if (b->b.loading) {
         b->b.loading = false;
         batch_live_changed(e, b);
+        trust_look(e, b);
     }
     return batch_check_finished(e, b);
 }

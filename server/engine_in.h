@@ -115,6 +115,7 @@ struct batch_mem {
     bool streams_loaded;
     int64_t failed_max;          /* it is cancelled when more units than this have failed; negative: never */
     bool settling;               /* all that is left of it waits in escrow, and is being ended */
+    int64_t settled_ms;          /* when that was last begun */
     uint64_t trust_app;          /* its app version as a number, batch_app(); 0: not worked out yet */
     struct version_mem *version; /* of this era; engine_version.c */
     uint32_t version_era;

@@ -10,7 +10,14 @@
 #include "server/audit_draw.h"
 #include "server/engine_in.h"
 
-enum { IS_STORED = 1, IS_CHANGED = 2, RIPE_MAX = 64, TODO_MAX = 65536, CROWD_MS = 3600000 };
+enum {
+    IS_STORED = 1,
+    IS_CHANGED = 2,
+    RIPE_MAX = 64,
+    TODO_MAX = 65536,
+    CROWD_MS = 3600000,
+    SETTLE_AGAIN_MS = 60000
+};
 
 /* --- memory --- */
 
@@ -219,7 +226,8 @@ static enum err choose(struct engine *e, struct batch_mem *b, wu_id unit, enum t
 static bool only_waits(const struct batch_mem *b)
 {
     const struct batch_counts *c = &b->b.counts;
-    return !b->b.loading && c->provisional > 0 && c->open == c->provisional && c->judging == 0;
+    return !b->b.loading && b->b.job != BATCH_JOB_ARRAY && c->provisional > 0 && c->open == c->provisional &&
+           c->judging == 0;
 }
 
 static enum err put_in_escrow(struct engine *e, struct batch_mem *b, const struct unit_mem *u,
@@ -393,16 +401,26 @@ enum err trust_close(struct engine *e, struct batch_mem *b, struct unit_mem *u)
     return u->wu.state == WU_PROVISIONAL && only_waits(b) ? on_standing(e, b, u, &f) : ERR_OK;
 }
 
+/* While a job is under way nothing is started, nor taken for done: what it has passed may have come to wait
+ * since. It calls here when it is over. What other servers did in between is not seen here, so where there
+ * are others all is gone through again now and then. */
 void trust_look(struct engine *e, struct batch_mem *b)
 {
     if (b->b.rules.escrow == WU_ESCROW_NONE)
         return;
-    if (b->b.job == BATCH_JOB_NONE && only_waits(b) && !b->settling) {
-        b->b.job = BATCH_JOB_SETTLE;
-        b->b.job_next = 0;
-        batch_live_changed(e, b);
+    if (!only_waits(b)) {
+        b->settling = false;
+        return;
     }
-    b->settling = only_waits(b);
+    int64_t since_ms = e->now_ms - b->settled_ms;
+    bool again = !e->view.alone && (since_ms < 0 || since_ms >= SETTLE_AGAIN_MS);
+    if (b->b.job != BATCH_JOB_NONE || (b->settling && !again))
+        return;
+    b->b.job = BATCH_JOB_SETTLE;
+    b->b.job_next = 0;
+    b->settling = true;
+    b->settled_ms = e->now_ms;
+    batch_live_changed(e, b);
 }
 
 enum err trust_follow(struct engine *e, struct batch_mem *b, struct unit_mem *u, const struct wu *before,

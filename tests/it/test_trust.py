@@ -40,13 +40,16 @@ def answer(unit, word, wrong=(), frames=False):
 
 def run(grid, batch, hosts, seconds=60):
     """hosts: (host, what it says of a unit) each, one unit at a time. How many units were run, audits not counted."""
-    runs = [0]
+    runs, said = [0], {}
 
     def step():
         for host, say in hosts:
             for attempt, unit in host.take(1).items():
-                runs[0] += "audit" not in unit
-                host.report(say(unit))
+                if attempt not in said:
+                    said[attempt] = say(unit)
+                    runs[0] += "audit" not in unit
+            for attempt in list(host.held):  # what a busy server did not take is told again
+                host.report(said[attempt])
         return grid.status(batch)["state"] == "done"
     eventually(step, seconds, every=0.005, what=f"batch {batch} is done")
     return runs[0]
@@ -114,14 +117,27 @@ def test_items_are_audited_and_one_wrong_item_is_found(grid):
 
 
 def test_an_auditor_that_frames_honest_hosts_is_found_out_by_the_server(grid):
+    """One false word may be a fault: it costs the right to check others, and three cost all."""
     grid.publish("dugnad-items", "framed", "--output", "out.txt", "--output", "items.txt", "--items", "items.txt")
-    framer = grid.host("framer")
-    honest = [(grid.host(f"victim{i}"), lambda u: answer(u, u["word"])) for i in range(5)]
-    batch = grid.submit("framed", array=150, quorum=None, policy="audit", probation=2, escrow_units=10, audit_share=0.1)
-    run(grid, batch, honest + [(framer, lambda u: answer(u, u["word"], frames=True))])
-    assert grid.answers(batch) == right_items(batch, 150)
-    assert not any(is_banned(grid, h) for h, _ in honest)
-    assert is_banned(grid, framer)
+    framer, framed = grid.host("framer"), []
+
+    def frame(unit):
+        framed.extend([unit["attempt"]] if "audit" in unit else [])
+        return answer(unit, unit["word"], frames=True)
+    hosts = [(grid.host(f"victim{i}"), lambda u: answer(u, u["word"])) for i in range(5)] + [(framer, frame)]
+
+    def go(count):
+        batch = grid.submit("framed", array=count, quorum=None, policy="audit", probation=2, escrow_units=10, audit_share=0.1)
+        run(grid, batch, hosts)
+        assert grid.answers(batch) == right_items(batch, count)
+        assert not any(is_banned(grid, h) for h, _ in hosts[:-1])
+    go(150)
+    assert 1 <= len(framed) <= 3, "of some 30 audits"
+    assert is_banned(grid, framer) == (len(framed) == 3)
+    assert grid.api.get(f"/v1/hosts/{framer.id}")["invalid"] == len(framed), "the server has computed who is right"
+    before = len(framed)
+    go(60)
+    assert len(framed) == before, "nobody asks it any more"
 
 
 def test_a_checker_takes_the_place_of_a_second_answer(grid):

@@ -20,7 +20,8 @@ struct world {
     struct arena arena;
     int64_t now_ms;
     struct private_key *key;
-    uint32_t version; /* of the app that is submitted; 0: 1 */
+    uint32_t version;     /* of the app that is submitted; 0: 1 */
+    uint32_t slice_units; /* of a long job, from restart() on; 0: as the engine has it */
 };
 
 static inline enum err sign_units(void *ctx, uint32_t batch, const struct digest *order, uint32_t first,
@@ -44,7 +45,7 @@ static inline enum err order(void *ctx, uint32_t batch, struct buf *out)
 
 static inline void open_engine(struct world *w)
 {
-    struct engine_config config = {.sign_units = sign_units, .sign_ctx = w};
+    struct engine_config config = {.sign_units = sign_units, .sign_ctx = w, .slice_units = w->slice_units};
     assert_ok(engine_new(w->store, &config, &w->engine));
 }
 

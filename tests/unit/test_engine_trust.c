@@ -152,6 +152,81 @@ static void a_lone_answer_is_provisional_and_says_so(void **state)
     world_close(&g.w);
 }
 
+/* Believed from the start, and never final by what follows. */
+static const struct trust_policy patient = {.audit_ppm = 1000, .floor_ppm = 1000, .wait = 1000};
+
+static uint32_t answer_all(struct grid *g, uint32_t host)
+{
+    struct engine_given *given;
+    uint32_t n = 0;
+    g->w.now_ms += 10;
+    for (; fetch(&g->w, g->hosts[host], 1, &given) == 1; n++)
+        assert_ok(report(&g->w, g->hosts[host], given, 1));
+    return n;
+}
+
+/* The batch is gone through a unit at a time, and confirmed behind its back meanwhile: what was passed over
+ * because something was out just then must have its turn too, not after the hold. */
+static void what_a_sweep_has_passed_over_ends_too(void **state)
+{
+    char where[DATABASE_WHERE_BYTES];
+    enum { UNITS = 12 };
+    for (uint32_t every = 1; every <= UNITS + 2; every++) {
+        struct grid g;
+        database_new(*state, where);
+        grid_open(&g, where, 0);
+        g.w.slice_units = 1;
+        restart(&g.w);
+        g.batch = submit_with(&g.w, UNITS, &adaptive, &patient);
+        assert_true(answer_all(&g, 0) >= UNITS);
+        for (uint32_t i = 1; i < 400; i++) {
+            struct engine_request once = {.kind = ENGINE_TICK};
+            assert_ok(ask(&g.w, &once));
+            if (i % every == 0)
+                answer_all(&g, 1 + i / every % (HOSTS - 1));
+        }
+        assert_int_equal(batch_of(&g.w, g.batch).counts.accepted, UNITS);
+        assert_true(g.w.now_ms < HOLD_MS);
+        world_close(&g.w);
+    }
+}
+
+static void what_waits_when_a_batch_is_closed_ends(void **state)
+{
+    char where[DATABASE_WHERE_BYTES];
+    database_new(*state, where);
+    struct grid g;
+    struct engine_request r = {.kind = ENGINE_BATCH, .user_id = 1}, units = {.kind = ENGINE_UNITS},
+                          end = {.kind = ENGINE_BATCH_DO, .user_id = 1};
+    struct text specs[3];
+    for (uint32_t i = 0; i < 3; i++)
+        specs[i] = (struct text){"\"vars\":{},\"inputs\":[]}", 22};
+    grid_open(&g, where, 0);
+    r.u.batch.batch = (struct store_batch){.name = "open",
+                                           .app = "pi",
+                                           .version = 1,
+                                           .rules = adaptive,
+                                           .trust = patient,
+                                           .release_count = 1,
+                                           .releases[0].platform = "x86_64-linux",
+                                           .hr_kind = "none",
+                                           .needs_features = ""};
+    r.u.batch.order = order;
+    assert_ok(ask(&g.w, &r));
+    g.batch = r.u.batch.ret_batch;
+    units.u.units = (struct engine_units){.batch = g.batch, .count = 3, .specs = specs};
+    assert_ok(ask(&g.w, &units));
+    assert_int_equal(answer_all(&g, 0), 3);
+    assert_int_equal(batch_of(&g.w, g.batch).counts.provisional, 3);
+    end.u.batch_do.batch = g.batch;
+    end.u.batch_do.verb = ENGINE_BATCH_CLOSE;
+    assert_ok(ask(&g.w, &end));
+    run_all(&g, HOSTS, EVER, 0);
+    assert_int_equal(batch_of(&g.w, g.batch).counts.accepted, 3);
+    assert_true(g.w.now_ms < HOLD_MS);
+    world_close(&g.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,6 +234,8 @@ int main(void)
         cmocka_unit_test(escrow_and_trust_survive_a_restart_at_any_moment),
         cmocka_unit_test(who_turns_liar_when_trusted_is_found_out_before_its_lies_are_final),
         cmocka_unit_test(a_lone_answer_is_provisional_and_says_so),
+        cmocka_unit_test(what_a_sweep_has_passed_over_ends_too),
+        cmocka_unit_test(what_waits_when_a_batch_is_closed_ends),
     };
     return DATABASE_RUN(tests);
 }
