@@ -119,6 +119,7 @@ enum err api_health(struct call *c);
 
 /* api_validation.c */
 enum err api_validation(struct call *c);
+enum err api_validation_metrics(struct call *c, struct buf *out);
 enum err api_disputes(struct call *c);
 
 /* api_session.c */

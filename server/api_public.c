@@ -120,6 +120,7 @@ enum err api_metrics(struct call *c)
             return err_set(ERR_DENIED, "/metrics needs a viewer's token");
     }
     TRY(print_work(c, &body));
+    TRY(api_validation_metrics(c, &body));
     TRY(print_engine(s, &body));
     TRY(streams_print(c, &body));
     TRY(metrics_print(s->metrics, route_label, &body));

@@ -107,13 +107,17 @@ static void count_write(struct json_out *o, const struct batch_counts *n)
 void api_policy_write(struct json_out *o, const struct store_batch *b)
 {
     struct price p = batch_rules_price(&b->rules, &b->trust, PRICE_LIARS_DEFAULT);
+    double liars;
     json_out_object(o, "policy");
     json_out_string(o, "name", batch_policy_name(batch_rules_policy(&b->rules)));
     json_out_real(o, "runs_expected", p.runs);
     json_out_real(o, "wrong_at_most", p.wrong);
     json_out_real(o, "liars_assumed", PRICE_LIARS_DEFAULT);
-    if (b->counts.accepted > 0)
-        json_out_real(o, "runs_measured", (double)b->counts.attempts / (double)b->counts.accepted);
+    if (batch_rules_measure(&b->rules, &b->trust, &b->counts, &p, &liars)) {
+        json_out_real(o, "runs_measured", p.runs);
+        json_out_real(o, "liars_measured", liars);
+        json_out_real(o, "wrong_measured", p.wrong);
+    }
     json_out_close(o);
 }
 

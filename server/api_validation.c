@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "server/api.h"
 #include "server/batch_rules.h"
+#include "server/metrics.h"
 #include "server/try.h"
 
 enum { BATCHES_LOOKED_AT = 50, WAITING_MAX = 50, UNITS_LOOKED_AT = 20000 };
@@ -10,29 +11,24 @@ enum { BATCHES_LOOKED_AT = 50, WAITING_MAX = 50, UNITS_LOOKED_AT = 20000 };
 /* --- measured --- */
 
 struct measured {
-    uint64_t valid, invalid, accepted, ended; /* attempts that are not out any more */
-    uint64_t checked;                         /* attempts that were held against another one, or a checker */
-    double liars;                             /* at most, as a share of attempts */
-    double wrong, weight;                     /* accepted answers that may be wrong, of so many */
+    uint64_t valid, invalid;
+    int64_t answers;      /* accepted or provisional, not taken from earlier units */
+    double runs;          /* for them: batch_rules_runs() */
+    uint64_t checked;     /* attempts that were held against another one, or a checker */
+    double liars;         /* at most, as a share of attempts */
+    double wrong, weight; /* accepted answers that may be wrong, of so many */
     int64_t judging, provisional;
     const struct store_batch *waiting[WAITING_MAX];
     uint32_t waiting_count;
 };
 
-/* One answer of each accepted unit may have stood alone; what else was found right or wrong was a check. */
-static uint64_t checks_of(const struct batch_counts *n, bool checker)
-{
-    int64_t all = n->valid + n->invalid - (checker ? 0 : n->accepted);
-    return all > 0 ? (uint64_t)all : 0;
-}
-
 static void add_batch(struct measured *m, const struct store_batch *b)
 {
     m->valid += (uint64_t)b->counts.valid;
     m->invalid += (uint64_t)b->counts.invalid;
-    m->accepted += (uint64_t)b->counts.accepted;
-    m->ended += (uint64_t)(b->counts.attempts - b->counts.leased);
-    m->checked += checks_of(&b->counts, batch_rules_policy(&b->rules) == BATCH_POLICY_CHECKER);
+    m->answers += b->counts.accepted + b->counts.provisional - b->counts.taken;
+    m->runs += batch_rules_runs(&b->counts);
+    m->checked += batch_rules_checked(&b->rules, &b->counts);
     m->judging += b->counts.judging;
     m->provisional += b->counts.provisional;
     if (b->counts.provisional > 0 && m->waiting_count < WAITING_MAX)
@@ -75,7 +71,7 @@ enum err api_validation(struct call *c)
     TRY(measure(c, m));
     json_out_init(&o, &body);
     json_out_object(&o, NULL);
-    share_write(&o, "replication", (double)m->ended / (double)m->accepted, m->accepted > 0);
+    share_write(&o, "replication", m->runs / (double)m->answers, m->answers > 0);
     json_out_u64(&o, "valid", m->valid);
     json_out_u64(&o, "invalid", m->invalid);
     json_out_u64(&o, "checked", m->checked);
@@ -95,6 +91,29 @@ enum err api_validation(struct call *c)
     json_out_close(&o);
     TRY(json_out_end(&o));
     return call_reply(c, 200, &body);
+}
+
+enum err api_validation_metrics(struct call *c, struct buf *out)
+{
+    struct measured *m = arena_alloc(&c->http->arena, sizeof *m);
+    TRY(m ? ERR_OK : ERR_NOMEM);
+    TRY(measure(c, m));
+    TRY(metrics_value(out, "dugnad_provisional", "gauge", "Answers that wait in escrow.",
+                      (double)m->provisional));
+    if (m->answers > 0)
+        TRY(metrics_value(out, "dugnad_replication", "gauge",
+                          "Runs for an answer, of the newest 1,000 batches; an audit is the part of one that "
+                          "it recomputes.",
+                          m->runs / (double)m->answers));
+    if (m->checked == 0)
+        return ERR_OK;
+    TRY(metrics_value(out, "dugnad_liars_at_most", "gauge",
+                      "Share of attempts that is wrong, at most, by those that were checked.", m->liars));
+    return m->weight > 0
+               ? metrics_value(out, "dugnad_error_bound", "gauge",
+                               "Share of accepted answers that is wrong, at most, with as many liars.",
+                               m->wrong / m->weight)
+               : ERR_OK;
 }
 
 /* --- disputes --- */

@@ -10,6 +10,13 @@ _Static_assert((int)BATCH_CAUSES == (int)WU_CAUSES && (int)BATCH_CAUSE_WRONG == 
 #define DEADLINE_DEFAULT_MS (7ll * 86400000)
 #define HOLD_DEFAULT_MS     86400000ll
 
+/* Audits look at the list of items and at nothing else: what else an app puts out would be believed of
+ * whoever is trusted, so nobody gets this without having asked for it. */
+static bool lists_all(const struct manifest *app)
+{
+    return app->items && app->output_count == 1;
+}
+
 /* What the app makes possible is better than what works for all. */
 static enum batch_policy policy_of(const struct batch_rules *q, const struct manifest *app)
 {
@@ -19,7 +26,7 @@ static enum batch_policy policy_of(const struct batch_rules *q, const struct man
         return BATCH_POLICY_QUORUM;
     if (app->checker_count)
         return BATCH_POLICY_CHECKER;
-    return app->items ? BATCH_POLICY_AUDIT : BATCH_POLICY_ADAPTIVE;
+    return lists_all(app) ? BATCH_POLICY_AUDIT : BATCH_POLICY_ADAPTIVE;
 }
 
 static enum err check_policy(const struct batch_rules *q, const struct manifest *app, enum batch_policy p)
@@ -119,4 +126,30 @@ struct price batch_rules_price(const struct wu_rules *r, const struct trust_poli
                                .items = PRICE_ITEMS,
                                .liars = liars < 0.99 ? liars : 0.99};
     return price_of(&q);
+}
+
+/* One answer of each accepted unit may have stood alone; what else was found right or wrong was a check. */
+uint64_t batch_rules_checked(const struct wu_rules *r, const struct batch_counts *n)
+{
+    bool checker = batch_rules_policy(r) == BATCH_POLICY_CHECKER;
+    int64_t all = n->valid + n->invalid - (checker ? 0 : n->accepted - n->taken);
+    return all > 0 ? (uint64_t)all : 0;
+}
+
+double batch_rules_runs(const struct batch_counts *n)
+{
+    return (double)(n->attempts - n->leased - n->audits) + (double)n->audited_ppm / TRUST_MILLION;
+}
+
+bool batch_rules_measure(const struct wu_rules *r, const struct trust_policy *t, const struct batch_counts *n,
+                         struct price *ret, double *ret_liars)
+{
+    int64_t answers = n->accepted + n->provisional - n->taken;
+    uint64_t checked = batch_rules_checked(r, n);
+    if (answers < 1 || checked < 1)
+        return false;
+    *ret_liars = price_liars_at_most((uint64_t)n->invalid, checked);
+    *ret = batch_rules_price(r, t, *ret_liars);
+    ret->runs = batch_rules_runs(n) / (double)answers;
+    return true;
 }

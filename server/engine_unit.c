@@ -154,7 +154,8 @@ enum err unit_find(struct engine *e, wu_id id, struct unit_mem **ret)
 /* --- what follows from a step --- */
 
 struct count_of { /* of one unit */
-    int64_t open, judging, provisional, accepted, failed, cancelled, delivered, purged, unsent, leased, taken;
+    int64_t open, judging, provisional, accepted, failed, cancelled, delivered, purged, unsent, leased, taken,
+        audits;
 };
 
 static struct count_of count_of(const struct wu *wu)
@@ -172,6 +173,8 @@ static struct count_of count_of(const struct wu *wu)
     for (uint32_t i = 0; i < wu->attempt_count; i++) {
         c.unsent += wu->attempts[i].state == ATTEMPT_UNSENT;
         c.leased += wu->attempts[i].state == ATTEMPT_LEASED;
+        c.audits +=
+            wu->attempts[i].audit && wu->attempts[i].host_id != 0 && wu->attempts[i].state != ATTEMPT_LEASED;
     }
     return c;
 }
@@ -375,6 +378,8 @@ static enum err step(struct engine *e, struct batch_mem *b, struct unit_mem *u, 
         d.output_bytes = (int64_t)fact->output_bytes;
     }
     d.attempts = ev->kind == WU_EV_LEASE;
+    if (d.attempts && u->wu.attempts[ev->attempt].audit)
+        d.audited_ppm = b->b.trust.audit_ppm / (u->wu.audit_count ? u->wu.audit_count : 1);
     if (ev->kind == WU_EV_LEASE)
         e->work_ms = e->now_ms;
     struct count_of was = count_of(&before), is = count_of(&u->wu);
@@ -390,6 +395,7 @@ static enum err step(struct engine *e, struct batch_mem *b, struct unit_mem *u, 
     DIFFERENCE(unsent);
     DIFFERENCE(leased);
     DIFFERENCE(taken);
+    DIFFERENCE(audits);
 #undef DIFFERENCE
     TRY(on_effects(e, b, u, &before, &fx, &d, ret_deliver));
     add_counts(e, b, &d);

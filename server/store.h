@@ -172,7 +172,9 @@ enum batch_job {
     X(wall_ms)                                                                                               \
     X(output_bytes)                                                                                          \
     X(provisional) /* have an answer that waits in escrow; counted by open too */                            \
-    X(taken)       /* accepted with the answer of an earlier unit */
+    X(taken)       /* accepted with the answer of an earlier unit */                                         \
+    X(audits)      /* of the attempts, those that were audits and are not out any more */                    \
+    X(audited_ppm) /* what audits recompute, in millionths of an answer */
 
 struct batch_counts {
 #define X(name) int64_t name;

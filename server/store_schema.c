@@ -140,6 +140,8 @@ static const struct step steps[] = {
     {3, DB_ADD_COLUMN, &schema_batch, BATCH_QUESTION},
     {3, DB_ADD_COLUMN, &schema_note, NOTE_STDOUT},
     {3, DB_ADD_COLUMN, &schema_batch_live, BATCH_LIVE_COUNT_taken},
+    {3, DB_ADD_COLUMN, &schema_batch_live, BATCH_LIVE_COUNT_audits},
+    {3, DB_ADD_COLUMN, &schema_batch_live, BATCH_LIVE_COUNT_audited_ppm},
     {3, DB_ADD_TABLE, &schema_far, 0},
     {3, DB_ADD_TABLE, &schema_hold, 0},
     {3, DB_ADD_TABLE, &schema_archive, 0},

@@ -28,7 +28,8 @@ static const struct show_column batch_columns[] = {
     {"open", "waiting", SHOW_COUNT},
     {"leased", "out at hosts", SHOW_COUNT},
     {"judging", "being compared", SHOW_COUNT},
-    {"accepted", "accepted", SHOW_COUNT},
+    {"provisional", "provisional", SHOW_COUNT},
+    {"accepted", "accepted, final", SHOW_COUNT},
     {"taken", "taken over", SHOW_COUNT},
     {"failed", "failed", SHOW_COUNT},
     {"delivered", "delivered", SHOW_COUNT},
@@ -126,16 +127,45 @@ static enum err run_cmd_ls(struct cli *c, const struct args *a)
 
 CLI_COMMAND(cmd_ls, "ls", "", "list batches, the newest first", NULL, ls_options, 0, 0, false);
 
+/* What its policy costs and lets through: what was expected, and as it has turned out. */
+static void tell_policy(struct cli *c, const struct json *p)
+{
+    double runs, wrong, liars;
+    const char *name;
+    if (!p || json_get_string(p, "policy", "name", 16, &name) != ERR_OK ||
+        json_get_real(p, "policy", "runs_expected", 0, 1e6, &runs) != ERR_OK ||
+        json_get_real(p, "policy", "wrong_at_most", 0, 1, &wrong) != ERR_OK ||
+        json_get_real(p, "policy", "liars_assumed", 0, 1, &liars) != ERR_OK)
+        return;
+    fprintf(c->out, "policy %s: expected %.2f runs for an answer, at most %.2g %% wrong with %g %% liars\n",
+            name, runs, wrong * 100, liars * 100);
+    if (json_get_real(p, "policy", "runs_measured", 0, 1e6, &runs) == ERR_OK &&
+        json_get_real(p, "policy", "wrong_measured", 0, 1, &wrong) == ERR_OK &&
+        json_get_real(p, "policy", "liars_measured", 0, 1, &liars) == ERR_OK)
+        fprintf(c->out,
+                "measured: %.2f runs for an answer, at most %.2g %% wrong: by what was found wrong, %.2g %% "
+                "lie at "
+                "most\n",
+                runs, wrong * 100, liars * 100);
+}
+
 static enum err run_cmd_status(struct cli *c, const struct args *a)
 {
     BUF_AUTO struct buf path = {0};
+    JSON_AUTO struct json_doc *doc = NULL;
     if (a->word_count == 0)
         return show_list(c, "/v1/batches", list_columns, COUNT(list_columns), 20,
                          "no batch: dugnad submit makes one");
     enum err e = check_batch(a->words[0]);
     if (e == ERR_OK)
         e = make_path(&path, "/v1/batches/", a->words[0], "");
-    return e == ERR_OK ? show_get(c, buf_text(&path), batch_columns, COUNT(batch_columns)) : e;
+    if (e == ERR_OK)
+        e = api_get(c, buf_text(&path), &doc);
+    if (e == ERR_OK)
+        e = show_object(c, json_root(doc), batch_columns, COUNT(batch_columns));
+    if (e == ERR_OK && !c->json)
+        tell_policy(c, json_field(json_root(doc), "policy"));
+    return e;
 }
 
 const struct cli_command cmd_status = {.words = "status",

@@ -1,6 +1,7 @@
 """How answers become true without a quorum: trust, escrow, audits of items, checkers; with hosts that lie in many ways."""
 
 import base64
+import re
 import subprocess
 
 import pytest
@@ -87,6 +88,9 @@ def test_without_a_quorum_new_hosts_are_confirmed_and_trusted_ones_only_now_and_
     assert 400 < runs < 600, "a quorum of two would be 800"
     told = grid.status(batch)
     assert (told["accepted"], told["provisional"]) == (400, 0)
+    assert told["policy"]["runs_measured"] == pytest.approx(runs / 400) and 0 < told["policy"]["wrong_measured"] <= told["policy"]["liars_measured"]
+    shown = grid.dugnad("status", batch)
+    assert f"measured: {runs / 400:.2f} runs" in shown and "policy adaptive: expected" in shown and "provisional" in shown
 
 
 def test_who_lies_once_it_is_trusted_is_banned_and_what_waits_of_it_is_run_again(grid):
@@ -114,6 +118,14 @@ def test_items_are_audited_and_one_wrong_item_is_found(grid):
     assert is_banned(grid, liar)
     assert not any(is_banned(grid, h) for h, _ in honest)
     assert runs < 600, "most units are run once"
+    told = grid.status(batch)
+    assert told["attempts"] - runs == told["audits"] >= 400, "an audit counts as the share that it recomputes"
+    assert told["policy"]["runs_measured"] == pytest.approx((runs + told["audited_ppm"] / 1e6) / 400)
+    assert told["policy"]["runs_measured"] < runs / 400 + 0.45 and told["policy"]["liars_measured"] > 0
+    validation, metrics = grid.api.get("/v1/validation"), grid.api.ask("GET", "/metrics").body.decode()
+    measured = dict(re.findall(r"^dugnad_(replication|error_bound|liars_at_most|provisional) (\S+)$", metrics, re.M))
+    assert {k: pytest.approx(float(v)) for k, v in measured.items()} == dict(
+        replication=validation["replication"], error_bound=validation["error_bound"], liars_at_most=validation["liars"], provisional=0)
 
 
 def test_an_auditor_that_frames_honest_hosts_is_found_out_by_the_server(grid):
@@ -165,6 +177,12 @@ def test_once_believes_every_answer_and_gives_an_owner_all(grid):
 def test_policies_that_cannot_be_are_refused_with_the_reason(grid, app, rules, says):
     reply = grid.api.ask("POST", "/v1/batches", dict(app=app, command=["{}"], rules=rules, array=dict(first=0, last=1)))
     assert reply.status == 400 and says in reply.json["error"]["message"]
+
+
+def test_an_app_is_audited_by_default_only_when_its_list_is_all_that_it_puts_out(grid):
+    grid.publish("dugnad-items", "listed", "--output", "items.txt", "--items", "items.txt")
+    name = lambda app, **rules: grid.status(grid.submit(app, array=1, quorum=None, **rules))["policy"]["name"]
+    assert [name("listed"), name("items"), name("items", policy="audit"), name("say"), name("checked")] == ["audit", "adaptive", "audit", "adaptive", "checker"]
 
 
 @pytest.mark.parametrize("policy,owners", [("adaptive", 2), ("audit", 4)])

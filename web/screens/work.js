@@ -170,7 +170,7 @@ export function Batch({ batch }) {
     <div class="cards">
       <${Card} label="Accepted" value=${count(b.accepted)} note="of ${count(total(b))}, ${percent(b.accepted / (total(b) || 1))}" /><${Card} label="Failed" value=${count(b.failed)} tone=${b.failed ? 'bad' : ''} />
       <${Card} label="Not done" value=${count(b.open + b.judging)} note=${[b.judging && `${count(b.judging)} being compared`, b.provisional && `${count(b.provisional)} provisional`].filter(Boolean).join(', ')} /><${Card} label="Attempts at hosts" value=${count(b.leased)} note=${b.unsent ? `${count(b.unsent)} wait for a host` : ''} />
-      <${Card} label="Attempts per answer" value=${b.accepted ? ((b.attempts - b.leased) / b.accepted).toFixed(2) : '–'} note="${count(b.errors)} errors, ${count(b.invalid)} invalid" /><${Card} label="CPU time given" value=${duration(b.cpu_ms)} /></div>
+      <${Card} label="Runs for an answer" value=${Number.isFinite(b.policy?.runs_measured) ? b.policy.runs_measured.toFixed(2) : b.accepted ? ((b.attempts - b.leased) / b.accepted).toFixed(2) : '–'} note="${count(b.errors)} errors, ${count(b.invalid)} invalid" /><${Card} label="CPU time given" value=${duration(b.cpu_ms)} /></div>
     ${why?.text && html`<div class="note"><${Sentence} text=${why.text} /></div>`}${error && html`<${Failure} error=${error} />`}
     <div class="row"><${Actions} ids=${[b.batch]} after=${reload} batch=${b} />${!ended && html`<${Priority} batch=${b} after=${reload} />`}</div>
     <${Graph} batch=${batch} />
