@@ -144,9 +144,9 @@ def test_an_auditor_that_frames_honest_hosts_is_found_out_by_the_server(grid):
         assert grid.answers(batch) == right_items(batch, count)
         assert not any(is_banned(grid, h) for h, _ in hosts[:-1])
     go(150)
-    assert 1 <= len(framed) <= 3, "of some 30 audits"
-    assert is_banned(grid, framer) == (len(framed) == 3)
-    assert grid.api.get(f"/v1/hosts/{framer.id}")["invalid"] == len(framed), "the server has computed who is right"
+    wrong = grid.api.get(f"/v1/hosts/{framer.id}")["invalid"]
+    assert 1 <= wrong <= len(framed), "the server has computed who is right; it may get some more before the first verdict"
+    assert is_banned(grid, framer) == (wrong >= 3)
     before = len(framed)
     go(60)
     assert len(framed) == before, "nobody asks it any more"
