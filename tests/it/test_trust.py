@@ -129,27 +129,29 @@ def test_items_are_audited_and_one_wrong_item_is_found(grid):
 
 
 def test_an_auditor_that_frames_honest_hosts_is_found_out_by_the_server(grid):
-    """One false word may be a fault: it costs the right to check others, and three cost all."""
+    """One false word may be a fault of the machine: it costs the right to check others and no more."""
     grid.publish("dugnad-items", "framed", "--output", "out.txt", "--output", "items.txt", "--items", "items.txt")
-    framer, framed = grid.host("framer"), []
+    honest, framer, audits, frames = [grid.host(f"victim{i}") for i in range(5)], grid.host("framer"), [], [False]
 
     def frame(unit):
-        framed.extend([unit["attempt"]] if "audit" in unit else [])
-        return answer(unit, unit["word"], frames=True)
-    hosts = [(grid.host(f"victim{i}"), lambda u: answer(u, u["word"])) for i in range(5)] + [(framer, frame)]
+        audits.extend([unit["attempt"]] if "audit" in unit else [])
+        return answer(unit, unit["word"], frames=frames[0])
 
     def go(count):
+        hosts = [(h, lambda u: answer(u, u["word"])) for h in honest]
         batch = grid.submit("framed", array=count, quorum=None, policy="audit", probation=2, escrow_units=10, audit_share=0.1)
-        run(grid, batch, hosts)
+        run(grid, batch, hosts[:1] + [(framer, frame)] + hosts[1:])
         assert grid.answers(batch) == right_items(batch, count)
-        assert not any(is_banned(grid, h) for h, _ in hosts[:-1])
-    go(150)
-    wrong = grid.api.get(f"/v1/hosts/{framer.id}")["invalid"]
-    assert 1 <= wrong <= len(framed), "the server has computed who is right; it may get some more before the first verdict"
-    assert is_banned(grid, framer) == (wrong >= 3)
-    before = len(framed)
     go(60)
-    assert len(framed) == before, "nobody asks it any more"
+    assert audits, "it is asked as others are"
+    frames[0] = True
+    audits.clear()
+    while not audits:  # one unit at a time, so that there is a verdict before it could be asked again
+        go(1)
+    go(60)
+    assert len(audits) == 1, "nobody asks it any more"
+    assert grid.api.get(f"/v1/hosts/{framer.id}")["invalid"] == 1, "the server has computed who is right"
+    assert not any(is_banned(grid, h) for h in honest + [framer])
 
 
 def test_a_checker_takes_the_place_of_a_second_answer(grid):
