@@ -129,8 +129,11 @@ static enum err set_up(struct pg *p)
     snprintf(sql, sizeof sql, "%s%s", settings, p->reader ? settings_reader : settings_writer);
     PGresult *r = PQexec(p->conn, sql);
     bool fine = PQresultStatus(r) == PGRES_COMMAND_OK || PQresultStatus(r) == PGRES_TUPLES_OK;
-    enum err e = fine ? ERR_OK : fail(p, r, "setting up");
+    bool cut = !fine && !PQresultErrorField(r, PG_DIAG_SQLSTATE); /* libpq says so, not the server */
+    enum err e = fine || cut ? ERR_OK : fail(p, r, "setting up");
     PQclear(r);
+    if (cut)
+        return lost(p);
     if (e == ERR_OK && !PQenterPipelineMode(p->conn))
         return lost(p);
     return e;
