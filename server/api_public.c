@@ -57,11 +57,6 @@ static bool is_loopback(const char *peer)
     return str_starts(peer, "127.") || str_eq(peer, "::1") || str_starts(peer, "::ffff:127.");
 }
 
-static const char *route_label(size_t i)
-{
-    return routes[i].path;
-}
-
 static enum err print_work(struct call *c, struct buf *out)
 {
     struct project_counts n;
@@ -123,7 +118,7 @@ enum err api_metrics(struct call *c)
     TRY(api_validation_metrics(c, &body));
     TRY(print_engine(s, &body));
     TRY(streams_print(c, &body));
-    TRY(metrics_print(s->metrics, route_label, &body));
+    TRY(metrics_print(s->metrics, &body));
     http_reply(c->http, &p);
     return ERR_OK;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/str.h"
+#include "server/route.h"
 #include "server/try.h"
 
 enum { CLASSES = 6 }; /* of HTTP status: 1xx to 5xx, and none */
@@ -24,11 +25,11 @@ static const int64_t bounds[METRICS_BOUNDS] = {
 #undef X
 };
 
-struct metrics *metrics_new(size_t routes)
+struct metrics *metrics_new(void)
 {
-    struct metrics *m = calloc(1, sizeof *m + routes * sizeof *m->routes);
+    struct metrics *m = calloc(1, sizeof *m + route_count * sizeof *m->routes);
     if (m)
-        m->count = routes;
+        m->count = route_count;
     return m;
 }
 
@@ -58,16 +59,16 @@ static unsigned long long value(const atomic_ullong *v)
     return atomic_load_explicit(v, memory_order_relaxed);
 }
 
-static enum err print_codes(const struct route_metrics *r, const char *name, struct buf *out)
+static enum err print_codes(const struct route_metrics *r, const struct route *at, struct buf *out)
 {
     for (int c = 1; c < CLASSES; c++)
         if (value(&r->by_class[c]))
-            TRY(buf_printf(out, "dugnad_http_requests_total{route=\"%s\",code=\"%dxx\"} %llu\n", name, c,
-                           value(&r->by_class[c])));
+            TRY(buf_printf(out, "dugnad_http_requests_total{method=\"%s\",route=\"%s\",code=\"%dxx\"} %llu\n",
+                           at->method, at->path, c, value(&r->by_class[c])));
     return ERR_OK;
 }
 
-static enum err print_durations(const struct route_metrics *r, const char *name, struct buf *out)
+static enum err print_durations(const struct route_metrics *r, const struct route *at, struct buf *out)
 {
     unsigned long long sum = 0;
     for (size_t i = 0; i <= METRICS_BOUNDS; i++)
@@ -77,26 +78,28 @@ static enum err print_durations(const struct route_metrics *r, const char *name,
     sum = 0;
     for (size_t i = 0; i < METRICS_BOUNDS; i++) {
         sum += value(&r->buckets[i]);
-        TRY(buf_printf(out, "dugnad_http_request_seconds_bucket{route=\"%s\",le=\"%g\"} %llu\n", name,
-                       (double)bounds[i] / 1e6, sum));
+        TRY(buf_printf(out, "dugnad_http_request_seconds_bucket{method=\"%s\",route=\"%s\",le=\"%g\"} %llu\n",
+                       at->method, at->path, (double)bounds[i] / 1e6, sum));
     }
     sum += value(&r->buckets[METRICS_BOUNDS]);
-    TRY(buf_printf(out, "dugnad_http_request_seconds_bucket{route=\"%s\",le=\"+Inf\"} %llu\n", name, sum));
-    TRY(buf_printf(out, "dugnad_http_request_seconds_sum{route=\"%s\"} %.6f\n", name,
-                   (double)value(&r->total_us) / 1e6));
-    return buf_printf(out, "dugnad_http_request_seconds_count{route=\"%s\"} %llu\n", name, sum);
+    TRY(buf_printf(out, "dugnad_http_request_seconds_bucket{method=\"%s\",route=\"%s\",le=\"+Inf\"} %llu\n",
+                   at->method, at->path, sum));
+    TRY(buf_printf(out, "dugnad_http_request_seconds_sum{method=\"%s\",route=\"%s\"} %.6f\n", at->method,
+                   at->path, (double)value(&r->total_us) / 1e6));
+    return buf_printf(out, "dugnad_http_request_seconds_count{method=\"%s\",route=\"%s\"} %llu\n", at->method,
+                      at->path, sum);
 }
 
-enum err metrics_print(const struct metrics *m, const char *(*name)(size_t route), struct buf *out)
+enum err metrics_print(const struct metrics *m, struct buf *out)
 {
     TRY(buf_add_text(out, "# HELP dugnad_http_requests_total Requests answered.\n"
                           "# TYPE dugnad_http_requests_total counter\n"));
     for (size_t i = 0; i < m->count; i++)
-        TRY(print_codes(&m->routes[i], name(i), out));
+        TRY(print_codes(&m->routes[i], &routes[i], out));
     TRY(buf_add_text(out, "# HELP dugnad_http_request_seconds From the headers to the end of the answer.\n"
                           "# TYPE dugnad_http_request_seconds histogram\n"));
     for (size_t i = 0; i < m->count; i++)
-        TRY(print_durations(&m->routes[i], name(i), out));
+        TRY(print_durations(&m->routes[i], &routes[i], out));
     return ERR_OK;
 }
 

@@ -15,12 +15,12 @@
 
 struct metrics;
 
-struct metrics *metrics_new(size_t routes); /* NULL when out of memory */
+struct metrics *metrics_new(void); /* for each of routes[] (route.h); NULL when out of memory */
 void metrics_free(struct metrics *m);
 void metrics_note(struct metrics *m, size_t route, int status, int64_t took_us, uint64_t body_bytes);
-/* Prometheus text (version 0.0.4): dugnad_http_requests_total{route=,code=} and dugnad_http_request_seconds.
- * name(i) is the label of a route. */
-enum err metrics_print(const struct metrics *m, const char *(*name)(size_t route), struct buf *out) NODISCARD;
+/* Prometheus text (version 0.0.4): dugnad_http_requests_total{method=,route=,code=} and
+ * dugnad_http_request_seconds{method=,route=}; the labels are those of routes[] (route.h). */
+enum err metrics_print(const struct metrics *m, struct buf *out) NODISCARD;
 /* One gauge or counter with its help line. */
 enum err metrics_value(struct buf *out, const char *name, const char *kind, const char *help,
                        double value) NODISCARD;

@@ -260,7 +260,7 @@ static enum err start(struct server *s, struct pem *pem)
     TRY(tls_cert_pin(pem->certificate.data, pem->certificate.len, pin));
     TRY(tls_cert_expires(pem->certificate.data, pem->certificate.len, &sweep.certificate_ends_ms));
     TRY(project_open(s->data, &s->settings, pin, clock_wall_ms(), &s->project));
-    s->metrics = metrics_new(route_count);
+    s->metrics = metrics_new();
     TRY(s->metrics ? ERR_OK : err_set(ERR_NOMEM, "no memory for metrics"));
     TRY(start_storage(s));
     TRY(start_members(s));

@@ -252,6 +252,15 @@ def test_the_first_word_of_a_line_can_be_its_group(grid):
     assert len(fetch(grid, "words", "c", limit=100)) == 102
 
 
+def test_no_series_of_the_metrics_comes_twice(grid):
+    grid.api.ask("GET", "/v1/batches")
+    grid.api.ask("POST", "/v1/batches", {})
+    lines = Api(grid, grid.api.token).ask("GET", "/metrics").body.decode().splitlines()
+    series = [line.rpartition(" ")[0] for line in lines if line and not line.startswith("#")]
+    assert len(series) > 50 and any('method="POST",route="/v1/batches"' in x for x in series)
+    assert len(series) == len(set(series)), {x for x in series if series.count(x) > 1}
+
+
 def test_metrics_tell_of_each_cursor(grid):
     publish(grid, "measured", "a", "b", "c")
     fetch(grid, "measured", "c", limit=2)
