@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "run/run.h"
 #include "run/run_inner.h"
@@ -18,7 +20,7 @@
 #define WORK_NAME   "dugnad-work-"
 #define DAEMON_NAME "dugnad-daemon"
 
-enum { LINE_ROOM = 4096, CPU_PERIOD_US = 100000, TASKS_SPARE = 8 };
+enum { LINE_ROOM = 4096, CPU_PERIOD_US = 100000, TASKS_SPARE = 8, CLOSE_TRIES = 200, CLOSE_PAUSE_MS = 5 };
 
 static bool write_at(int folder, const char *name, const char *text)
 {
@@ -123,13 +125,23 @@ static void share_controllers(int folder)
         (void)write_at(folder, "cgroup.subtree_control", names[i]);
 }
 
-/* Groups of runs, and what a daemon that was killed has left; those in use refuse. */
+static bool is_alive(const char *process)
+{
+    uint64_t id;
+    return str_to_u64(process, INT32_MAX, &id) == ERR_OK && id > 0 && (pid_t)id != getpid() &&
+           (kill((pid_t)id, 0) == 0 || errno == EPERM);
+}
+
+/* Groups of runs; those in use refuse. With a prefix: what daemons that are gone have left, named by their
+ * process. */
 static void remove_groups(const char *folder, const char *prefix)
 {
     char path[RUN_GROUPS_ROOM + 300];
     DIR *d = opendir(folder);
     for (struct dirent *e; d && (e = readdir(d));) {
         if (e->d_name[0] == '.' || !str_starts(e->d_name, prefix))
+            continue;
+        if (*prefix && is_alive(e->d_name + strlen(prefix)))
             continue;
         snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
         if (rmdir(path) != 0 && errno == EBUSY && *prefix) {
@@ -169,10 +181,15 @@ enum err run_groups_open(char ret[RUN_GROUPS_ROOM])
     return e;
 }
 
+/* What was killed leaves its group a moment after its end was told. */
 void run_groups_close(const char *folder)
 {
-    remove_groups(folder, "");
-    (void)rmdir(folder);
+    for (int i = 0; i < CLOSE_TRIES; i++) {
+        remove_groups(folder, "");
+        if (rmdir(folder) == 0 || errno != EBUSY)
+            return;
+        clock_sleep_ms(CLOSE_PAUSE_MS);
+    }
 }
 
 bool run_groups_cpu(const char *folder, double cores)
