@@ -133,19 +133,22 @@ static uint32_t trusted_in(const struct trust_crowd *c)
     return n < hosts_in(c) ? n : hosts_in(c);
 }
 
-static uint32_t mark(uint64_t *bits, uint64_t host_id)
+/* How many marks that changes. */
+static uint32_t mark(uint64_t *bits, uint64_t host_id, bool on)
 {
     uint64_t at = host_id * 0x9E3779B97F4A7C15ull >> (64 - CROWD_SHIFT), bit = 1ull << at % 64;
     bool was = bits[at / 64] & bit;
-    bits[at / 64] |= bit;
-    return !was;
+    if (was != on)
+        bits[at / 64] ^= bit;
+    return was != on;
 }
 
+/* Two hosts of one mark are rare, and count as one. */
 static void count(struct trust_crowd *c, uint64_t host_id, bool trusted)
 {
-    c->hosts += mark(c->is_host, host_id);
-    if (trusted)
-        c->trusted += mark(c->is_trusted, host_id);
+    c->hosts += mark(c->is_host, host_id, true);
+    uint32_t changed = mark(c->is_trusted, host_id, trusted);
+    c->trusted += trusted ? changed : 0 - changed;
 }
 
 static void touch(struct engine *e, struct host_mem *h, struct trust_mem *t)

@@ -4,7 +4,7 @@ import pytest
 
 from grid import eventually
 
-LIMITS = dict(cpu_ms=1000, wall_ms=90000, memory_bytes=96 << 20, disk_bytes=16 << 20, output_bytes=1 << 20, processes=16)
+LIMITS = dict(cpu_ms=3000, wall_ms=90000, memory_bytes=96 << 20, disk_bytes=16 << 20, output_bytes=1 << 20, processes=16)
 FILES = ("symlink", "hardlink", "folder", "sparse")  # what takes the place of the output
 
 # what the program does -> the attempt's error, and what must be said of it

@@ -34,7 +34,7 @@ def postgres():
 
 
 class Replica(Process):
-    """Follows the database at url; its own folder is its socket's too."""
+    """Follows the database at url; its own folder is its socket's too. It must bear as many connections as that (pg_temp.sh)."""
 
     def __init__(self, url):
         at = urllib.parse.parse_qs(urllib.parse.urlsplit(url).query)["host"][0]
@@ -47,7 +47,7 @@ class Replica(Process):
             who = ["setpriv", "--reuid", str(self.user), "--regid", str(group), "--clear-groups"]
         subprocess.run([*who, program("pg_basebackup"), "-h", at, "-U", "dugnad", "-D", self.folder / "data", "-R", "-X", "stream", "-c", "fast"],
                        check=True, cwd=self.folder, timeout=60)
-        super().__init__([*who, program("postgres"), "-D", self.folder / "data", "-c", "listen_addresses=", "-c",
+        super().__init__([*who, program("postgres"), "-D", self.folder / "data", "-c", "listen_addresses=", "-c", "max_connections=200", "-c",
                           f"unix_socket_directories={self.folder}"], self.folder.parent / f"{self.folder.name}.log")
 
     def sql(self, text):
