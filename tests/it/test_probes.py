@@ -21,7 +21,7 @@ class PlainClient(Client):
     """A client of an ordinary user: its folder and its program are where that user can reach them."""
 
     def __init__(self, grid, folder):
-        super().__init__(grid, "plain", cores=2, idle_priority="no")
+        super().__init__(grid, "plain", cores=2)
         shutil.copy(BIN / "dugnad-client", folder / "dugnad-client")
         self.join()
         self.data.rename(folder / "data")
@@ -34,7 +34,7 @@ class PlainClient(Client):
 @pytest.fixture(params=["this user", "a plain user"])
 def client(grid, request):
     if request.param == "this user":
-        made = grid.client("ada", cores=2, idle_priority="no")
+        made = grid.client("ada", cores=2)
         yield made.start()
         made.end()
         return

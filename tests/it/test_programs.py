@@ -34,7 +34,7 @@ ENDS = {
 def client(grid):
     grid.publish("dugnad-probe", "probe")
     grid.publish("dugnad-probe", "files", "--output", "out")
-    return grid.client("ada", cores=2, memory_bytes="1G", idle_priority="no").start()
+    return grid.client("ada", cores=2, memory_bytes="1G").start()
 
 
 @pytest.fixture(scope="module")

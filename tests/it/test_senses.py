@@ -121,7 +121,7 @@ class Computer:
         self.says("interrupts", INPUT.format(1))
         self.says("pressure", "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n")
         self.bus = Bus(folder / "bus")
-        self.client = Client(grid, name, grace="1s", idle_priority="no", load_in_use=0, disk_free_min="1M", **conf).join()
+        self.client = Client(grid, name, grace="1s", load_in_use=0, **conf).join()
         grid.processes.append(self.client)
         mounts = " && ".join(f"mount --bind {folder}/{mine} {system}" for mine, system in (
             ("interrupts", "/proc/interrupts"), ("pressure", "/proc/pressure/memory"), ("power", "/sys/class/power_supply"),

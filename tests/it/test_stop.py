@@ -48,7 +48,7 @@ def goes_on(grid, client, batch, before):
 
 
 def test_stopped_it_keeps_what_it_has_and_goes_on_from_there(grid, pi):
-    client = grid.client("stopped", cores=1, idle_priority="no").start()
+    client = grid.client("stopped", cores=1).start()
     batch = submit(grid)
     before = wait_progress(client, 0.2)
     began = time.monotonic()
@@ -58,7 +58,7 @@ def test_stopped_it_keeps_what_it_has_and_goes_on_from_there(grid, pi):
     hits = goes_on(grid, client, batch, before)
     assert not list((client.data / "slots").iterdir())
     client.end()
-    undisturbed = grid.client("undisturbed", cores=1, idle_priority="no").start()
+    undisturbed = grid.client("undisturbed", cores=1).start()
     batch = submit(grid)
     grid.wait_done(batch)
     assert json.loads(grid.answers(batch)[f"{batch}.0"])["hits"] == hits
@@ -78,7 +78,7 @@ def test_killed_it_loses_no_more_than_since_its_last_checkpoint(grid, pi):
 
 def test_what_has_no_checkpoints_begins_anew_and_costs_no_attempt(grid):
     grid.publish("dugnad-say")
-    client = grid.client("anew", cores=1, idle_priority="no").start()
+    client = grid.client("anew", cores=1).start()
     batch = grid.submit("say", lines=["word"], command=("{}", "--sleep", "2000"), quorum=1)
     eventually(lambda: (status(client) or {}).get("running"), 20, 0.05, "it runs")
     assert client.end() == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from grid import BIN
+from grid import BIN, PATIENCE
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 EXAMPLES = Path(__file__).resolve().parent / "trial"
@@ -51,7 +51,7 @@ def desk(grid, tmp_path_factory):
 def run(grid, desk, block):
     env = {**os.environ, **grid.env, "LINK": grid.link, "PATH": f"{BIN}:{os.environ['PATH']}"}
     began = time.monotonic()
-    done = subprocess.run(["bash", "-euxc", block], cwd=desk, env=env, text=True, timeout=200, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run(["bash", "-euxc", block], cwd=desk, env=env, text=True, timeout=200 * PATIENCE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert done.returncode == 0, done.stdout
     return time.monotonic() - began
 
