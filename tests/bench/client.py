@@ -39,7 +39,7 @@ def run(conf, app, command, units, clients, quorum=1, limit=600):
     """A batch by fresh clients that are up before it is made; its seconds, and each client's events."""
     with tempfile.TemporaryDirectory(prefix="dugnad-bench-") as folder, Grid(folder, core_leases=2000, contact_idle="1s") as grid:
         grid.publish(*app)
-        workers = [grid.client(f"c{i}", **conf).join() for i in range(clients)]
+        workers = [grid.client(f"c{i}", **{"idle_priority": "yes", **conf}).join() for i in range(clients)]
         first = grid.submit(app[1], array=clients, command=command, quorum=1)  # warms up: app, inputs, keys
         for w in workers:
             w.start()

@@ -61,7 +61,7 @@ def main():
         (Path(folder) / "job.c").write_text(SOURCE)
         grid.publish("dugnad-probe", "probe")
         grid.submit("probe", lines=["spin"] * 64, quorum=1, limits=dict(cpu_ms=36000000, wall_ms=36000000))
-        client = grid.client("comfort", cores=0, cores_in_use=1, load_in_use=0, pressure_max=0, memory_free_min=0).start()
+        client = grid.client("comfort", idle_priority="yes", cores=0, cores_in_use=1, load_in_use=0, pressure_max=0, memory_free_min=0).start()
         eventually(lambda: client.call("status").stdout.startswith(f"Running {os.cpu_count()}"), 60)
         found = {("latency", False): [], ("latency", True): [], ("compile", False): [], ("compile", True): []}
         for _ in range(given.rounds):

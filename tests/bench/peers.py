@@ -290,7 +290,7 @@ def dugnad(quorum, real):
             hosts = Path(folder) / "hosts"
             if real:
                 for i in range(WORKERS):
-                    grid.client(f"c{i}", cores=1, report_wait="1m").start()
+                    grid.client(f"c{i}", cores=1, report_wait="1m", idle_priority="yes").start()
             else:
                 subprocess.run([BIN / "load", "join", "--port", str(grid.port), "--hosts", str(WORKERS), "--out", hosts], check=True, stdout=subprocess.DEVNULL)
 
