@@ -3,17 +3,25 @@
 
 #include "server/try.h"
 
-static enum err gone(enum err e, const struct file_ref *file)
+enum err answer_input_get(struct store *s, struct arena *a, wu_id unit, const struct digest *answer,
+                          struct store_answer *ret)
 {
+    enum err e = store_answer_get(s, a, unit, answer, ret);
     return e == ERR_MISSING
-               ? err_set(ERR_INVALID, "its file %.200s is gone: its batch was purged", file->path)
+               ? err_set(ERR_INVALID, "the answers of batch %u are gone: it was purged", wu_id_batch(unit))
                : e;
 }
 
-enum err answer_input_hold(struct store *s, struct blobs *blobs, struct arena *a, uint32_t of_batch,
-                           const struct file_ref *file, const char *holder)
+static enum err gone(const struct file_ref *file)
 {
-    struct text bytes;
+    return err_set(ERR_INVALID, "its file %.200s is gone: its batch was purged", file->path);
+}
+
+enum err answer_input_hold(struct blobs *blobs, const struct store_answer *answer, uint32_t i,
+                           const char *holder)
+{
+    const struct file_ref *file = &answer->files[i];
+    const struct text *bytes = &answer->data[i];
     struct blob_upload *up;
     bool complete, is_new;
     uint64_t held, at;
@@ -22,22 +30,22 @@ enum err answer_input_hold(struct store *s, struct blobs *blobs, struct arena *a
         return blob_hold(blobs, &file->sha256, holder);
     if (e != ERR_MISSING)
         return e;
-    TRY(gone(store_small_get(s, a, of_batch, &file->sha256, &bytes), file));
+    if (!bytes->data)
+        return gone(file);
     /* A server that was killed here may have left a part of it. */
     uint64_t from = blob_upload_offset(blobs, &file->sha256, holder);
-    TRY(blob_upload_begin(blobs, &file->sha256, holder, from, bytes.len, &up));
-    e = from < bytes.len ? blob_upload_write(up, bytes.data + from, bytes.len - from) : ERR_OK;
+    TRY(blob_upload_begin(blobs, &file->sha256, holder, from, bytes->len, &up));
+    e = from < bytes->len ? blob_upload_write(up, bytes->data + from, bytes->len - from) : ERR_OK;
     enum err end = blob_upload_end(up, &complete, &is_new, &at);
     return e == ERR_OK ? end : e;
 }
 
-enum err answer_input_read(struct store *s, struct blobs *blobs, struct arena *a, uint32_t of_batch,
-                           const struct file_ref *file, size_t bytes_max, struct buf *out)
+enum err answer_input_read(struct blobs *blobs, const struct store_answer *answer, uint32_t i,
+                           size_t bytes_max, struct buf *out)
 {
-    struct text bytes;
+    const struct file_ref *file = &answer->files[i];
+    if (answer->data[i].data)
+        return buf_add(out, answer->data[i].data, answer->data[i].len);
     enum err e = blob_read(blobs, &file->sha256, bytes_max, out);
-    if (e != ERR_MISSING)
-        return e;
-    TRY(gone(store_small_get(s, a, of_batch, &file->sha256, &bytes), file));
-    return buf_add(out, bytes.data, bytes.len);
+    return e == ERR_MISSING ? gone(file) : e;
 }

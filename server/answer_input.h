@@ -7,12 +7,14 @@
 #include "server/store.h"
 #include "wire/parts.h"
 
-/* Makes the output of a unit of of_batch the holder's. ERR_INVALID when its bytes are gone. Durable after
- * blobs_sync(). */
-enum err answer_input_hold(struct store *s, struct blobs *blobs, struct arena *a, uint32_t of_batch,
-                           const struct file_ref *file, const char *holder) NODISCARD;
+/* The answer that became a unit's. ERR_INVALID when it is gone. */
+enum err answer_input_get(struct store *s, struct arena *a, wu_id unit, const struct digest *answer,
+                          struct store_answer *ret) NODISCARD;
+/* Makes its output i the holder's. ERR_INVALID when its bytes are gone. Durable after blobs_sync(). */
+enum err answer_input_hold(struct blobs *blobs, const struct store_answer *answer, uint32_t i,
+                           const char *holder) NODISCARD;
 /* Its bytes, at most bytes_max, added to out. */
-enum err answer_input_read(struct store *s, struct blobs *blobs, struct arena *a, uint32_t of_batch,
-                           const struct file_ref *file, size_t bytes_max, struct buf *out) NODISCARD;
+enum err answer_input_read(struct blobs *blobs, const struct store_answer *answer, uint32_t i,
+                           size_t bytes_max, struct buf *out) NODISCARD;
 
 #endif

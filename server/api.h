@@ -168,7 +168,7 @@ void api_page_end(struct json_out *o, uint64_t next);
 void api_id(struct json_out *o, const char *key, uint64_t id); /* numbers as text */
 /* Outputs of an answer as PROTOCOL section 7 has them; null when the manifest is gone. data: inline ones too.
  */
-enum err api_outputs_write(struct call *c, struct json_out *o, uint32_t batch, const struct digest *answer,
+enum err api_outputs_write(struct call *c, struct json_out *o, wu_id unit, const struct digest *answer,
                            bool data) NODISCARD;
 /* One unit as GET /v1/units/U has it, but for what hosts said of failures. */
 enum err api_unit_write(struct call *c, const struct store_batch *b, wu_id id, struct json_out *o) NODISCARD;

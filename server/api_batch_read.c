@@ -228,8 +228,7 @@ enum err api_batch_failures(struct call *c)
 
 /* --- results --- */
 
-static enum err result_write(struct call *c, struct json_out *o, uint32_t batch,
-                             const struct store_delivery *d)
+static enum err result_write(struct call *c, struct json_out *o, const struct store_delivery *d)
 {
     struct store_unit u;
     char id[ID_TEXT_BYTES];
@@ -243,7 +242,7 @@ static enum err result_write(struct call *c, struct json_out *o, uint32_t batch,
     json_out_value(o, "vars", json_field(json_root(spec), "vars"));
     if (u.wu.canonical >= 0) {
         json_out_string(o, "state", "accepted");
-        TRY(api_outputs_write(c, o, batch, &u.wu.attempts[u.wu.canonical].answer, true));
+        TRY(api_outputs_write(c, o, u.wu.id, &u.wu.attempts[u.wu.canonical].answer, true));
     } else {
         json_out_string(o, "state", "failed");
         json_out_null(o, "outputs");
@@ -277,7 +276,7 @@ static enum err results_write(struct call *c, const struct results *r, const str
     json_out_object(&o, NULL);
     json_out_array(&o, "items");
     for (i = 0; i < count && body.len < RESULT_BYTES_MAX; i++) {
-        TRY(result_write(c, &o, b->id, &list[i]));
+        TRY(result_write(c, &o, &list[i]));
         next = list[i].seq;
     }
     json_out_close(&o);

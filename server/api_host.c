@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/rand.h"
 #include "base/str.h"
+#include "server/answer_row.h"
 #include "server/api.h"
 #include "server/try.h"
 #include "wire/answer.h"
@@ -154,33 +155,44 @@ enum err api_join(struct call *c)
 
 enum { REPLY_BYTES = 4000 }; /* room for a reply with one unit, so that it grows but for many */
 
+static struct text data_of(const struct report_output *o)
+{
+    if (!o->has_data)
+        return (struct text){0};
+    return (struct text){o->data_len ? o->data : "", (uint32_t)o->data_len};
+}
+
+/* By path: answer_digest() has sorted the files, and their paths are still the report's. */
+static void sort_data(const struct report *p, struct store_answer *answer)
+{
+    for (uint32_t i = 0; i < answer->count; i++)
+        for (uint32_t k = 0; k < p->output_count; k++)
+            if (p->outputs[k].file.path == answer->files[i].path)
+                answer->data[i] = data_of(&p->outputs[k]);
+}
+
 /* A report as the engine wants it; the digests of inline outputs were checked by the parser. */
 static enum err take_answer(struct arena *a, const struct report *p, struct engine_report *ret)
 {
-    BUF_AUTO struct buf manifest = {0};
-    struct file_ref *files = arena_array(a, p->output_count + 1, sizeof *files);
-    struct engine_bytes *small = arena_array(a, p->output_count + 1, sizeof *small);
+    BUF_AUTO struct buf row = {0};
+    struct store_answer answer;
     struct engine_output *outputs = arena_array(a, p->output_count + 1, sizeof *outputs);
-    TRY(files && small && outputs ? ERR_OK : ERR_NOMEM);
+    TRY(outputs ? answer_room(a, p->output_count, &answer) : ERR_NOMEM);
     ret->outputs = outputs;
-    ret->output_count = p->output_count;
+    ret->output_count = answer.count = p->output_count;
     for (uint32_t i = 0; i < p->output_count; i++) {
         const struct report_output *o = &p->outputs[i];
-        files[i] = o->file;
+        answer.files[i] = o->file;
         outputs[i] = (struct engine_output){o->file.path, o->file.bytes};
         ret->output_bytes += o->file.bytes;
-        if (o->has_data)
-            small[++ret->small_count] =
-                (struct engine_bytes){o->file.sha256, {.data = o->data, .len = (uint32_t)o->data_len}};
+        if (str_eq(o->file.path, ANSWER_ROUTES_PATH))
+            ret->routes = data_of(o);
     }
-    TRY(answer_print(files, p->output_count, &manifest));
-    small[0].bytes.data = arena_bytes(a, manifest.data, manifest.len);
-    TRY(small[0].bytes.data ? ERR_OK : ERR_NOMEM);
-    small[0].bytes.len = (uint32_t)manifest.len;
-    small[0].digest = ret->answer = hash_bytes(manifest.data, manifest.len);
-    ret->small_count++;
-    ret->small = small;
-    return ERR_OK;
+    TRY(answer_digest(answer.files, answer.count, &ret->answer));
+    sort_data(p, &answer);
+    TRY(answer_row_write(&answer, &row));
+    ret->row = (struct text){arena_bytes(a, row.data, row.len), (uint32_t)row.len};
+    return ret->row.data ? ERR_OK : ERR_NOMEM;
 }
 
 static enum err take_report(struct arena *a, const struct report *p, struct engine_report *ret)
@@ -370,13 +382,12 @@ static bool is_leased(struct call *c, const struct attempt_ref *id)
            u.wu.attempts[id->attempt].host_id == c->who.id;
 }
 
-/* The engine follows the output `streams` (engine_route.c) also where it is too big to travel in the report.
- */
-static enum err read_routes(struct call *c, const struct report *p, struct engine_report *to)
+/* The engine follows the output `streams` (engine_route.c) also where it is too big to travel in the report:
+ * from here on it is as if it had. */
+static enum err read_routes(struct call *c, struct report *p)
 {
-    struct engine_bytes *small = (struct engine_bytes *)(uintptr_t)to->small; /* has room for all outputs */
-    for (uint32_t i = 0; to->error == ATTEMPT_ERROR_NONE && i < p->output_count; i++) {
-        const struct report_output *o = &p->outputs[i];
+    for (uint32_t i = 0; i < p->output_count; i++) {
+        struct report_output *o = &p->outputs[i];
         BUF_AUTO struct buf bytes = {0};
         if (o->has_data || !str_eq(o->file.path, ANSWER_ROUTES_PATH) ||
             o->file.bytes > ANSWER_ROUTES_BYTES_MAX)
@@ -385,10 +396,10 @@ static enum err read_routes(struct call *c, const struct report *p, struct engin
         if (e == ERR_MISSING)
             return ERR_OK; /* the engine says what is wrong with the report */
         TRY(e);
-        struct text text = {.data = arena_bytes(&c->http->arena, buf_text(&bytes), bytes.len),
-                            .len = (uint32_t)bytes.len};
-        TRY(text.data ? ERR_OK : ERR_NOMEM);
-        small[to->small_count++] = (struct engine_bytes){o->file.sha256, text};
+        o->data = arena_bytes(&c->http->arena, buf_text(&bytes), bytes.len);
+        TRY(o->data ? ERR_OK : ERR_NOMEM);
+        o->data_len = bytes.len;
+        o->has_data = true;
     }
     return ERR_OK;
 }
@@ -398,14 +409,13 @@ static enum err work_with_blobs(struct call *c)
 {
     struct work *w = c->work;
     for (uint32_t i = 0; i < w->q.report_count; i++) {
-        const struct report *p = &w->q.reports[i];
+        struct report *p = &w->q.reports[i];
         bool all = true;
         if (p->output_count > 0 && is_leased(c, &p->id))
             TRY(hold_outputs(c, p, &all));
         if (all) {
+            TRY(read_routes(c, p));
             TRY(add_report(c, w, i));
-            struct engine_work *to = &c->request.u.work;
-            TRY(read_routes(c, p, &to->reports[to->report_count - 1]));
         } else {
             w->missing[w->missing_count++] = i;
         }

@@ -40,7 +40,7 @@ static enum err answer_write(struct call *c, struct json_out *o, const struct st
     if (r->body.len > 0)
         return ERR_OK;
     TRY(vars_write(c, o, r));
-    return api_outputs_write(c, o, wu_id_batch(r->unit), &r->answer, data);
+    return api_outputs_write(c, o, r->unit, &r->answer, data);
 }
 
 enum err record_write(struct call *c, struct json_out *o, const struct store_record *r, uint32_t times,

@@ -152,44 +152,35 @@ void api_batch_write(struct call *c, struct json_out *o, const struct store_batc
     json_out_close(o);
 }
 
-static enum err output_write(struct call *c, struct json_out *o, uint32_t batch, const struct file_ref *file,
-                             bool data)
+/* data: NULL, or its bytes. */
+static enum err output_write(struct json_out *o, const struct file_ref *file, const struct text *data)
 {
     BUF_AUTO struct buf base64 = {0};
-    struct text bytes = {0};
     json_out_object(o, NULL);
     json_out_string(o, "path", file->path);
     digest_write(o, "sha256", &file->sha256);
     json_out_u64(o, "bytes", file->bytes);
     if (data && file->bytes <= INLINE_BYTES_MAX) {
-        enum err e = store_small_get(c->store, &c->http->arena, batch, &file->sha256, &bytes);
-        if (e == ERR_OK) {
-            TRY(str_base64(bytes.data, bytes.len, &base64));
-            json_out_string(o, "data", buf_text(&base64));
-        } else if (e != ERR_MISSING) { /* a small one may have been uploaded as a blob */
-            return e;
-        }
+        TRY(str_base64(data->data, data->len, &base64));
+        json_out_string(o, "data", buf_text(&base64));
     }
     json_out_close(o);
     return ERR_OK;
 }
 
-enum err api_outputs_write(struct call *c, struct json_out *o, uint32_t batch, const struct digest *answer,
+enum err api_outputs_write(struct call *c, struct json_out *o, wu_id unit, const struct digest *name,
                            bool data)
 {
-    struct text manifest;
-    struct file_ref *files;
-    uint32_t count;
-    enum err e = store_small_get(c->store, &c->http->arena, batch, answer, &manifest);
+    struct store_answer answer;
+    enum err e = store_answer_get(c->store, &c->http->arena, unit, name, &answer);
     if (e == ERR_MISSING) {
         json_out_null(o, "outputs");
         return ERR_OK;
     }
     TRY(e);
-    TRY(answer_parse(manifest.data, manifest.len, &c->http->arena, &files, &count));
     json_out_array(o, "outputs");
-    for (uint32_t i = 0; i < count; i++)
-        TRY(output_write(c, o, batch, &files[i], data));
+    for (uint32_t i = 0; i < answer.count; i++)
+        TRY(output_write(o, &answer.files[i], data && answer.data[i].data ? &answer.data[i] : NULL));
     json_out_close(o);
     return ERR_OK;
 }

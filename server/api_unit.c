@@ -186,7 +186,7 @@ static enum err unit_write(struct call *c, const struct seen *s, bool data, stru
     json_out_value(o, "inputs", json_field(json_root(spec), "inputs"));
     if (wu->canonical >= 0) {
         json_out_i64(o, "canonical", wu->canonical);
-        TRY(api_outputs_write(c, o, wu_id_batch(wu->id), &wu->attempts[wu->canonical].answer, data));
+        TRY(api_outputs_write(c, o, wu->id, &wu->attempts[wu->canonical].answer, data));
     } else {
         json_out_null(o, "canonical");
         json_out_null(o, "outputs");

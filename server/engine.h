@@ -30,11 +30,6 @@ struct engine;
 
 /* --- a host's work request (PROTOCOL section 4) --- */
 
-struct engine_bytes {     /* a manifest or an inline output */
-    struct digest digest; /* SHA-256 of the bytes: checked by the caller */
-    struct text bytes;
-};
-
 struct engine_output { /* a file of an answer */
     const char *path;
     uint64_t bytes;
@@ -44,11 +39,12 @@ struct engine_report {
     wu_id unit;
     uint32_t attempt;
     enum attempt_error error; /* ATTEMPT_ERROR_NONE: an answer */
-    /* An answer. The caller has checked that every output not in `small` is a complete blob. */
-    struct digest answer; /* SHA-256 of the manifest */
-    uint32_t small_count;
-    const struct engine_bytes *small; /* [0] is the manifest, then the inline outputs */
-    uint64_t output_bytes;            /* of all outputs */
+    /* An answer. The caller has checked that every output whose bytes are not in the row is a complete blob.
+     */
+    struct digest answer;  /* SHA-256 of the manifest */
+    struct text row;       /* answer_row.h */
+    struct text routes;    /* the output ANSWER_ROUTES_PATH; data NULL: none, or more than is read */
+    uint64_t output_bytes; /* of all outputs */
     uint32_t output_count;
     const struct engine_output
         *outputs; /* what the app does not declare ends the attempt as ATTEMPT_ERROR_OUTPUT */
@@ -218,8 +214,7 @@ struct engine_taken { /* a new unit whose answer an earlier one has (server/reus
     uint32_t at;      /* which of the request's */
     wu_id source;
     struct digest answer;
-    uint32_t small_count; /* the manifest and the outputs that are no blobs; what is one is held already */
-    const struct engine_bytes *small;
+    struct text row; /* the answer's (answer_row.h); what it has as blobs is held already */
 };
 
 struct engine_units {
@@ -482,8 +477,10 @@ struct engine_view {
     bool ticks;       /* what is due by the clock is this one's to do */
     uint32_t servers; /* that live */
     uint32_t slot;    /* this one's place among them, 1.. */
-    uint64_t me;      /* its name as owner of claims */
-    uint64_t epoch;   /* when this changes, nothing that is in memory may be trusted */
+    uint32_t schema; /* STORE_SCHEMA_VERSION of the oldest program among them: what is written must be read by
+                        it */
+    uint64_t me;     /* its name as owner of claims */
+    uint64_t epoch;  /* when this changes, nothing that is in memory may be trusted */
 };
 
 struct engine_config {

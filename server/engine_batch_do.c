@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "server/engine_in.h"
+#include "server/store_answer.h"
 #include "server/store_archive.h"
 
 /* --- long jobs --- */
@@ -210,18 +211,32 @@ static enum err leave(void *ctx, const struct store_unit_row *row)
     return ERR_OK;
 }
 
-/* Units first, then the small files they named. Counters stay as they are. */
+/* Some of what is kept of a batch's answers. */
+static enum err leave_answers(struct engine *e, uint32_t batch, uint32_t slice, uint32_t *ret_count)
+{
+    struct store_answer_key *answers;
+    struct digest *small;
+    uint32_t count;
+    TRY(store_answer_list(e->store, &e->turn, batch, slice, &answers, ret_count));
+    for (uint32_t i = 0; i < *ret_count; i++)
+        store_set_answer_end(e->set, &answers[i]);
+    TRY(store_small_list(e->store, &e->turn, batch, slice, &small, &count));
+    for (uint32_t i = 0; i < count; i++)
+        store_set_small_end(e->set, batch, &small[i]);
+    *ret_count += count;
+    return ERR_OK;
+}
+
+/* Units first, then their answers. Counters stay as they are. */
 static enum err archive_slice(struct engine *e, struct batch_mem *b, uint32_t slice)
 {
     struct leaving l = {.e = e, .b = b};
     wu_id after = b->b.job_next ? wu_id_make(b->b.id, b->b.job_next - 1) : 0;
-    struct digest *small;
-    uint32_t count;
+    uint32_t count = 0;
     TRY(engine_flush(e));
     TRY(store_range_scan(e->store, b->b.id, false, after, slice, (struct store_unit_rows){leave, &l}));
-    TRY(store_small_list(e->store, &e->turn, b->b.id, l.count ? 0 : slice, &small, &count));
-    for (uint32_t i = 0; i < count; i++)
-        store_set_small_end(e->set, b->b.id, &small[i]);
+    if (l.count == 0)
+        TRY(leave_answers(e, b->b.id, slice, &count));
     if (l.count == 0 && count == 0)
         return job_done(e, b);
     batch_live_changed(e, b);

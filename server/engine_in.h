@@ -413,6 +413,9 @@ enum err route_check(struct engine *e, struct batch_mem *b, const struct engine_
 
 /* engine_work.c, engine_people.c */
 enum err on_work(struct engine *e, struct engine_request *r) NODISCARD;
+/* row: answer_row.h. */
+enum err answer_keep(struct engine *e, wu_id unit, const struct digest *answer,
+                     const struct text *row) NODISCARD;
 enum err on_join(struct engine *e, struct engine_request *r) NODISCARD;
 enum err on_host(struct engine *e, struct engine_request *r) NODISCARD;
 enum err on_release(struct engine *e, struct engine_request *r) NODISCARD;

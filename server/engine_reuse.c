@@ -37,7 +37,7 @@ enum err answered_forget(struct engine *e, struct batch_mem *b, const struct uni
     return ERR_OK;
 }
 
-static enum err take(struct engine *e, uint32_t batch, wu_id id, const struct engine_taken *t)
+static enum err take(struct engine *e, wu_id id, const struct engine_taken *t)
 {
     struct wu_event ev = {.kind = WU_EV_TAKE, .now_ms = e->now_ms, .answer = t->answer, .source = t->source};
     struct unit_mem *u;
@@ -45,8 +45,7 @@ static enum err take(struct engine *e, uint32_t batch, wu_id id, const struct en
     TRY(unit_find(e, id, &u));
     if (!u)
         return err_set(ERR_CORRUPT, "a unit that was just made is not there");
-    for (uint32_t i = 0; i < t->small_count; i++)
-        store_set_small(e->set, batch, &t->small[i].digest, &t->small[i].bytes);
+    TRY(answer_keep(e, id, &t->answer, &t->row));
     TRY(unit_apply(e, u, &ev, NULL, &step));
     return step == ERR_STALE ? ERR_OK : step;
 }
@@ -61,6 +60,6 @@ enum err units_take(struct engine *e, uint32_t batch, uint32_t first, const stru
         ids[i] = wu_id_make(batch, first + taken[i].at);
     TRY(unit_prefetch(e, ids, count));
     for (uint32_t i = 0; i < count; i++)
-        TRY(take(e, batch, ids[i], &taken[i]));
+        TRY(take(e, ids[i], &taken[i]));
     return ERR_OK;
 }

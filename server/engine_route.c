@@ -63,14 +63,6 @@ enum err route_answer(struct engine *e, struct batch_mem *b, const struct unit_m
     return ERR_OK;
 }
 
-static const struct file_ref *find_routes(const struct file_ref *files, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++)
-        if (strcmp(files[i].path, ANSWER_ROUTES_PATH) == 0)
-            return &files[i];
-    return NULL;
-}
-
 static enum err take_none(void *ctx, const struct answer_route *route)
 {
     (void)ctx;
@@ -81,24 +73,18 @@ static enum err take_none(void *ctx, const struct answer_route *route)
 enum err route_check(struct engine *e, struct batch_mem *b, const struct engine_report *p, char *ret_why,
                      size_t room)
 {
-    struct file_ref *files;
-    uint32_t count;
     bool own;
     ret_why[0] = '\0';
     TRY(output_declared(e, b, ANSWER_ROUTES_PATH, &own));
-    if (!own || p->small_count == 0 ||
-        answer_parse(p->small[0].bytes.data, p->small[0].bytes.len, &e->turn, &files, &count) != ERR_OK)
-        return ERR_OK;
-    const struct file_ref *file = find_routes(files, count);
-    for (uint32_t i = 1; file && i < p->small_count; i++)
-        if (digest_eq(&p->small[i].digest, &file->sha256)) {
-            if (answer_routes_each(p->small[i].bytes.data, p->small[i].bytes.len, take_none, NULL) != ERR_OK)
-                snprintf(ret_why, room, "%s", err_text());
-            return ERR_OK;
-        }
-    if (file)
-        snprintf(ret_why, room, ANSWER_ROUTES_PATH " has %" PRIu64 " bytes, at most %u are read", file->bytes,
-                 ANSWER_ROUTES_BYTES_MAX);
+    for (uint32_t i = 0; own && i < p->output_count; i++) {
+        if (strcmp(p->outputs[i].path, ANSWER_ROUTES_PATH) != 0)
+            continue;
+        if (!p->routes.data)
+            snprintf(ret_why, room, ANSWER_ROUTES_PATH " has %" PRIu64 " bytes, at most %u are read",
+                     p->outputs[i].bytes, ANSWER_ROUTES_BYTES_MAX);
+        else if (answer_routes_each(p->routes.data, p->routes.len, take_none, NULL) != ERR_OK)
+            snprintf(ret_why, room, "%s", err_text());
+    }
     return ERR_OK;
 }
 
@@ -143,26 +129,17 @@ static enum err add_route(void *ctx, const struct answer_route *route)
 static enum err follow_own(struct following *f)
 {
     struct engine *e = f->e;
-    struct text manifest, file;
-    struct file_ref *files;
-    uint32_t count;
+    struct store_answer answer;
     bool own;
     TRY(output_declared(e, f->b, ANSWER_ROUTES_PATH, &own));
     if (!own)
         return ERR_OK;
-    enum err err = store_small_get(e->store, f->a, f->b->b.id, &f->r->answer, &manifest);
-    if (err == ERR_OK)
-        err = answer_parse(manifest.data, manifest.len, f->a, &files, &count);
-    if (err != ERR_OK)
-        return err == ERR_MISSING ? ERR_OK : err;
-    const struct file_ref *ref = find_routes(files, count);
-    if (!ref)
-        return ERR_OK;
-    err = store_small_get(e->store, f->a, f->b->b.id, &ref->sha256, &file);
-    if (err != ERR_OK)
-        return err == ERR_MISSING ? ERR_OK : err;
-    err = answer_routes_each(file.data, file.len, add_route, f);
-    return err == ERR_INVALID || err == ERR_LIMIT ? ERR_OK : err; /* was checked when it was reported */
+    enum err err = store_answer_get(e->store, f->a, f->r->unit, &f->r->answer, &answer);
+    for (uint32_t i = 0; err == ERR_OK && i < answer.count; i++)
+        if (strcmp(answer.files[i].path, ANSWER_ROUTES_PATH) == 0 && answer.data[i].data)
+            err = answer_routes_each(answer.data[i].data, answer.data[i].len, add_route, f);
+    /* It was checked when it was reported. */
+    return err == ERR_MISSING || err == ERR_INVALID || err == ERR_LIMIT ? ERR_OK : err;
 }
 
 static enum err follow(struct following *f)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "server/engine_in.h"
+#include "server/store_answer.h"
 
 static enum err ack(struct engine_request *r, struct engine_report *p, enum err code, const char *text)
 {
@@ -22,17 +23,17 @@ static bool is_repeated(const struct wu *wu, const struct engine_report *p, uint
            digest_eq(&a->answer, &p->answer);
 }
 
-static enum err keep_small(struct engine *e, const struct engine_report *p)
+enum err answer_keep(struct engine *e, wu_id unit, const struct digest *answer, const struct text *row)
 {
-    for (uint32_t i = 0; i < p->small_count; i++) {
-        struct text copy;
-        struct digest *digest = arena_alloc(&e->turn, sizeof *digest);
-        if (!digest)
-            return ERR_NOMEM;
-        *digest = p->small[i].digest;
-        TRY(engine_bytes(&e->turn, &p->small[i].bytes, &copy));
-        store_set_small(e->set, wu_id_batch(p->unit), digest, &copy);
-    }
+    struct store_answer_key *key = arena_alloc(&e->turn, sizeof *key);
+    struct text copy;
+    if (!key)
+        return ERR_NOMEM;
+    *key = (struct store_answer_key){unit, *answer};
+    TRY(engine_bytes(&e->turn, row, &copy));
+    if (e->view.schema < STORE_ANSWERS_SINCE)
+        return store_set_answer_apart(e->set, &e->turn, key, &copy);
+    store_set_answer(e->set, key, &copy);
     return ERR_OK;
 }
 
@@ -107,7 +108,7 @@ static enum err report(struct engine *e, struct engine_request *r, struct host_m
     h->added.reports++;
     h->h.reports++;
     host_touch(e, h);
-    TRY(ev.kind == WU_EV_REPORT ? keep_small(e, p) : keep_note(e, p, h->h.id));
+    TRY(ev.kind == WU_EV_REPORT ? answer_keep(e, p->unit, &p->answer, &p->row) : keep_note(e, p, h->h.id));
     return ack(r, p, ERR_OK, NULL);
 }
 

@@ -91,10 +91,8 @@ static enum err from_text(struct meal *m, const struct store_record *r, struct d
 static enum err from_answer(struct meal *m, const struct store_record *r, struct dish *d)
 {
     struct store_unit u;
-    struct text manifest;
-    struct file_ref *files;
+    struct store_answer answer;
     char holder[24], id[ID_TEXT_BYTES];
-    uint32_t count, batch = wu_id_batch(r->unit);
     JSON_AUTO struct json_doc *spec = NULL;
     TRY(store_unit_get(m->f->config.store, m->a, r->unit, &u));
     TRY(json_parse(u.spec.data, u.spec.len, WU_SPEC_BYTES_MAX, &spec));
@@ -103,19 +101,15 @@ static enum err from_answer(struct meal *m, const struct store_record *r, struct
     const char *unit = arena_text(m->a, id);
     TRY(unit ? ERR_OK : ERR_NOMEM);
     TRY(add_var(d, "", unit));
-    enum err e = store_small_get(m->f->config.store, m->a, batch, &r->answer, &manifest);
-    if (e == ERR_MISSING)
-        return err_set(ERR_INVALID, "its answer is gone: batch %u was purged", batch);
-    TRY(e);
-    TRY(answer_parse(manifest.data, manifest.len, m->a, &files, &count));
+    TRY(answer_input_get(m->f->config.store, m->a, r->unit, &r->answer, &answer));
     snprintf(holder, sizeof holder, "i%u", m->batch.id);
-    for (uint32_t i = 0; i < count; i++) {
-        if (str_eq(files[i].path, ANSWER_ROUTES_PATH))
+    for (uint32_t i = 0; i < answer.count; i++) {
+        if (str_eq(answer.files[i].path, ANSWER_ROUTES_PATH))
             continue;
         if (d->input_count + m->order.input_count == WU_INPUTS_MAX)
             return err_set(ERR_LIMIT, "a unit has at most %d inputs", WU_INPUTS_MAX);
-        TRY(answer_input_hold(m->f->config.store, m->f->config.blobs, m->a, batch, &files[i], holder));
-        d->inputs[d->input_count++] = files[i];
+        TRY(answer_input_hold(m->f->config.blobs, &answer, i, holder));
+        d->inputs[d->input_count++] = answer.files[i];
     }
     return ERR_OK;
 }

@@ -64,18 +64,9 @@ static enum err copy_vars(struct draft *d, struct arena *a, const struct store_u
     return ERR_OK;
 }
 
-/* *ret_manifest: the files of the answer, but what says of streams. */
-static enum err read_answer(struct stage_work *w, const struct store_unit *u, struct file_ref **ret,
-                            uint32_t *ret_count)
+static enum err read_answer(struct stage_work *w, const struct store_unit *u, struct store_answer *ret)
 {
-    struct text manifest;
-    uint32_t batch = wu_id_batch(u->wu.id);
-    const struct digest *answer = &u->wu.attempts[u->wu.canonical].answer;
-    enum err e = store_small_get(w->config->store, w->a, batch, answer, &manifest);
-    if (e == ERR_MISSING)
-        return err_set(ERR_INVALID, "the answers of batch %u are gone: it was purged", batch);
-    TRY(e);
-    return answer_parse(manifest.data, manifest.len, w->a, ret, ret_count);
+    return answer_input_get(w->config->store, w->a, u->wu.id, &u->wu.attempts[u->wu.canonical].answer, ret);
 }
 
 static bool is_wanted(const struct stage_work *w, const struct file_ref *file)
@@ -88,23 +79,23 @@ static bool is_wanted(const struct stage_work *w, const struct file_ref *file)
 static enum err add_inputs(struct stage_work *w, struct draft *d, const struct store_unit *of,
                            const char *folder)
 {
-    struct file_ref *files;
-    uint32_t count, took = 0;
-    TRY(read_answer(w, of, &files, &count));
-    for (uint32_t i = 0; i < count; i++) {
+    struct store_answer answer;
+    uint32_t took = 0;
+    TRY(read_answer(w, of, &answer));
+    for (uint32_t i = 0; i < answer.count; i++) {
+        const struct file_ref *file = &answer.files[i];
         char path[PATH_BYTES_MAX + 32];
-        if (!is_wanted(w, &files[i]))
+        if (!is_wanted(w, file))
             continue;
         if (d->input_count + w->order.input_count == WU_INPUTS_MAX)
             return err_set(ERR_LIMIT,
                            "a unit has at most %d inputs, its batch's included: name the one file that is "
                            "wanted, or lower fan_in",
                            WU_INPUTS_MAX);
-        TRY(answer_input_hold(w->config->store, w->config->blobs, w->a, wu_id_batch(of->wu.id), &files[i],
-                              w->holder));
-        snprintf(path, sizeof path, "%s%s", folder, files[i].path);
+        TRY(answer_input_hold(w->config->blobs, &answer, i, w->holder));
+        snprintf(path, sizeof path, "%s%s", folder, file->path);
         struct file_ref *in = &d->inputs[d->input_count++];
-        *in = files[i];
+        *in = *file;
         in->path = arena_text(w->a, path);
         TRY(in->path ? ERR_OK : ERR_NOMEM);
         took++;
@@ -172,13 +163,11 @@ static enum err add_line(struct stage_work *w, const struct store_unit *of, cons
 
 static enum err read_lines(struct stage_work *w, const struct store_unit *of, struct buf *out)
 {
-    struct file_ref *files;
-    uint32_t count;
-    TRY(read_answer(w, of, &files, &count));
-    for (uint32_t i = 0; i < count; i++)
-        if (is_wanted(w, &files[i]))
-            return answer_input_read(w->config->store, w->config->blobs, w->a, wu_id_batch(of->wu.id),
-                                     &files[i], STAGE_LINES_BYTES_MAX, out);
+    struct store_answer answer;
+    TRY(read_answer(w, of, &answer));
+    for (uint32_t i = 0; i < answer.count; i++)
+        if (is_wanted(w, &answer.files[i]))
+            return answer_input_read(w->config->blobs, &answer, i, STAGE_LINES_BYTES_MAX, out);
     char id[ID_TEXT_BYTES];
     wu_id_text(of->wu.id, id);
     return err_set(ERR_INVALID, "the answer of unit %s has no file %.100s", id, w->stage.file);

@@ -44,16 +44,18 @@ struct bench { /* one unit on the judge's bench */
     struct judge_answer known; /* of a unit whose answer is */
 };
 
-static enum err same_file(const struct bench *b, const struct file_ref *p, const struct file_ref *q,
-                          bool *ret)
+/* File i of both. */
+static enum err same_file(const struct bench *b, const struct judge_answer *x, const struct judge_answer *y,
+                          uint32_t i, bool *ret)
 {
+    const struct file_ref *p = &x->files[i], *q = &y->files[i];
     BUF_AUTO struct buf p_bytes = {.bytes_max = NUMERIC_BYTES_MAX},
                         q_bytes = {.bytes_max = NUMERIC_BYTES_MAX};
     *ret = digest_eq(&p->sha256, &q->sha256);
     if (*ret || p->bytes >= NUMERIC_BYTES_MAX || q->bytes >= NUMERIC_BYTES_MAX)
         return ERR_OK;
-    TRY(judge_answer_read(&b->from, p, NUMERIC_BYTES_MAX, &p_bytes));
-    TRY(judge_answer_read(&b->from, q, NUMERIC_BYTES_MAX, &q_bytes));
+    TRY(judge_answer_read(&b->from, x, i, NUMERIC_BYTES_MAX, &p_bytes));
+    TRY(judge_answer_read(&b->from, y, i, NUMERIC_BYTES_MAX, &q_bytes));
     *ret = judge_numeric_same(buf_text(&p_bytes), p_bytes.len, buf_text(&q_bytes), q_bytes.len,
                               b->app.compare_abs, b->app.compare_rel);
     return ERR_OK;
@@ -66,7 +68,7 @@ static enum err same_numbers(const struct bench *b, const struct judge_answer *x
     for (uint32_t i = 0; *ret && i < x->count; i++)
         *ret = strcmp(x->files[i].path, y->files[i].path) == 0;
     for (uint32_t i = 0; *ret && i < x->count; i++)
-        TRY(same_file(b, &x->files[i], &y->files[i], ret));
+        TRY(same_file(b, x, y, i, ret));
     return ERR_OK;
 }
 
@@ -249,7 +251,7 @@ static enum err judge_one(struct judge *j, struct arena *a, wu_id id, struct eng
     struct bench *b = arena_alloc(a, sizeof *b);
     TRY(b ? ERR_OK : ERR_NOMEM);
     b->judge = j;
-    b->from = (struct judge_source){j->config.store, j->config.blobs, a, wu_id_batch(id), &j->stop};
+    b->from = (struct judge_source){j->config.store, j->config.blobs, a, id, &j->stop};
     TRY(store_unit_get(j->config.store, a, id, &b->unit));
     TRY(store_batch_get(j->config.store, a, wu_id_batch(id), &batch));
     TRY(load_app(b, &batch));

@@ -43,33 +43,27 @@ enum err judge_answer_read_manifest(const struct judge_source *from, const struc
 enum err judge_answer_load(const struct judge_source *from, const struct digest *digest,
                            struct judge_answer *ret)
 {
-    struct text manifest;
-    TRY(store_small_get(from->store, from->arena, from->batch, digest, &manifest));
-    return judge_answer_read_manifest(from, digest, &manifest, ret);
+    struct store_answer answer;
+    TRY(store_answer_get(from->store, from->arena, from->unit, digest, &answer));
+    *ret = (struct judge_answer){
+        .digest = *digest, .files = answer.files, .data = answer.data, .count = answer.count};
+    measure(ret);
+    return ERR_OK;
 }
 
-/* A small output came inside the report or, as any other, as a blob; an empty text's data is NULL then. */
-static enum err find_small(const struct judge_source *from, const struct file_ref *file, bool *ret_found,
-                           struct text *ret)
+/* NULL: a blob. */
+static const struct text *data_of(const struct judge_answer *answer, uint32_t i)
 {
-    *ret_found = false;
-    if (file->bytes > INLINE_BYTES_MAX)
-        return ERR_OK;
-    enum err e = store_small_get(from->store, from->arena, from->batch, &file->sha256, ret);
-    *ret_found = e == ERR_OK;
-    return e == ERR_MISSING ? ERR_OK : e;
+    return answer->data && answer->data[i].data ? &answer->data[i] : NULL;
 }
 
-enum err judge_answer_read(const struct judge_source *from, const struct file_ref *file, size_t bytes_max,
-                           struct buf *out)
+enum err judge_answer_read(const struct judge_source *from, const struct judge_answer *answer, uint32_t i,
+                           size_t bytes_max, struct buf *out)
 {
-    struct text bytes;
-    bool small;
+    const struct text *data = data_of(answer, i);
     TRY(judge_answer_go_on(from));
-    TRY(find_small(from, file, &small, &bytes));
-    if (small)
-        return buf_add(out, bytes.data, bytes.len);
-    return blob_read(from->blobs, &file->sha256, bytes_max, out);
+    return data ? buf_add(out, data->data, data->len)
+                : blob_read(from->blobs, &answer->files[i].sha256, bytes_max, out);
 }
 
 static enum err copy_blob(const struct judge_source *from, const struct file_ref *file, int to)
@@ -92,21 +86,25 @@ static enum err copy_blob(const struct judge_source *from, const struct file_ref
     return e;
 }
 
-enum err judge_file_write(const struct judge_source *from, const struct file_ref *file, const char *path)
+/* data: NULL for a blob. */
+static enum err write_file(const struct judge_source *from, const struct file_ref *file,
+                           const struct text *data, const char *path)
 {
-    struct text bytes;
-    bool small;
     char folder[PATH_ROOM];
-    TRY(find_small(from, file, &small, &bytes));
     snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
     TRY(file_make_folders(folder, 0755));
     FILE *f = fopen(path, "wxe");
     if (!f)
         return err_set_errno(ERR_IO, "cannot write %s", path);
-    enum err e = small ? file_write_all(fileno(f), bytes.data, bytes.len) : copy_blob(from, file, fileno(f));
+    enum err e = data ? file_write_all(fileno(f), data->data, data->len) : copy_blob(from, file, fileno(f));
     if (fclose(f) != 0 && e == ERR_OK)
         e = err_set_errno(ERR_IO, "cannot write %s", path);
     return e;
+}
+
+enum err judge_file_write(const struct judge_source *from, const struct file_ref *file, const char *path)
+{
+    return write_file(from, file, NULL, path);
 }
 
 enum err judge_answer_unpack(const struct judge_source *from, const struct judge_answer *answer,
@@ -116,7 +114,7 @@ enum err judge_answer_unpack(const struct judge_source *from, const struct judge
     TRY(file_make_folders(folder, 0755));
     for (uint32_t i = 0; i < answer->count; i++) {
         TRY(file_join(path, sizeof path, folder, answer->files[i].path));
-        TRY(judge_file_write(from, &answer->files[i], path));
+        TRY(write_file(from, &answer->files[i], data_of(answer, i), path));
     }
     return ERR_OK;
 }

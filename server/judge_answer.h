@@ -12,7 +12,8 @@
 
 struct judge_answer {
     struct digest digest;
-    struct file_ref *files; /* by path */
+    struct file_ref *files;  /* by path */
+    const struct text *data; /* of each; NULL data: a blob. NULL: all are */
     uint32_t count;
     uint64_t bytes; /* of all files */
     bool clashes;   /* a file stands where another one's folder has to be: it cannot be laid out */
@@ -22,23 +23,23 @@ struct judge_source {
     struct store *store;
     const struct blobs *blobs;
     struct arena *arena;
-    uint32_t batch;
+    wu_id unit;
     const atomic_bool *stop; /* ends what takes long, as ERR_BUSY */
 };
 
-/* The manifest of an answer. ERR_MISSING when it is not there. */
+/* An answer of the unit. ERR_MISSING when it is not there. */
 enum err judge_answer_load(const struct judge_source *from, const struct digest *digest,
                            struct judge_answer *ret) NODISCARD;
-/* The same from its text. */
+/* One that is known beforehand, from its manifest. */
 enum err judge_answer_read_manifest(const struct judge_source *from, const struct digest *digest,
                                     const struct text *manifest, struct judge_answer *ret) NODISCARD;
-/* One output's bytes, added to out; ERR_LIMIT over bytes_max, ERR_MISSING when the blob is not there. */
-enum err judge_answer_read(const struct judge_source *from, const struct file_ref *file, size_t bytes_max,
-                           struct buf *out) NODISCARD;
+/* The bytes of output i, added to out; ERR_LIMIT over bytes_max, ERR_MISSING when the blob is not there. */
+enum err judge_answer_read(const struct judge_source *from, const struct judge_answer *answer, uint32_t i,
+                           size_t bytes_max, struct buf *out) NODISCARD;
 /* All outputs as files below `folder`, which is made. Not of one that clashes. */
 enum err judge_answer_unpack(const struct judge_source *from, const struct judge_answer *answer,
                              const char *folder) NODISCARD;
-/* One file, small or a blob, at a path whose folders are made. */
+/* A blob as a file, at a path whose folders are made. */
 enum err judge_file_write(const struct judge_source *from, const struct file_ref *file,
                           const char *path) NODISCARD;
 /* ERR_BUSY when the server stops. */

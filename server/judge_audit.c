@@ -16,7 +16,7 @@ static enum err read_items(const struct judge_unit *j, const struct digest *answ
     for (uint32_t i = 0; i < a.count; i++)
         if (str_eq(a.files[i].path, j->app->items))
             return a.files[i].bytes < ITEMS_BYTES_MAX
-                       ? judge_answer_read(j->from, &a.files[i], ITEMS_BYTES_MAX, out)
+                       ? judge_answer_read(j->from, &a, i, ITEMS_BYTES_MAX, out)
                        : ERR_OK;
     return ERR_OK;
 }

@@ -36,12 +36,13 @@ struct members {
     struct ticker *ticker;
     struct store_set *set;
     struct store_member me;
-    uint32_t count; /* that live */
+    uint32_t count;  /* that live */
+    uint32_t schema; /* of the oldest program among them */
     struct seen seen[MEMBERS_MAX + 1];
     int64_t looked_ms, beaten_ms, tidied_ms;
     bool failing, leaving;
     /* Read by other threads. */
-    atomic_uint epoch, servers, slot;
+    atomic_uint epoch, servers, slot, oldest;
     atomic_ullong joined;
     atomic_llong valid_ms; /* clock_mono_ms() until when nobody may take it for dead */
     atomic_bool alone;
@@ -74,13 +75,15 @@ bool members_have(const struct members *m, enum duty d)
 
 void members_view(const struct members *m, struct engine_view *ret)
 {
-    *ret = (struct engine_view){.alone = true, .servers = 1, .slot = 1, .ticks = true};
+    *ret = (struct engine_view){
+        .alone = true, .servers = 1, .slot = 1, .ticks = true, .schema = STORE_SCHEMA_VERSION};
     if (!m)
         return;
     bool valid = is_valid(m);
     ret->slot = atomic_load(&m->slot);
     ret->me = atomic_load(&m->joined);
     ret->servers = atomic_load(&m->servers);
+    ret->schema = atomic_load(&m->oldest);
     ret->alone = atomic_load(&m->alone) && valid;
     ret->ticks = members_have(m, DUTY_TICK);
     /* Two of each: who was taken for dead for a moment begins anew. */
@@ -221,8 +224,12 @@ static enum err enter(struct members *m)
             return e;
     }
     TRY(store_member_list(m->config.store, &a, &list, &count));
-    struct store_member me = {
-        .id = free_place(list, count), .place = m->place, .told = "", .beat = 1, .wall_ms = clock_wall_ms()};
+    struct store_member me = {.id = free_place(list, count),
+                              .place = m->place,
+                              .told = "",
+                              .beat = 1,
+                              .wall_ms = clock_wall_ms(),
+                              .schema = STORE_SCHEMA_VERSION};
     if (me.id == 0)
         return err_set(ERR_LIMIT, "there are %d servers on this database already", MEMBERS_MAX);
     TRY(take_number(m, &me.joined));
@@ -288,7 +295,7 @@ static bool watch(struct members *m, const struct store_member *of, int64_t pass
 static enum err look_around(struct members *m, struct arena *a, bool *ret_known, uint64_t *ret_most)
 {
     struct store_member *list;
-    uint32_t count, others = 0;
+    uint32_t count, others = 0, schema = STORE_SCHEMA_VERSION;
     int64_t now_ms = clock_mono_ms(), passed_ms = now_ms - m->looked_ms;
     TRY(store_member_list(m->config.store, a, &list, &count));
     *ret_known = true;
@@ -309,10 +316,12 @@ static enum err look_around(struct members *m, struct arena *a, bool *ret_known,
                 continue;
         }
         others++;
+        schema = of->schema < schema ? of->schema : schema;
         *ret_known = *ret_known && of->knows >= m->me.joined;
         *ret_most = of->joined > *ret_most ? of->joined : *ret_most;
     }
     m->count = others + 1;
+    m->schema = schema;
     return ERR_OK;
 }
 
@@ -427,6 +436,7 @@ static enum err once(struct members *m, bool *ret_known)
     uint64_t knows;
     TRY(look_around(m, &a, ret_known, &knows));
     atomic_store(&m->servers, m->count);
+    atomic_store(&m->oldest, m->schema);
     if (m->count > 1)
         set_alone(m, false); /* before the others hear that it is known */
     bool due = clock_mono_ms() - m->beaten_ms >= MEMBER_BEAT_MS;

@@ -6,11 +6,11 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "server/answer_row.h"
 #include "server/batch_rules.h"
 #include "server/store_answered.h"
 #include "server/try.h"
 #include "server/unit_row.h"
-#include "wire/answer.h"
 #include "wire/parts.h"
 
 enum err reuse_batch_question(const struct store_batch *b, const struct batch_request *q, struct digest *ret)
@@ -54,45 +54,21 @@ struct search {
     size_t bytes; /* kept so far */
 };
 
-static enum err keep(struct search *s, const struct digest *digest, const struct text *bytes,
-                     struct engine_bytes *ret)
-{
-    ret->digest = *digest;
-    ret->bytes.len = bytes->len;
-    ret->bytes.data = arena_bytes(s->a, bytes->data, bytes->len);
-    s->bytes += bytes->len;
-    return ret->bytes.data ? ERR_OK : ERR_NOMEM;
-}
-
-/* One output: held for the batch when it is a blob, else to be copied. ERR_MISSING: its bytes are gone. */
-static enum err take_file(struct search *s, uint32_t of_batch, const struct file_ref *file,
-                          struct engine_taken *t, struct engine_bytes *small)
-{
-    struct text bytes;
-    enum err e = blob_hold(s->blobs, &file->sha256, s->holder);
-    if (e != ERR_MISSING)
-        return e;
-    TRY(store_small_get(s->store, s->scratch, of_batch, &file->sha256, &bytes));
-    return keep(s, &file->sha256, &bytes, &small[t->small_count++]);
-}
-
+/* ERR_MISSING: bytes of it are gone. */
 static enum err take_answer(struct search *s, const struct store_unit *u, struct engine_taken *t)
 {
-    struct text manifest;
-    struct file_ref *files;
-    uint32_t count, batch = wu_id_batch(u->wu.id);
+    BUF_AUTO struct buf row = {0};
+    struct store_answer answer;
     t->source = u->wu.id;
     t->answer = u->wu.attempts[u->wu.canonical].answer;
-    TRY(store_small_get(s->store, s->scratch, batch, &t->answer, &manifest));
-    TRY(answer_parse(manifest.data, manifest.len, s->scratch, &files, &count));
-    struct engine_bytes *small = arena_array(s->a, count + 1u, sizeof *small);
-    TRY(small ? ERR_OK : ERR_NOMEM);
-    t->small = small;
-    t->small_count = 1;
-    TRY(keep(s, &t->answer, &manifest, &small[0]));
-    for (uint32_t i = 0; i < count; i++)
-        TRY(take_file(s, batch, &files[i], t, small));
-    return ERR_OK;
+    TRY(store_answer_get(s->store, s->scratch, u->wu.id, &t->answer, &answer));
+    for (uint32_t i = 0; i < answer.count; i++)
+        if (!answer.data[i].data)
+            TRY(blob_hold(s->blobs, &answer.files[i].sha256, s->holder));
+    TRY(answer_row_write(&answer, &row));
+    s->bytes += row.len;
+    t->row = (struct text){arena_bytes(s->a, row.data, row.len), (uint32_t)row.len};
+    return t->row.data ? ERR_OK : ERR_NOMEM;
 }
 
 /* *ret_found: an earlier unit has the answer, with all its files. */

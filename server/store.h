@@ -19,8 +19,9 @@
 #include "base/ids.h"
 #include "rules/trust.h"
 #include "rules/wu.h"
+#include "wire/parts.h"
 
-#define STORE_SCHEMA_VERSION 3
+#define STORE_SCHEMA_VERSION 4
 #define STORE_PAGE_MAX       1000
 
 struct store;
@@ -394,9 +395,17 @@ enum err store_failure_list(struct store *s, struct arena *a, uint32_t batch, ui
 enum err store_delivery_list(struct store *s, struct arena *a, uint64_t stream, uint64_t after_seq,
                              uint32_t limit, struct store_delivery **ret,
                              uint32_t *ret_count) NODISCARD; /* by seq */
-/* Answer manifests and small outputs, by their SHA-256, within a batch. */
-enum err store_small_get(struct store *s, struct arena *a, uint32_t batch, const struct digest *digest,
-                         struct text *ret) NODISCARD;
+/* What a host answered, its outputs by path. data[i].data is NULL where the bytes of files[i] did not come
+ * inside the report: they are a blob, which the batch holds. */
+struct store_answer {
+    struct file_ref *files;
+    struct text *data;
+    uint32_t count;
+};
+/* By the answer's name, which is its manifest's SHA-256. ERR_MISSING: never stored, or its batch was purged.
+ */
+enum err store_answer_get(struct store *s, struct arena *a, wu_id unit, const struct digest *answer,
+                          struct store_answer *ret) NODISCARD;
 /* By id: what is due at due_ms, and what would have to wait longer than anything was ever put off: since then
  * the clock has been set back. */
 enum err store_outbox_list(struct store *s, struct arena *a, enum outbox_kind kind, int64_t due_ms,

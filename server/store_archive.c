@@ -50,27 +50,3 @@ void store_set_note_end(struct store_set *set, wu_id unit, uint32_t attempt)
     v[0] = db_int((int64_t)unit);
     v[1] = db_int(attempt);
 }
-
-static void fill_small(struct row_in *r, void *item)
-{
-    *(struct digest *)item = row_digest(r, 0);
-}
-
-enum err store_small_list(struct store *s, struct arena *a, uint32_t batch, uint32_t limit,
-                          struct digest **ret, uint32_t *ret_count)
-{
-    static const struct db_scan scan = {&schema_small, 1, {SMALL_DIGEST}, DB_BY_KEY, .equal = 1};
-    struct db_value key = db_int(batch);
-    struct collect c = {.a = a, .each = sizeof **ret, .fill = fill_small};
-    TRY(collect_scan(s, &scan, &key, limit, &c));
-    *ret = (void *)c.items;
-    *ret_count = c.count;
-    return ERR_OK;
-}
-
-void store_set_small_end(struct store_set *set, uint32_t batch, const struct digest *digest)
-{
-    struct db_value *v = store_set_row(set, SMALL_END);
-    v[0] = db_int(batch);
-    v[1] = db_blob(digest->bytes, DIGEST_BYTES);
-}

@@ -9,9 +9,5 @@ void store_set_archive(struct store_set *set, const struct store_archive *archiv
 /* The unit, and the entry of its batch's own stream whose place is that of the unit in the batch. */
 void store_set_unit_end(struct store_set *set, wu_id id);
 void store_set_note_end(struct store_set *set, wu_id unit, uint32_t attempt);
-/* Digests of small files of a batch, any `limit` of them. */
-enum err store_small_list(struct store *s, struct arena *a, uint32_t batch, uint32_t limit,
-                          struct digest **ret, uint32_t *ret_count) NODISCARD;
-void store_set_small_end(struct store_set *set, uint32_t batch, const struct digest *digest);
 
 #endif

@@ -12,6 +12,12 @@
         CLAIM_COLUMNS(NUMBER_CLAIM)                                                                          \
     }
 
+/* Programs of before version 4 do not say. */
+static uint32_t schema_of(const struct row_in *r)
+{
+    return r->v[MEMBER_SCHEMA].kind == DB_INT ? row_u32(r, MEMBER_SCHEMA) : 3;
+}
+
 static void fill_member(struct row_in *r, void *item)
 {
     *(struct store_member *)item = (struct store_member){.id = row_u32(r, MEMBER_ID),
@@ -21,7 +27,8 @@ static void fill_member(struct row_in *r, void *item)
                                                          .wall_ms = row_int(r, MEMBER_WALL),
                                                          .place = row_text(r, MEMBER_PLACE),
                                                          .news = row_u64(r, MEMBER_NEWS),
-                                                         .told = row_text(r, MEMBER_TOLD)};
+                                                         .told = row_text(r, MEMBER_TOLD),
+                                                         .schema = schema_of(r)};
 }
 
 enum err store_member_list(struct store *s, struct arena *a, struct store_member **ret, uint32_t *ret_count)
@@ -124,6 +131,7 @@ void store_set_member_new(struct store_set *set, const struct store_member *m)
     v[MEMBER_PLACE] = db_text(m->place);
     v[MEMBER_NEWS] = db_int((int64_t)m->news);
     v[MEMBER_TOLD] = db_text(m->told);
+    v[MEMBER_SCHEMA] = db_int(m->schema);
 }
 
 void store_set_member_beat(struct store_set *set, const struct store_member *m)

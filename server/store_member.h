@@ -16,6 +16,7 @@ struct store_member {
     uint64_t beat, knows, news;
     int64_t wall_ms;
     const char *place, *told;
+    uint32_t schema; /* STORE_SCHEMA_VERSION of its program */
 };
 
 enum claim_kind {

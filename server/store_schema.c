@@ -1,5 +1,6 @@
 #include "server/store_schema.h"
 
+#include "server/store_answer.h"
 #include "server/try.h"
 
 #define COLUMN(N, n, k) {#n, DB_##k},
@@ -86,6 +87,7 @@ TABLE(app_version, "app_version", 2, APP_VERSION_COLUMNS, NO_MORE)
 TABLE(member, "member", 1, MEMBER_COLUMNS, NO_MORE)
 TABLE(claim, "claim", 2, CLAIM_COLUMNS, {.name = "claim_owner", .count = 1, .columns = {CLAIM_OWNER}},
       NO_MORE)
+TABLE(answer, "answer", 2, ANSWER_COLUMNS, NO_MORE)
 #define BATCH_LIVE_ALL(X) BATCH_LIVE_COLUMNS(X) BATCH_COUNT_LIST(COUNT)
 #define PROJECT_ALL(X)    PROJECT_COLUMNS(X) PROJECT_COUNT_LIST(COUNT)
 TABLE(batch_live, "batch_live", 1, BATCH_LIVE_ALL,
@@ -152,6 +154,8 @@ static const struct step steps[] = {
     {3, DB_ADD_INDEX, &schema_note, NOTE_BY_HOST},
     {3, DB_ADD_TABLE, &schema_member, 0},
     {3, DB_ADD_TABLE, &schema_claim, 0},
+    {4, DB_ADD_TABLE, &schema_answer, 0},
+    {4, DB_ADD_COLUMN, &schema_member, MEMBER_SCHEMA},
 };
 
 static bool is_dropped(size_t added)
@@ -199,6 +203,26 @@ static enum err apply(struct db *db, enum db_change change, const struct step *s
     return ERR_OK;
 }
 
+/* A table as it was when a version brought it: columns that came later are its last. */
+static struct db_table as_of(const struct step *brought)
+{
+    struct db_table t = *brought->table;
+    for (size_t i = 0; i < LENGTH(steps); i++)
+        if (steps[i].change == DB_ADD_COLUMN && steps[i].table == brought->table &&
+            steps[i].version > brought->version)
+            t.column_count--;
+    return t;
+}
+
+static enum err take(struct db *db, const struct step *s)
+{
+    if (s->change != DB_ADD_TABLE)
+        return apply(db, s->change, s);
+    struct db_table table = as_of(s);
+    struct step as_it_was = {s->version, s->change, &table, s->at};
+    return apply(db, s->change, &as_it_was);
+}
+
 static enum err make_all(struct db *db)
 {
     for (size_t i = 0; i < LENGTH(steps); i++)
@@ -213,12 +237,14 @@ static enum err step_up(struct db *db, uint32_t to)
         return make_all(db);
     for (size_t i = 0; i < LENGTH(steps); i++)
         if (steps[i].version == to)
-            TRY(apply(db, steps[i].change, &steps[i]));
+            TRY(take(db, &steps[i]));
     return db_set_version(db, to);
 }
 
 static enum err step_down(struct db *db, uint32_t from)
 {
+    if (from == STORE_ANSWERS_SINCE)
+        TRY(store_answers_apart(db));
     for (size_t i = LENGTH(steps); i-- > 0;)
         if (steps[i].version == from)
             TRY(apply(db, opposite(steps[i].change), &steps[i]));

@@ -275,9 +275,15 @@
     X(WALL, wall_ms, INT)  /* its clock at the last beat */                                                  \
     X(PLACE, place, TEXT)  /* its machine and data folder */                                                 \
     X(NEWS, news, INT)     /* how many numbers it ever put into `told` */                                    \
-    X(TOLD, told, TEXT)    /* the last of them */
+    X(TOLD, told, TEXT)    /* the last of them */                                                            \
+    X(SCHEMA, schema, INT) /* STORE_SCHEMA_VERSION of its program; nothing: 3 */
 /* What one server does and no other: see enum claim_kind. */
 #define CLAIM_COLUMNS(X) X(KIND, kind, INT) X(SUBJECT, subject, INT) X(OWNER, owner, INT)
+/* What hosts answered, one row for each answer of a unit: the keys come in the order in which units are
+ * handed out, so that few pages are written. DIGEST: the answer's name. */
+#define ANSWER_COLUMNS(X)                                                                                    \
+    X(UNIT, unit, INT) X(DIGEST, digest, BLOB) X(BODY, body, BLOB) /* server/answer_row.h */
+/* Manifests and outputs of answers, as they were kept before version 4. */
 #define SMALL_COLUMNS(X) X(BATCH, batch, INT) X(DIGEST, digest, BLOB) X(BYTES, bytes, BLOB)
 #define OUTBOX_COLUMNS(X)                                                                                    \
     X(ID, id, INT)                                                                                           \
@@ -321,7 +327,7 @@
     X(RELEASE) X(NOTE) X(FAILURE) X(DELIVERY) X(STREAM) X(SMALL) X(OUTBOX) X(REPLAY) X(AUDIT) X(SETTING)     \
     X(NUMBER) X(NAMED) X(RECORD) X(CURSOR) X(ROUTE) X(TRUST) X(ESCROW)                       \
     X(STAGE) X(SCHEDULE) X(ANSWERED) X(FAR) X(HOLD) X(ARCHIVE) X(CREDENTIAL) X(APP_VERSION) X(MEMBER)   \
-    X(CLAIM)
+    X(CLAIM) X(ANSWER)
 /* clang-format on */
 
 #define SCHEMA_COLUMN_UNIT(N, n, k)        UNIT_##N,
@@ -363,6 +369,7 @@
 #define SCHEMA_COLUMN_APP_VERSION(N, n, k) APP_VERSION_##N,
 #define SCHEMA_COLUMN_MEMBER(N, n, k)      MEMBER_##N,
 #define SCHEMA_COLUMN_CLAIM(N, n, k)       CLAIM_##N,
+#define SCHEMA_COLUMN_ANSWER(N, n, k)      ANSWER_##N,
 
 #define X(T) enum { T##_COLUMNS(SCHEMA_COLUMN_##T) T##_COLUMN_COUNT };
 SCHEMA_TABLES(X)
@@ -410,7 +417,7 @@ extern const struct db_table schema_unit, schema_chunk, schema_lease, schema_bat
     schema_replay, schema_audit, schema_setting, schema_number, schema_project, schema_named, schema_record,
     schema_cursor, schema_route, schema_trust, schema_escrow, schema_stage, schema_schedule, schema_answered,
     schema_far, schema_hold, schema_archive, schema_credential, schema_app_version, schema_member,
-    schema_claim;
+    schema_claim, schema_answer;
 
 /* The tables that this program's version has, in the order in which they came; NULL past the last. */
 const struct db_table *schema_table(uint32_t i);

@@ -204,15 +204,6 @@ void store_set_failure(struct store_set *set, uint32_t batch, uint64_t hash,
     v[FAILURE_LAST] = db_int(g->last_ms);
 }
 
-void store_set_small(struct store_set *set, uint32_t batch, const struct digest *digest,
-                     const struct text *bytes)
-{
-    struct db_value *v = add(set, SMALL_NEW);
-    v[0] = db_int(batch);
-    v[1] = digest_of(digest);
-    v[2] = db_blob(bytes->data, bytes->len);
-}
-
 void store_set_delivery(struct store_set *set, uint64_t stream, wu_id unit, int64_t at_ms)
 {
     struct db_value *v = add(set, DELIVERY_NEW);

@@ -48,8 +48,6 @@ void store_set_lease_end(struct store_set *set, uint64_t host_id, wu_id unit);
 void store_set_note(struct store_set *set, const struct store_note *note);
 void store_set_failure(struct store_set *set, uint32_t batch, uint64_t hash,
                        const struct store_failure_group *add);
-void store_set_small(struct store_set *set, uint32_t batch, const struct digest *digest,
-                     const struct text *bytes);
 void store_set_delivery(struct store_set *set, uint64_t stream, wu_id unit,
                         int64_t at_ms); /* seq is given when it is written */
 

@@ -454,11 +454,3 @@ enum err store_delivery_list(struct store *s, struct arena *a, uint64_t stream, 
     *ret_count = c.count;
     return ERR_OK;
 }
-
-enum err store_small_get(struct store *s, struct arena *a, uint32_t batch, const struct digest *digest,
-                         struct text *ret)
-{
-    static const struct db_fetch fetch = {&schema_small, 1, {SMALL_BYTES}, .index = DB_BY_KEY};
-    struct db_value key[] = {db_int(batch), db_blob(digest->bytes, DIGEST_BYTES)};
-    return collect_one(s, a, &fetch, key, fill_text, ret, "small file in the batch", 0);
-}

@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "server/varint.h"
+
 static uint32_t spec_len(const struct text *tail)
 {
     const char *newline = tail->len ? memchr(tail->data, '\n', tail->len) : NULL;
@@ -49,44 +51,22 @@ enum err unit_spec(wu_id id, const struct unit_array *array, const struct text *
     return buf_printf(out, "{\"unit\":\"%s\",\"vars\":{\"\":\"%" PRId64 "\"},\"inputs\":[]}", name, value);
 }
 
-static uint32_t put(uint8_t *at, uint64_t v)
-{
-    uint32_t n = 0;
-    for (; v >= 128; v >>= 7)
-        at[n++] = (uint8_t)(v | 128);
-    at[n++] = (uint8_t)v;
-    return n;
-}
-
-static bool get(const uint8_t *bytes, uint32_t len, uint32_t *at, uint64_t *ret)
-{
-    uint64_t v = 0;
-    for (uint32_t shift = 0; shift < 63 && *at < len; shift += 7) {
-        uint8_t b = bytes[(*at)++];
-        v |= (uint64_t)(b & 127) << shift;
-        if (b < 128) {
-            *ret = v;
-            return true;
-        }
-    }
-    return false;
-}
-
 uint32_t unit_use_write(uint32_t attempt, const struct store_attempt_use *use,
                         uint8_t ret_bytes[UNIT_USE_BYTES_MAX])
 {
-    uint32_t n = put(ret_bytes, attempt);
-    n += put(ret_bytes + n, use->cpu_ms);
-    n += put(ret_bytes + n, use->wall_ms);
-    return n + put(ret_bytes + n, use->memory_bytes >> 10);
+    uint32_t n = varint_put(ret_bytes, attempt);
+    n += varint_put(ret_bytes + n, use->cpu_ms);
+    n += varint_put(ret_bytes + n, use->wall_ms);
+    return n + varint_put(ret_bytes + n, use->memory_bytes >> 10);
 }
 
 enum err unit_use_read(const uint8_t *bytes, uint32_t len, struct store_attempt_use ret_use[ATTEMPTS_MAX])
 {
     for (uint32_t at = 0; at < len;) {
         uint64_t attempt, cpu_ms, wall_ms, memory;
-        if (!get(bytes, len, &at, &attempt) || attempt >= ATTEMPTS_MAX || !get(bytes, len, &at, &cpu_ms) ||
-            !get(bytes, len, &at, &wall_ms) || !get(bytes, len, &at, &memory))
+        if (!varint_get(bytes, len, &at, &attempt) || attempt >= ATTEMPTS_MAX ||
+            !varint_get(bytes, len, &at, &cpu_ms) || !varint_get(bytes, len, &at, &wall_ms) ||
+            !varint_get(bytes, len, &at, &memory))
             return err_set(ERR_CORRUPT, "what an attempt used cannot be read");
         ret_use[attempt] = (struct store_attempt_use){
             .cpu_ms = (uint32_t)cpu_ms, .wall_ms = (uint32_t)wall_ms, .memory_bytes = memory << 10};

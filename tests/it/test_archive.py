@@ -65,11 +65,11 @@ def test_an_old_batch_becomes_a_file_and_its_rows_go(grid, tmp_path):
     work_off(grid, hosts, old)
     before = grid.status(old)
     shown = grid.unit(f"{old}.7")
-    assert rows(grid, "unit", of_batch(old)) == UNITS and rows(grid, "small", f"batch = {old}") > 0
+    assert rows(grid, "unit", of_batch(old)) == UNITS and rows(grid, "answer", f"unit >> 32 = {old}") > 0
     young = grid.submit("say", array=5)
     with_archives(grid, "1s")
     eventually(lambda: archive(grid, old), 30, what="the batch is archived")
-    eventually(lambda: rows(grid, "unit", of_batch(old)) == 0 and rows(grid, "small", f"batch = {old}") == 0, 30)
+    eventually(lambda: rows(grid, "unit", of_batch(old)) == 0 and rows(grid, "answer", f"unit >> 32 = {old}") == 0, 30)
     assert rows(grid, "answered", f"unit >> 32 = {old}") == 0
     assert rows(grid, "note", f"unit >> 32 = {old}") == rows(grid, "delivery", f"stream = {old}") == 0
     assert rows(grid, "unit", of_batch(young)) == 5, "what is not over stays"

@@ -19,8 +19,8 @@ HERE = Path(__file__).resolve().parent / "upgrade"
 OLD_BIN = os.environ.get("OLD_BIN")
 SECONDS = int(os.environ.get("UPGRADE_SECONDS", "60"))
 EACH = 30
-NEW_IN_3 = ("credential", "app_version", "answered")
-COLUMNS_NEW_IN_3 = {"protocol", "agent", "question", "stdout_tail", "taken"}
+NEW_SINCE = ("credential", "app_version", "answered", "answer", "small")  # answers move from one to the other
+COLUMNS_NEW_SINCE = {"protocol", "agent", "question", "stdout_tail", "taken"}
 
 
 class Found(Grid):
@@ -93,22 +93,27 @@ def rows(text):
     found = {}
     for line in text.splitlines():
         item = json.loads(line)
-        if "row" in item and item["table"] not in (*NEW_IN_3, "audit", "number"):
+        if "row" in item and item["table"] not in (*NEW_SINCE, "audit", "number"):
             found.setdefault(item["table"], []).append({k: v for k, v in item["row"].items() if v})
     return found
 
 
 def test_the_schema_goes_down_to_an_older_version_and_up_again_with_all_that_both_know(found):
     found.api.post("/v1/credentials", dict(kind="password", password="en hest og en ku"))
+    batch = found.submit("say", lines=["one", "two", ""], quorum=1, priority=9)
+    found.host("new").work_off(most=3)
+    answers = found.answers(batch)
+    assert sorted(answers.values()) == ["\n", "one\n", "two\n"]
     assert "stop it first" in server(found, "migrate", "--schema", "2", status=5)
     found.server.end()
     before = rows(server(found, "dump"))
-    assert len(before) > 12 and len(before["unit"]) == 1051
+    assert len(before) > 12 and len(before["unit"]) == 1054
     assert "is 2 now" in server(found, "migrate", "--schema", "2")
     assert "schema version 2" in subprocess.run([BIN / "dugnad-server", "--data", found.data, "doctor"], capture_output=True, text=True).stdout
     server(found, "migrate", "--schema", "9", status=2)
     found.start()  # and up by itself
     assert found.api.get("/v1/credentials")["items"] == []  # what the older version did not know is gone
+    assert found.answers(batch) == answers  # and what was answered to the newer one is not
     found.server.end()
     after = rows(server(found, "dump"))
     assert before.keys() == after.keys()
@@ -116,7 +121,7 @@ def test_the_schema_goes_down_to_an_older_version_and_up_again_with_all_that_bot
         assert len(was) == len(after[table]), table
         for old, new in zip(was, after[table]):
             gone = old.keys() - new.keys()
-            assert gone <= COLUMNS_NEW_IN_3 and new.items() <= old.items(), (table, old, new)
+            assert gone <= COLUMNS_NEW_SINCE and new.items() <= old.items(), (table, old, new)
     for version in ("1", "3"):
         server(found, "migrate", "--schema", version)
     found.start()

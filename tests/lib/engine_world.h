@@ -22,7 +22,14 @@ struct world {
     struct private_key *key;
     uint32_t version;     /* of the app that is submitted; 0: 1 */
     uint32_t slice_units; /* of a long job, from restart() on; 0: as the engine has it */
+    uint32_t schema; /* of the oldest server on the same database, from restart() on; 0: there is no other */
 };
+
+static inline void world_view(void *ctx, struct engine_view *ret)
+{
+    const struct world *w = ctx;
+    *ret = (struct engine_view){.ticks = true, .servers = 2, .slot = 1, .schema = w->schema};
+}
 
 static inline enum err sign_units(void *ctx, uint32_t batch, const struct digest *order, uint32_t first,
                                   uint32_t count, const struct digest *root, struct buf *out)
@@ -46,6 +53,10 @@ static inline enum err order(void *ctx, uint32_t batch, struct buf *out)
 static inline void open_engine(struct world *w)
 {
     struct engine_config config = {.sign_units = sign_units, .sign_ctx = w, .slice_units = w->slice_units};
+    if (w->schema) {
+        config.view = world_view;
+        config.view_ctx = w;
+    }
     assert_ok(engine_new(w->store, &config, &w->engine));
 }
 

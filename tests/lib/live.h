@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "lib/temp.h"
+#include "server/answer_row.h"
 #include "server/blob.h"
 #include "server/engine_thread.h"
 #include "wire/answer.h"
@@ -134,23 +135,22 @@ static inline uint64_t live_lease(struct live *w, struct engine_attempt *ret)
     return 0;
 }
 
-/* small[0] is filled here; what else came inside the report follows it. */
+/* data: what came inside the report, for each file by path. */
 static inline void live_report(struct live *w, uint64_t host, struct engine_attempt at,
-                               struct file_ref *files, uint32_t count, struct engine_bytes *small,
-                               uint32_t small_count)
+                               struct file_ref *files, uint32_t count, struct text *data)
 {
-    BUF_AUTO struct buf manifest = {0};
-    struct engine_report p = {
-        .unit = at.unit, .attempt = at.attempt, .small = small, .small_count = small_count};
+    BUF_AUTO struct buf row = {0};
+    struct store_answer answer = {files, data, count};
+    struct engine_report p = {.unit = at.unit, .attempt = at.attempt};
     struct engine_request r = {.kind = ENGINE_WORK};
     struct engine_output outputs[WU_OUTPUTS_MAX];
     for (uint32_t i = 0; i < count; i++)
         outputs[i] = (struct engine_output){files[i].path, files[i].bytes};
     p.outputs = outputs;
     p.output_count = count;
-    assert_ok(answer_print(files, count, &manifest));
-    p.answer = hash_bytes(manifest.data, manifest.len);
-    small[0] = (struct engine_bytes){p.answer, {manifest.data, (uint32_t)manifest.len}};
+    assert_ok(answer_digest(files, count, &p.answer));
+    assert_ok(answer_row_write(&answer, &row));
+    p.row = (struct text){buf_text(&row), (uint32_t)row.len};
     r.u.work.host_id = host;
     r.u.work.reports = &p;
     r.u.work.report_count = 1;
@@ -162,8 +162,8 @@ static inline void live_report(struct live *w, uint64_t host, struct engine_atte
 static inline void live_say(struct live *w, uint64_t host, struct engine_attempt at, const char *text)
 {
     struct file_ref file = {"out", hash_bytes(text, strlen(text)), strlen(text)};
-    struct engine_bytes small[2] = {[1] = {file.sha256, {text, (uint32_t)strlen(text)}}};
-    live_report(w, host, at, &file, 1, small, 2);
+    struct text data = {text, (uint32_t)strlen(text)};
+    live_report(w, host, at, &file, 1, &data);
 }
 
 /* A new host takes an attempt and answers. */

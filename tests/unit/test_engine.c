@@ -1,6 +1,9 @@
 /* The engine over every database: whole lives of units, through requests only. */
 #include "lib/engine_world.h"
+#include "server/answer_row.h"
+#include "server/store_answer.h"
 #include "server/store_stream.h"
+#include "wire/answer.h"
 
 /* Every unit's answer has one record, and no two have the same. */
 static void assert_in_stream_once(struct world *w, uint32_t units)
@@ -285,6 +288,63 @@ static void asking_again(const char *where)
     world_close(&w);
 }
 
+/* `out` with this text as its bytes. */
+static void answer_text(struct world *w, uint64_t host, const struct engine_given *g, const char *text,
+                        struct store_answer_key *ret)
+{
+    BUF_AUTO struct buf row = {0};
+    struct file_ref file = {"out", hash_bytes(text, strlen(text)), strlen(text)};
+    struct text data = {text, (uint32_t)strlen(text)};
+    struct store_answer answer = {&file, &data, 1};
+    struct engine_output output = {file.path, file.bytes};
+    struct engine_report p = {.unit = g->unit, .attempt = g->attempt, .outputs = &output, .output_count = 1};
+    struct engine_request r = {.kind = ENGINE_WORK};
+    assert_ok(answer_digest(&file, 1, &p.answer));
+    assert_ok(answer_row_write(&answer, &row));
+    p.row = (struct text){buf_text(&row), (uint32_t)row.len};
+    *ret = (struct store_answer_key){g->unit, p.answer};
+    r.u.work.host_id = host;
+    r.u.work.reports = &p;
+    r.u.work.report_count = 1;
+    assert_ok(ask(w, &r));
+    assert_int_equal(p.ack, ERR_OK);
+}
+
+static uint32_t answers_of(struct world *w, uint32_t batch)
+{
+    struct store_answer_key *keys;
+    uint32_t count;
+    assert_ok(store_answer_list(w->store, &w->arena, batch, 10, &keys, &count));
+    return count;
+}
+
+/* What it does not know would be missing to it. */
+static void beside_older(const char *where)
+{
+    struct world w;
+    struct engine_given *g, *h;
+    struct store_answer_key one, two;
+    struct store_answer got;
+    world_open(&w, where);
+    w.schema = STORE_ANSWERS_SINCE - 1;
+    restart(&w);
+    uint32_t batch = submit(&w, 1);
+    uint64_t a = join(&w), b = join(&w);
+    assert_int_equal(fetch(&w, a, 1, &g), 1);
+    assert_int_equal(fetch(&w, b, 1, &h), 1);
+    answer_text(&w, a, g, "as before", &one);
+    assert_int_equal(answers_of(&w, batch), 0);
+    assert_ok(store_answer_get(w.store, &w.arena, one.unit, &one.answer, &got));
+    assert_string_equal(got.data[0].data, "as before");
+    w.schema = 0; /* it has gone */
+    restart(&w);
+    answer_text(&w, b, h, "as now", &two);
+    assert_int_equal(answers_of(&w, batch), 1);
+    assert_ok(store_answer_get(w.store, &w.arena, two.unit, &two.answer, &got));
+    assert_string_equal(got.data[0].data, "as now");
+    world_close(&w);
+}
+
 #define OVER_EACH(name, test)                                                                                \
     static void name(void **state)                                                                           \
     {                                                                                                        \
@@ -299,6 +359,7 @@ OVER_EACH(what_holds_up_a_batch_goes_to_an_idle_host_too_but_once, tail)
 OVER_EACH(a_cancelled_batch_ends_and_can_be_tried_again, cancelled_and_retried)
 OVER_EACH(what_a_lost_reply_gave_is_given_again_and_what_is_not_wanted_is_recalled, lost_replies)
 OVER_EACH(an_idle_host_asks_again_sooner_while_somebody_is_at_work_with_the_project, asking_again)
+OVER_EACH(beside_an_older_server_answers_are_kept_as_it_reads_them, beside_older)
 OVER_EACH(nothing_is_lost_or_counted_twice_when_any_operation_of_the_database_fails, failing_commits)
 
 int main(void)
@@ -311,6 +372,7 @@ int main(void)
         cmocka_unit_test(a_cancelled_batch_ends_and_can_be_tried_again),
         cmocka_unit_test(what_a_lost_reply_gave_is_given_again_and_what_is_not_wanted_is_recalled),
         cmocka_unit_test(an_idle_host_asks_again_sooner_while_somebody_is_at_work_with_the_project),
+        cmocka_unit_test(beside_an_older_server_answers_are_kept_as_it_reads_them),
         cmocka_unit_test(nothing_is_lost_or_counted_twice_when_any_operation_of_the_database_fails),
     };
     return DATABASE_RUN(tests);

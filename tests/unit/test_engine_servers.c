@@ -106,7 +106,8 @@ static void start(struct fleet *f, uint32_t i)
     s->w.now_ms = 1000000;
     assert_ok(sign_key_new(&s->w.key));
     assert_ok(store_open(f->where, &s->w.store));
-    s->view = (struct engine_view){.ticks = i == 0, .servers = SERVERS, .slot = i + 1};
+    s->view = (struct engine_view){
+        .ticks = i == 0, .servers = SERVERS, .slot = i + 1, .schema = STORE_SCHEMA_VERSION};
     live(s);
 }
 

@@ -182,10 +182,10 @@ static void outputs_too_large_for_numbers_must_be_the_same_bytes(void **state)
     uint32_t batch = submit(w, 2, NUMERIC);
     for (uint64_t i = 0; i < 2; i++) {
         struct engine_attempt at;
-        struct engine_bytes small[1];
+        struct text none = {0};
         uint64_t host = live_lease(&w->live, &at);
         struct file_ref file = {"out", hash_bytes(&i, sizeof i), 64u << 20};
-        live_report(&w->live, host, at, &file, 1, small, 1);
+        live_report(&w->live, host, at, &file, 1, &none);
     }
     settle(w);
     struct wu wu = live_unit(&w->live, batch).wu;
@@ -280,7 +280,7 @@ static enum err validate(struct world *w, const char *how, enum judge_verdict *r
     static atomic_bool never;
     const char *entry[] = {"bin/verdict", how};
     struct manifest app = {.compare = COMPARE_VALIDATOR, .validator = entry, .validator_count = 2};
-    struct judge_source from = {w->live.reader, w->live.blobs, &w->live.arena, 1, &never};
+    struct judge_source from = {w->live.reader, w->live.blobs, &w->live.arena, wu_id_make(1, 0), &never};
     struct judge_validator v = {temp_path(&w->live.temp, "bench"), w->live.blobs, 200, 5000};
     struct judge_answer a = answer_of(w, "unusable a"), b = answer_of(w, "unusable b");
     return judge_validate(&v, &from, &app, &w->bundle, &a, &b, ret);
@@ -333,12 +333,12 @@ static void an_answer_whose_bytes_are_not_there_is_tried_again(void **state)
     uint32_t batch = submit(w, 2, SAME_LINES), attempts[2];
     for (int i = 0; i < 2; i++) {
         struct engine_attempt at;
-        struct engine_bytes small[1];
+        struct text none = {0};
         char bytes[64];
         snprintf(bytes, sizeof bytes, "same\n#%s", texts[i]);
         uint64_t host = live_lease(&w->live, &at);
         struct file_ref file = {"out", hash_bytes(bytes, strlen(bytes)), strlen(bytes)};
-        live_report(&w->live, host, at, &file, 1, small, 1);
+        live_report(&w->live, host, at, &file, 1, &none);
         attempts[i] = at.attempt;
     }
     judge_wake(w->judge);
@@ -357,11 +357,11 @@ static void an_answer_that_cannot_be_laid_out_hurts_only_its_host(void **state)
     struct engine_attempt at;
     struct digest d = hash_bytes("1", 1);
     struct file_ref files[] = {{"out", d, 1}, {"out/in", d, 1}};
-    struct engine_bytes small[2] = {[1] = {d, {"1", 1}}};
+    struct text data[] = {{"1", 1}, {"1", 1}};
     start_judge(w, 1, 0);
     uint32_t batch = submit(w, 2, SAME_LINES);
     uint64_t host = live_lease(&w->live, &at);
-    live_report(&w->live, host, at, files, 2, small, 2);
+    live_report(&w->live, host, at, files, 2, data);
     uint32_t a = live_answer(&w->live, "1\n");
     judge_wake(w->judge);
     uint32_t b = live_answer(&w->live, "1\n# two");

@@ -6,6 +6,7 @@
 
 #include "lib/store_world.h"
 #include "server/db.h"
+#include "server/store_answer.h"
 
 /* --- conflicts --- */
 
@@ -140,7 +141,7 @@ static uint32_t rev_of(struct world *w, wu_id id)
 /* One of each kind of what a turn writes, the `n`th time. */
 static void fill(struct world *w, uint32_t n)
 {
-    static const struct digest d = {{1}};
+    static struct store_answer_key key = {.answer = {{1}}};
     static const struct project_counts project = {.reports = 1};
     struct store_unit_change c = world_change(wu_id_make(5, 0), n);
     struct text none = {0};
@@ -148,7 +149,8 @@ static void fill(struct world *w, uint32_t n)
     store_set_unit(w->set, &c);
     store_set_unit_new(w->set, wu_id_make(5, 10 + n), &none);
     store_set_lease(w->set, &(struct store_lease){1, wu_id_make(5, n), 0, 1});
-    store_set_small(w->set, n, &d, &none);
+    key.unit = wu_id_make(5, n);
+    store_set_answer(w->set, &key, &none);
     store_set_batch_counts(w->set, 5, &(struct batch_counts){.reports = 1});
     store_set_host_stat(w->set, &(struct store_host_stat){.id = 1, .reports = 1});
     store_set_project(w->set, 1, &project, 1);

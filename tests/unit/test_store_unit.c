@@ -491,26 +491,6 @@ static void what_hosts_say_of_attempts_is_kept_and_grouped(void **state)
     world_close(&w);
 }
 
-static void a_small_file_is_kept_once_within_its_batch(void **state)
-{
-    struct world w;
-    struct text bytes = {.data = "a\0b", .len = 3}, other = text_of("other"), got;
-    struct digest d = digest_of("x");
-    world_open(&w, state);
-    store_set_small(w.set, 5, &d, &bytes);
-    world_write(&w);
-    store_set_small(w.set, 5, &d, &other);
-    store_set_small(w.set, 6, &d, &other);
-    world_write(&w);
-    assert_ok(store_small_get(w.store, &w.arena, 5, &d, &got));
-    assert_int_equal(got.len, 3);
-    assert_memory_equal(got.data, "a\0b", 3);
-    assert_ok(store_small_get(w.store, &w.arena, 6, &d, &got));
-    assert_text(got, "other");
-    assert_err(store_small_get(w.store, &w.arena, 7, &d, &got), ERR_MISSING);
-    world_close(&w);
-}
-
 static void deliveries_are_numbered_within_each_stream_in_the_order_they_were_told(void **state)
 {
     struct world w;
@@ -553,7 +533,6 @@ int main(void)
         cmocka_unit_test(leases_come_and_go_and_are_listed_by_host),
         cmocka_unit_test(what_went_wrong_at_a_host_is_listed_the_newest_first),
         cmocka_unit_test(what_hosts_say_of_attempts_is_kept_and_grouped),
-        cmocka_unit_test(a_small_file_is_kept_once_within_its_batch),
         cmocka_unit_test(deliveries_are_numbered_within_each_stream_in_the_order_they_were_told),
     };
     return DATABASE_RUN(tests);
