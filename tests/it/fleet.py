@@ -35,7 +35,7 @@ class Fleet(Grid):
         self.postgres = None if database else Postgres()
         self.front_port = free_port()
         url = f"https://127.0.0.1:{self.front_port}"
-        super().__init__(folder, database=database or self.postgres.new(), url=url, connections_per_address=10000, **conf)
+        super().__init__(folder, database=database or self.postgres.new(), url=url, **{"connections_per_address": 10000, **conf})
         self.ports = [self.port]
         self.servers = [self.server]
         for i in range(1, servers):

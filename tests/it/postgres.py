@@ -2,8 +2,14 @@
 
 import subprocess
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 SCRIPT = Path(__file__).resolve().parents[1] / "lib" / "pg_temp.sh"
+
+
+def settings_of(url):
+    """What a URL of new() says after its ?: host is the folder of socket and data."""
+    return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
 
 
 class Postgres:

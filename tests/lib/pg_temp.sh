@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# pg_temp.sh [durable]: a private PostgreSQL on a Unix socket, for as long as standard input is open.
+# pg_temp.sh [durable] [NAME=VALUE...]: a private PostgreSQL on a Unix socket, for as long as standard input is open.
 # Each line "new" on standard input is answered with the URL of an empty database; "break" ends all connections and
 # "stop"/"start" the server, answered with "ok". The server and its folder are gone when standard input ends, also when
-# whoever holds it is killed. durable: with fsync, for measuring.
+# whoever holds it is killed. durable: with fsync, for measuring. NAME=VALUE: a setting of PostgreSQL.
 set -euo pipefail
 
 find_program() { # the newest installed one
@@ -39,7 +39,14 @@ trap 'exit 1' INT TERM HUP
 
 settings=(-c listen_addresses= -c unix_socket_directories="$folder" -c max_connections=200
     -c shared_buffers=64MB -c log_min_messages=fatal -c autovacuum_naptime=10s)
-[ "${1:-}" = durable ] || settings+=(-c fsync=off -c full_page_writes=off)
+if [ "${1:-}" = durable ]; then
+    shift
+else
+    settings+=(-c fsync=off -c full_page_writes=off)
+fi
+for setting in "$@"; do
+    settings+=(-c "$setting")
+done
 
 sql() {
     "$psql" -X -q -h "$folder" -U dugnad -d "${2:-postgres}" -v ON_ERROR_STOP=1 -Atc "$1" >/dev/null
