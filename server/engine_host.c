@@ -106,8 +106,7 @@ struct held {
 
 static void add_held(void *ctx, const struct store_lease *l);
 
-/* With what they hold, as servers that are not alone read hosts again in every turn. */
-static enum err prefetch_leases(struct engine *e, const uint64_t *ids, uint32_t count)
+enum err host_prefetch_leases(struct engine *e, const uint64_t *ids, uint32_t count)
 {
     struct held to = {.e = e};
     uint64_t *fresh = arena_array(&e->turn, count + 1u, sizeof *fresh);
@@ -130,21 +129,22 @@ static enum err prefetch_leases(struct engine *e, const uint64_t *ids, uint32_t 
 enum err host_prefetch(struct engine *e, const uint64_t *ids, uint32_t count)
 {
     struct store_host *found;
-    uint32_t n;
-    struct host_mem *h;
+    uint32_t n, fresh_count = 0;
     if (count == 0)
         return ERR_OK;
     TRY(store_hosts_load(e->store, &e->turn, ids, count, &found, &n));
+    struct host_mem **fresh = arena_array(&e->turn, n + 1u, sizeof(struct host_mem *));
+    TRY(fresh ? ERR_OK : ERR_NOMEM);
     for (uint32_t i = 0; i < n; i++) {
-        h = known(e, found[i].id);
+        struct host_mem *h = known(e, found[i].id);
         if (h && is_stale(e, h)) {
             host_free(e, h);
             h = NULL;
         }
         if (!h)
-            TRY(keep(e, &found[i], &h));
+            TRY(keep(e, &found[i], &fresh[fresh_count++]));
     }
-    return e->view.alone ? ERR_OK : prefetch_leases(e, ids, count);
+    return trusts_prefetch(e, fresh, fresh_count);
 }
 
 enum err host_find(struct engine *e, uint64_t id, struct host_mem **ret)
@@ -167,7 +167,7 @@ enum err host_find_about(struct engine *e, uint64_t id, struct host_mem **ret)
 enum err host_new(struct engine *e, const struct store_host *from, struct host_mem **ret)
 {
     TRY(keep(e, from, ret));
-    (*ret)->leases_loaded = true;
+    (*ret)->leases_loaded = (*ret)->trusts_loaded = true;
     (*ret)->is_new = true;
     host_touch(e, *ret);
     return ERR_OK;

@@ -65,6 +65,7 @@ struct host_mem {
     uint32_t lease_count, lease_room, leases_out;
     bool leases_loaded;
     struct trust_mem *trusts;
+    bool trusts_loaded;    /* what is not among them is not stored */
     uint32_t barred_batch; /* the last one of which nothing that was sent before might go to it, and when */
     int64_t barred_ms;
 };
@@ -248,6 +249,8 @@ int unit_ready(const struct wu *wu);
 /* engine_host.c */
 enum err host_find(struct engine *e, uint64_t id, struct host_mem **ret) NODISCARD;
 enum err host_prefetch(struct engine *e, const uint64_t *ids, uint32_t count) NODISCARD;
+/* What hosts that are in memory hold, at once; others are left out. */
+enum err host_prefetch_leases(struct engine *e, const uint64_t *ids, uint32_t count) NODISCARD;
 /* As it was some time ago will do. */
 enum err host_find_about(struct engine *e, uint64_t id, struct host_mem **ret) NODISCARD;
 enum err host_leases(struct engine *e, struct host_mem *h) NODISCARD; /* loads them */
@@ -290,6 +293,8 @@ void trust_look(struct engine *e, struct batch_mem *b);
 enum err trust_settle(struct engine *e) NODISCARD;
 void trusts_write(struct engine *e, struct host_mem *h);
 void trusts_free(struct host_mem *h);
+/* What is believed of hosts that were just read, at once. */
+enum err trusts_prefetch(struct engine *e, struct host_mem *const *hosts, uint32_t count) NODISCARD;
 
 /* engine_batch.c */
 enum err batch_find(struct engine *e, uint32_t id, struct batch_mem **ret) NODISCARD;
@@ -363,6 +368,7 @@ void versions_write(struct engine *e);
 /* *ret_why is "" when the host's client is new enough. */
 enum err version_refuses(struct engine *e, const struct store_host *h, char *ret_why, size_t room) NODISCARD;
 void version_minima_changed(struct engine *e);
+enum err version_minima_read(struct engine *e) NODISCARD; /* unless they are known */
 /* Does the batch's version of its app go to this host? */
 enum err version_allows(struct engine *e, struct batch_mem *b, const struct host_mem *h, bool *ret) NODISCARD;
 enum err version_explain(struct engine *e, struct batch_mem *b, char *ret,

@@ -104,36 +104,46 @@ static bool begins_job(struct engine_request *const *turn, uint32_t n)
     return false;
 }
 
+static void take_turn(struct engine_thread *t, struct engine_request **turn, uint32_t n)
+{
+    int64_t begun_us = clock_mono_us();
+    enum err e = engine_turn(t->engine, turn, n, clock_wall_ms());
+    if (e != ERR_OK)
+        log_event(LOG_ERROR, "engine_turn", "code", err_word(e), "requests", log_i64(n), "error", err_text(),
+                  NULL);
+    answer(t, turn, n, clock_mono_us() - begun_us);
+}
+
+/* Nobody waits for it. */
+static void ticked(struct engine_request *tick, void *ctx)
+{
+    (void)tick;
+    (void)ctx;
+}
+
 static void *run(void *arg)
 {
     struct engine_thread *t = arg;
-    struct engine_request **turn = calloc(t->config.turn_max + 1u, sizeof(struct engine_request *));
+    struct engine_request **turn = calloc(t->config.turn_max, sizeof(struct engine_request *));
     struct arena arena = {0};
-    struct engine_request tick = {.kind = ENGINE_TICK, .arena = &arena};
+    struct engine_request tick = {.kind = ENGINE_TICK, .arena = &arena, .done = ticked}, *only = &tick;
     int64_t tick_at_ms = 0;
     bool stop = turn == NULL;
     if (stop)
         log_event(LOG_ERROR, "engine", "error", "no memory for its thread", NULL);
     while (!stop) {
-        uint32_t n = gather(t, turn, tick_at_ms, &stop), all = n;
-        bool ticks = clock_mono_ms() >= tick_at_ms && !stop;
-        if (ticks)
-            turn[all++] = &tick;
-        if (all == 0)
-            continue;
-        int64_t begun_us = clock_mono_us();
-        enum err e = engine_turn(t->engine, turn, all, clock_wall_ms());
-        if (e != ERR_OK)
-            log_event(LOG_ERROR, "engine_turn", "code", err_word(e), "requests", log_i64(all), "error",
-                      err_text(), NULL);
-        if (ticks) {
+        uint32_t n = gather(t, turn, tick_at_ms, &stop);
+        bool ticks = clock_mono_ms() >= tick_at_ms && !stop, begins = begins_job(turn, n);
+        if (n > 0)
+            take_turn(t, turn, n);
+        if (ticks) { /* in a turn of its own: it writes twice, and would hold what the others wrote */
+            take_turn(t, &only, 1);
             bool more = tick.err == ERR_OK && tick.u.tick.ret_more;
             tick_at_ms = more ? 0 : clock_mono_ms() + t->config.tick_ms;
             arena_reset(&arena);
         }
-        if (begins_job(turn, n))
+        if (begins)
             tick_at_ms = 0;
-        answer(t, turn, n, clock_mono_us() - begun_us);
     }
     free(turn);
     arena_done(&arena);

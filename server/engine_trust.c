@@ -46,22 +46,6 @@ static enum err entry_add(struct trust_mem *t, const struct escrow_entry *entry,
     return ERR_OK;
 }
 
-static enum err load(struct engine *e, uint64_t host_id, struct trust_mem *t)
-{
-    struct store_trust *is;
-    struct store_escrow *list;
-    uint32_t count;
-    TRY(store_trust_list(e->store, &e->turn, host_id, t->app, &is, &count));
-    if (count == 0)
-        return ERR_OK;
-    t->trust = t->was = is[0].trust;
-    t->stored = true;
-    TRY(store_escrow_list(e->store, &e->turn, host_id, t->app, &list, &count));
-    for (uint32_t i = 0; i < count; i++)
-        TRY(entry_add(t, &list[i].entry, IS_STORED));
-    return ERR_OK;
-}
-
 static void trust_drop(struct trust_mem *t)
 {
     free(t->entries);
@@ -78,23 +62,95 @@ void trusts_free(struct host_mem *h)
     }
 }
 
-static enum err trust_find(struct engine *e, struct host_mem *h, uint64_t app, struct trust_mem **ret)
+static struct trust_mem *known(const struct host_mem *h, uint64_t app)
 {
-    for (*ret = h->trusts; *ret; *ret = (*ret)->next)
-        if ((*ret)->app == app)
-            return ERR_OK;
+    struct trust_mem *t = h->trusts;
+    while (t && t->app != app)
+        t = t->next;
+    return t;
+}
+
+static enum err trust_new(struct host_mem *h, uint64_t app, struct trust_mem **ret)
+{
     struct trust_mem *t = calloc(1, sizeof *t);
     if (!t)
         return err_set(ERR_NOMEM, "no memory for what is believed of a host");
     t->app = app;
-    enum err err = load(e, h->h.id, t);
-    if (err != ERR_OK) {
-        trust_drop(t);
-        return err;
-    }
     t->next = h->trusts;
     *ret = h->trusts = t;
     return ERR_OK;
+}
+
+static int by_place(const void *x, const void *y)
+{
+    const struct store_escrow *a = x, *b = y;
+    if (a->host_id != b->host_id)
+        return a->host_id < b->host_id ? -1 : 1;
+    return a->entry.seq < b->entry.seq ? -1 : a->entry.seq > b->entry.seq;
+}
+
+static int by_host(const void *x, const void *y)
+{
+    const struct host_mem *a = *(struct host_mem *const *)x, *b = *(struct host_mem *const *)y;
+    return a->h.id < b->h.id ? -1 : a->h.id > b->h.id;
+}
+
+static struct host_mem *host_of(struct host_mem **sorted, uint32_t count, uint64_t id)
+{
+    struct host_mem key = {.h.id = id}, *wanted = &key;
+    struct host_mem **found = bsearch(&wanted, sorted, count, sizeof *sorted, by_host);
+    return found ? *found : NULL;
+}
+
+static enum err add_trusts(struct engine *e, struct host_mem **sorted, const uint64_t *ids, uint32_t count)
+{
+    struct store_trust *trusts;
+    struct store_escrow *entries;
+    struct trust_mem *t = NULL;
+    uint32_t n;
+    TRY(store_trusts_load(e->store, &e->turn, ids, count, &trusts, &n));
+    for (uint32_t i = 0; i < n; i++) {
+        TRY(trust_new(host_of(sorted, count, trusts[i].host_id), trusts[i].app, &t));
+        t->trust = t->was = trusts[i].trust;
+        t->stored = true;
+    }
+    if (n == 0)
+        return ERR_OK;
+    TRY(store_escrows_load(e->store, &e->turn, ids, count, &entries, &n));
+    if (n > 0)
+        qsort(entries, n, sizeof *entries, by_place);
+    for (uint32_t i = 0; i < n; i++) {
+        t = known(host_of(sorted, count, entries[i].host_id), entries[i].app);
+        if (t)
+            TRY(entry_add(t, &entries[i].entry, IS_STORED));
+    }
+    return ERR_OK;
+}
+
+enum err trusts_prefetch(struct engine *e, struct host_mem *const *hosts, uint32_t count)
+{
+    struct host_mem **sorted = arena_array(&e->turn, count + 1u, sizeof(struct host_mem *));
+    uint64_t *ids = arena_array(&e->turn, count + 1u, sizeof *ids);
+    if (!sorted || !ids)
+        return ERR_NOMEM;
+    if (count == 0)
+        return ERR_OK;
+    memcpy(sorted, hosts, count * sizeof(struct host_mem *));
+    qsort(sorted, count, sizeof(struct host_mem *), by_host);
+    for (uint32_t i = 0; i < count; i++)
+        ids[i] = sorted[i]->h.id;
+    TRY(add_trusts(e, sorted, ids, count));
+    for (uint32_t i = 0; i < count; i++)
+        sorted[i]->trusts_loaded = true;
+    return ERR_OK;
+}
+
+static enum err trust_find(struct engine *e, struct host_mem *h, uint64_t app, struct trust_mem **ret)
+{
+    if (!h->trusts_loaded)
+        TRY(trusts_prefetch(e, &h, 1));
+    *ret = known(h, app);
+    return *ret ? ERR_OK : trust_new(h, app, ret);
 }
 
 static uint32_t entry_find(const struct trust_mem *t, wu_id unit)

@@ -44,7 +44,7 @@ void versions_refresh(struct engine *e)
 
 /* --- how old a client may be --- */
 
-static enum err load_minima(struct engine *e)
+enum err version_minima_read(struct engine *e)
 {
     const char *client, *protocol;
     if (e->minima_loaded)
@@ -62,7 +62,7 @@ enum err version_refuses(struct engine *e, const struct store_host *h, char *ret
 {
     uint32_t speaks = h->protocol ? h->protocol : 1;
     ret_why[0] = 0;
-    TRY(load_minima(e));
+    TRY(version_minima_read(e));
     if (*e->client_min && version_compare(h->client, e->client_min) < 0)
         snprintf(ret_why, room,
                  "this client is version %.40s, the project needs %s or later: update dugnad-client, what it "

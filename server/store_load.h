@@ -57,6 +57,11 @@ enum err store_hosts_load(struct store *s, struct arena *a, const uint64_t *ids,
                           struct store_host **ret, uint32_t *ret_count) NODISCARD;
 enum err store_leases_load(struct store *s, struct arena *a, const uint64_t *hosts, uint32_t count,
                            void (*lease)(void *ctx, const struct store_lease *lease), void *ctx) NODISCARD;
+/* Of all apps of these hosts, in no order. */
+enum err store_trusts_load(struct store *s, struct arena *a, const uint64_t *hosts, uint32_t count,
+                           struct store_trust **ret, uint32_t *ret_count) NODISCARD;
+enum err store_escrows_load(struct store *s, struct arena *a, const uint64_t *hosts, uint32_t count,
+                            struct store_escrow **ret, uint32_t *ret_count) NODISCARD;
 enum err store_batches_active(struct store *s, struct arena *a, uint32_t after, uint32_t limit,
                               struct store_batch **ret, uint32_t *ret_count) NODISCARD;
 /* What changes of the batches that are active, by id; nothing else of them is set. */

@@ -44,7 +44,6 @@ enum write_kind {
     CREDENTIAL_USE,
     CREDENTIAL_END,
     APP_VERSION_PUT,
-    APP_VERSION_ADD,
     INVITATION_PUT,
     RELEASE_NEW,
     RELEASE_RETIRE,
@@ -57,6 +56,7 @@ enum write_kind {
     HOST_STAT_ADD,
     VOLUNTEER_ADD,
     ACCOUNT_ADD,
+    APP_VERSION_ADD, /* from here on rows that every turn of every server wants, and has until its end: last */
     BATCH_COUNT_ADD,
     PROJECT_ADD,
     STREAM_NEW,

@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "server/store_in.h"
+#include "server/store_load.h"
 
 uint64_t store_trust_app(const char *app, uint32_t version)
 {
@@ -45,6 +46,29 @@ enum err store_trust_list(struct store *s, struct arena *a, uint64_t host_id, ui
     return ERR_OK;
 }
 
+static enum err load_of_hosts(struct store *s, const struct db_fetch *fetch, const uint64_t *hosts,
+                              uint32_t count, struct collect *c)
+{
+    struct db_value *keys = arena_array(c->a, count + 1u, sizeof *keys);
+    if (!keys)
+        return ERR_NOMEM;
+    for (uint32_t i = 0; i < count; i++)
+        keys[i] = db_int((int64_t)hosts[i]);
+    return db_fetch_rows(s->db, fetch, keys, count, (struct db_rows){.row = collect_row, .ctx = c});
+}
+
+enum err store_trusts_load(struct store *s, struct arena *a, const uint64_t *hosts, uint32_t count,
+                           struct store_trust **ret, uint32_t *ret_count)
+{
+    static const struct db_fetch fetch = {
+        &schema_trust, TRUST_COLUMN_COUNT, {TRUST_COLUMNS(NUMBER_TRUST)}, DB_BY_KEY, .equal = 1};
+    struct collect c = {.a = a, .each = sizeof **ret, .fill = fill_trust};
+    TRY(load_of_hosts(s, &fetch, hosts, count, &c));
+    *ret = (void *)c.items;
+    *ret_count = c.count;
+    return ERR_OK;
+}
+
 static void fill_escrow(struct row_in *r, void *item)
 {
     int64_t flags = row_int(r, ESCROW_FLAGS);
@@ -65,6 +89,18 @@ enum err store_escrow_list(struct store *s, struct arena *a, uint64_t host_id, u
     struct db_value args[] = {db_int((int64_t)host_id), db_int((int64_t)app)};
     struct collect c = {.a = a, .each = sizeof **ret, .fill = fill_escrow};
     TRY(collect_scan(s, &scan, args, 4 * TRUST_ESCROW_MAX, &c));
+    *ret = (void *)c.items;
+    *ret_count = c.count;
+    return ERR_OK;
+}
+
+enum err store_escrows_load(struct store *s, struct arena *a, const uint64_t *hosts, uint32_t count,
+                            struct store_escrow **ret, uint32_t *ret_count)
+{
+    static const struct db_fetch fetch = {
+        &schema_escrow, ESCROW_COLUMN_COUNT, {ESCROW_COLUMNS(NUMBER_ESCROW)}, DB_BY_KEY, .equal = 1};
+    struct collect c = {.a = a, .each = sizeof **ret, .fill = fill_escrow};
+    TRY(load_of_hosts(s, &fetch, hosts, count, &c));
     *ret = (void *)c.items;
     *ret_count = c.count;
     return ERR_OK;
