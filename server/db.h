@@ -72,6 +72,8 @@ struct db_table {
     const struct db_column *columns;
     uint32_t index_count;
     const struct db_index *indexes;
+    uint32_t full_percent; /* of a page when rows are added: the rest is for their changes. 0: all of it. What
+                              has no such thing does without */
 };
 
 /* The rows of one write have different keys. */

@@ -293,6 +293,8 @@ static enum err create_table(enum db_dialect d, const struct db_table *t, struct
     TRY(buf_add_char(out, ')'));
     if (d == DB_SQLITE)
         TRY(buf_add_text(out, rowid ? " STRICT" : " STRICT,WITHOUT ROWID"));
+    if (d == DB_PG && t->full_percent)
+        TRY(buf_printf(out, " WITH(fillfactor=%u)", t->full_percent));
     return ERR_OK;
 }
 

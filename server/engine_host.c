@@ -397,7 +397,7 @@ static void write_leases(struct engine *e, struct host_mem *h)
         if (!l->gone && l->changed) {
             struct store_lease row = {
                 .host_id = h->h.id, .unit = l->unit, .attempt = l->attempt, .deadline_ms = l->deadline_ms};
-            store_set_lease(e->set, &row);
+            store_set_lease(e->set, &row, !l->stored);
             l->stored = true;
         }
         l->changed = false;

@@ -273,6 +273,9 @@ enum err host_new(struct engine *e, const struct store_host *h, struct host_mem 
 uint64_t features_of(const char *words);
 uint64_t platform_bit(struct engine *e, const char *name); /* 0 when there are too many */
 
+/* engine_prefetch.c: for the requests of one turn */
+enum err turn_prefetch(struct engine *e, struct engine_request **requests, uint32_t count) NODISCARD;
+
 /* engine_trust.c */
 uint64_t batch_app(struct batch_mem *b); /* its app and version as a number */
 enum err trust_follow(struct engine *e, struct batch_mem *b, struct unit_mem *u, const struct wu *before,

@@ -448,9 +448,10 @@ static enum err write_unit(struct engine *e, struct unit_mem *u)
         return ERR_NOMEM;
     int ready = unit_ready(&u->wu);
     enum wu_failure failure = u->wu.canonical < 0 ? u->wu.failure : WU_FAILURE_NONE;
-    /* Looking earlier than needed does no harm, so a wake that moves on is not written. */
-    bool wake = u->wu.wake_at_ms < u->wake_ms || (u->wu.wake_at_ms == INT64_MAX && u->wake_ms != INT64_MAX) ||
-                u->wake_ms <= e->now_ms;
+    /* Looking earlier than needed does no harm, so a wake that moves on is not written, nor one that goes
+     * until the next attempt is sent: each is a change of an index. */
+    bool over = u->wu.wake_at_ms == INT64_MAX && u->wake_ms != INT64_MAX && ready < 0;
+    bool wake = u->wu.wake_at_ms < u->wake_ms || over || u->wake_ms <= e->now_ms;
     struct store_unit_change c = {.id = u->wu.id,
                                   .rev = u->rev,
                                   .state = u->wu.state,

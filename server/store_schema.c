@@ -7,7 +7,7 @@
 #define COUNT(name)     {#name, DB_INT},
 #define LENGTH(a)       (sizeof(a) / sizeof *(a))
 
-#define TABLE(lower, text, keys, COLUMNS, ...)                                                               \
+#define TABLE_FULL(lower, text, keys, full, COLUMNS, ...)                                                    \
     static const struct db_column lower##_columns[] = {COLUMNS(COLUMN)};                                     \
     static const struct db_index lower##_indexes[] = {__VA_ARGS__};                                          \
     const struct db_table schema_##lower = {.name = text,                                                    \
@@ -15,16 +15,21 @@
                                             .key_count = keys,                                               \
                                             .columns = lower##_columns,                                      \
                                             .index_count = LENGTH(lower##_indexes) - 1,                      \
-                                            .indexes = lower##_indexes};
+                                            .indexes = lower##_indexes,                                      \
+                                            .full_percent = full};
+#define TABLE(lower, text, keys, COLUMNS, ...) TABLE_FULL(lower, text, keys, 0, COLUMNS, __VA_ARGS__)
+enum { UNIT_FULL_PERCENT = 50 };
 #define NO_MORE                                                                                              \
     {                                                                                                        \
         0                                                                                                    \
     } /* C has no empty arrays: the last one is not counted */
 
-TABLE(unit, "unit", 1, UNIT_COLUMNS,
-      {.name = "unit_ready", .count = 1, .columns = {UNIT_READY}, .partial = true},
-      {.name = "unit_wake", .count = 1, .columns = {UNIT_WAKE}, .partial = true},
-      {.name = "unit_failed", .count = 1, .columns = {UNIT_FAILED}, .partial = true}, NO_MORE)
+/* In PostgreSQL a change of a row that finds room in its page, and is of no index, leaves the indexes alone.
+ */
+TABLE_FULL(unit, "unit", 1, UNIT_FULL_PERCENT, UNIT_COLUMNS,
+           {.name = "unit_ready", .count = 1, .columns = {UNIT_READY}, .partial = true},
+           {.name = "unit_wake", .count = 1, .columns = {UNIT_WAKE}, .partial = true},
+           {.name = "unit_failed", .count = 1, .columns = {UNIT_FAILED}, .partial = true}, NO_MORE)
 TABLE(chunk, "chunk", 2, CHUNK_COLUMNS, NO_MORE)
 TABLE(lease, "lease", 2, LEASE_COLUMNS, NO_MORE)
 TABLE(batch, "batch", 1, BATCH_COLUMNS,

@@ -118,9 +118,9 @@ void store_set_chunk(struct store_set *set, uint32_t batch, uint32_t number, con
     v[2] = text_of(envelope);
 }
 
-void store_set_lease(struct store_set *set, const struct store_lease *lease)
+void store_set_lease(struct store_set *set, const struct store_lease *lease, bool is_new)
 {
-    struct db_value *v = add(set, LEASE_PUT);
+    struct db_value *v = add(set, is_new ? LEASE_NEW : LEASE_PUT);
     v[0] = db_int((int64_t)lease->host_id);
     v[1] = db_int((int64_t)lease->unit);
     v[2] = db_int(lease->attempt);

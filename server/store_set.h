@@ -43,7 +43,9 @@ struct store_unit_change {
 void store_set_unit_new(struct store_set *set, wu_id id, const struct text *spec);
 void store_set_unit(struct store_set *set, const struct store_unit_change *c);
 void store_set_chunk(struct store_set *set, uint32_t batch, uint32_t number, const struct text *envelope);
-void store_set_lease(struct store_set *set, const struct store_lease *lease); /* new or renewed */
+/* is_new: no such row is stored, which is cheaper than finding out; one that is there all the same is a
+ * conflict. */
+void store_set_lease(struct store_set *set, const struct store_lease *lease, bool is_new);
 void store_set_lease_end(struct store_set *set, uint64_t host_id, wu_id unit);
 void store_set_note(struct store_set *set, const struct store_note *note);
 void store_set_failure(struct store_set *set, uint32_t batch, uint64_t hash,

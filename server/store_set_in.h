@@ -14,6 +14,7 @@ enum write_kind {
     UNIT_SET_WAKE,
     UNIT_SET_BOTH,
     CHUNK_PUT,
+    LEASE_NEW,
     LEASE_PUT,
     LEASE_END,
     TRUST_NEW,
@@ -56,7 +57,8 @@ enum write_kind {
     HOST_STAT_ADD,
     VOLUNTEER_ADD,
     ACCOUNT_ADD,
-    APP_VERSION_ADD, /* from here on rows that every turn of every server wants, and has until its end: last */
+    /* From here on rows that every turn of every server wants, and has until its end: last. */
+    APP_VERSION_ADD,
     BATCH_COUNT_ADD,
     PROJECT_ADD,
     STREAM_NEW,

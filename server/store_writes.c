@@ -61,6 +61,11 @@ const struct db_write store_writes[WRITE_KINDS] = {
                    DB_PUT,
                    3,
                    {{CHUNK_BATCH, DB_KEY}, {CHUNK_NUMBER, DB_KEY}, {CHUNK_ENVELOPE, DB_SET}}},
+    [LEASE_NEW] =
+        {&schema_lease,
+         DB_INSERT,
+         4,
+         {{LEASE_HOST, DB_KEY}, {LEASE_UNIT, DB_KEY}, {LEASE_ATTEMPT, DB_SET}, {LEASE_DEADLINE, DB_SET}}},
     [LEASE_PUT] =
         {&schema_lease,
          DB_PUT,

@@ -85,7 +85,7 @@ static uint32_t change(struct target *t, uint32_t units, bool reported, int64_t 
     uint64_t host = 1 + index % HOSTS;
     store_set_unit(t->set, &c);
     if (!reported) {
-        store_set_lease(t->set, &(struct store_lease){host, id, 0, now_ms});
+        store_set_lease(t->set, &(struct store_lease){host, id, 0, now_ms}, false);
         return 2;
     }
     store_set_lease_end(t->set, host, id);

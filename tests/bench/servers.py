@@ -20,6 +20,8 @@ CONF = dict(connections_per_address=100000, contact="60s", contact_idle="60s")
 UNITS, HOSTS = 400000, 600  # made at once
 WAL = "SELECT wal_records, wal_fpi, wal_bytes FROM pg_stat_wal"
 COMMITS = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
+CHANGES = """SELECT relname, sum(n_tup_ins), sum(n_tup_upd), sum(n_tup_hot_upd), sum(pg_relation_size(relid)) / 1048576, sum(pg_indexes_size(relid)) / 1048576
+             FROM pg_stat_user_tables WHERE n_tup_upd > 1000 GROUP BY 1 ORDER BY 3 DESC"""
 STATEMENTS = """SELECT calls, round(total_exec_time::numeric), round(total_plan_time::numeric), rows, wal_bytes, shared_blks_hit, left(query, 150) FROM pg_stat_statements
                 ORDER BY total_exec_time DESC LIMIT 24"""
 
@@ -230,6 +232,9 @@ def run(options):
                 if options.statements:
                     print("calls, ms executing, ms planning, rows, bytes of log, blocks looked at, statement", file=sys.stderr)
                     for row in cluster.ask("SET search_path=public; " + STATEMENTS.replace("pg_stat_statements", "public.pg_stat_statements")):
+                        print("  ".join(row), file=sys.stderr)
+                    print("table, rows added, changed, of these without its indexes (HOT), MiB, MiB of indexes", file=sys.stderr)
+                    for row in cluster.ask(CHANGES):
                         print("  ".join(row), file=sys.stderr)
         finally:
             cluster.postgres.end()

@@ -19,13 +19,13 @@ static const struct db_index thing_indexes[] = {
     {.name = "thing_due", .count = 1, .columns = {DUE}, .partial = true},
     {.name = "thing_code", .count = 1, .columns = {CODE}, .unique = true},
 };
-static const struct db_table thing = {"thing", THING_COLUMNS, 1, thing_columns, 3, thing_indexes};
+static const struct db_table thing = {"thing", THING_COLUMNS, 1, thing_columns, 3, thing_indexes, 0};
 
 enum { OWNER, NUMBER, KIND, SUM, PAIR_COLUMNS };
 static const struct db_column pair_columns[] = {
     {"owner", DB_TEXT}, {"number", DB_INT}, {"kind", DB_TEXT}, {"sum", DB_INT}};
 static const struct db_index pair_indexes[] = {{.name = "pair_kind", .count = 2, .columns = {KIND, OWNER}}};
-static const struct db_table pair = {"pair", PAIR_COLUMNS, 2, pair_columns, 1, pair_indexes};
+static const struct db_table pair = {"pair", PAIR_COLUMNS, 2, pair_columns, 1, pair_indexes, 0};
 
 #define WHOLE(verb, op)                                                                                      \
     {                                                                                                        \

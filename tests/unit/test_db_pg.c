@@ -9,7 +9,7 @@
 #include "server/db.h"
 
 static const struct db_column columns[] = {{"id", DB_INT}, {"sum", DB_INT}, {"label", DB_TEXT}};
-static const struct db_table thing = {"thing", 3, 1, columns, 0, NULL};
+static const struct db_table thing = {"thing", 3, 1, columns, 0, NULL, 50};
 static const struct db_write put = {&thing, DB_PUT, 3, {{0, DB_KEY}, {1, DB_ADD}, {2, DB_SET}}};
 static const struct db_write insert = {&thing, DB_INSERT, 3, {{0, DB_KEY}, {1, DB_SET}, {2, DB_SET}}};
 static const struct db_write add = {&thing, DB_UPDATE, 2, {{0, DB_KEY}, {1, DB_ADD}}};

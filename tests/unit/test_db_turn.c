@@ -158,7 +158,7 @@ static void the_version_is_kept_and_goes_back_with_its_transaction(void **state)
 
 static void the_schema_changes_up_and_down(void **state)
 {
-    static const struct db_table small = {"pair", 3, 2, pair_columns, 0, pair_indexes};
+    static const struct db_table small = {"pair", 3, 2, pair_columns, 0, pair_indexes, 0};
     static const struct db_fetch sums = {&pair, 2, {SUM, KIND}, .index = DB_BY_KEY};
     struct databases *d = *state;
     char where[DATABASE_WHERE_BYTES];

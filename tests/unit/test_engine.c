@@ -2,6 +2,7 @@
 #include "lib/engine_world.h"
 #include "server/answer_row.h"
 #include "server/store_answer.h"
+#include "server/store_load.h"
 #include "server/store_stream.h"
 #include "wire/answer.h"
 
@@ -345,6 +346,33 @@ static void beside_older(const char *where)
     world_close(&w);
 }
 
+static int64_t next_wake(struct world *w)
+{
+    int64_t at_ms;
+    assert_ok(store_wake_next(w->store, &at_ms));
+    return at_ms;
+}
+
+static void old_wake(const char *where)
+{
+    struct world w;
+    struct engine_given *a, *b;
+    world_open(&w, where);
+    uint64_t one = join(&w), two = join(&w);
+    (void)submit(&w, 1);
+    assert_int_equal(next_wake(&w), INT64_MAX);
+    assert_int_equal(fetch(&w, one, 1, &a), 1);
+    int64_t due_ms = next_wake(&w);
+    assert_true(due_ms < INT64_MAX);
+    assert_ok(report(&w, one, &a[0], 1));
+    assert_true(next_wake(&w) == due_ms); /* nothing is due, and the second copy will be */
+    assert_int_equal(fetch(&w, two, 1, &b), 1);
+    assert_true(next_wake(&w) <= due_ms);
+    assert_ok(report(&w, two, &b[0], 1));
+    assert_true(next_wake(&w) == INT64_MAX);
+    world_close(&w);
+}
+
 #define OVER_EACH(name, test)                                                                                \
     static void name(void **state)                                                                           \
     {                                                                                                        \
@@ -357,6 +385,7 @@ OVER_EACH(a_wrong_answer_is_never_accepted, wrong_answer)
 OVER_EACH(what_a_vanished_host_had_goes_to_another_after_its_deadline, vanished)
 OVER_EACH(what_holds_up_a_batch_goes_to_an_idle_host_too_but_once, tail)
 OVER_EACH(a_cancelled_batch_ends_and_can_be_tried_again, cancelled_and_retried)
+OVER_EACH(a_unit_that_waits_for_its_next_copy_keeps_when_it_is_looked_at, old_wake)
 OVER_EACH(what_a_lost_reply_gave_is_given_again_and_what_is_not_wanted_is_recalled, lost_replies)
 OVER_EACH(an_idle_host_asks_again_sooner_while_somebody_is_at_work_with_the_project, asking_again)
 OVER_EACH(beside_an_older_server_answers_are_kept_as_it_reads_them, beside_older)
@@ -370,6 +399,7 @@ int main(void)
         cmocka_unit_test(what_a_vanished_host_had_goes_to_another_after_its_deadline),
         cmocka_unit_test(what_holds_up_a_batch_goes_to_an_idle_host_too_but_once),
         cmocka_unit_test(a_cancelled_batch_ends_and_can_be_tried_again),
+        cmocka_unit_test(a_unit_that_waits_for_its_next_copy_keeps_when_it_is_looked_at),
         cmocka_unit_test(what_a_lost_reply_gave_is_given_again_and_what_is_not_wanted_is_recalled),
         cmocka_unit_test(an_idle_host_asks_again_sooner_while_somebody_is_at_work_with_the_project),
         cmocka_unit_test(beside_an_older_server_answers_are_kept_as_it_reads_them),

@@ -148,7 +148,7 @@ static void fill(struct world *w, uint32_t n)
     c.history = text_of("x\n");
     store_set_unit(w->set, &c);
     store_set_unit_new(w->set, wu_id_make(5, 10 + n), &none);
-    store_set_lease(w->set, &(struct store_lease){1, wu_id_make(5, n), 0, 1});
+    store_set_lease(w->set, &(struct store_lease){1, wu_id_make(5, n), 0, 1}, false);
     key.unit = wu_id_make(5, n);
     store_set_answer(w->set, &key, &none);
     store_set_batch_counts(w->set, 5, &(struct batch_counts){.reports = 1});

@@ -374,9 +374,9 @@ static void leases_come_and_go_and_are_listed_by_host(void **state)
     world_open(&w, state);
     for (uint64_t host = 1; host <= 2; host++)
         for (wu_id unit = 1; unit <= 3; unit++)
-            store_set_lease(w.set, &(struct store_lease){host, unit, 0, 10});
+            store_set_lease(w.set, &(struct store_lease){host, unit, 0, 10}, true);
     world_write(&w);
-    store_set_lease(w.set, &(struct store_lease){1, 2, 3, 20});
+    store_set_lease(w.set, &(struct store_lease){1, 2, 3, 20}, false);
     store_set_lease_end(w.set, 1, 1);
     store_set_lease_end(w.set, 7, 7); /* not there: nothing happens */
     world_write(&w);
@@ -391,6 +391,8 @@ static void leases_come_and_go_and_are_listed_by_host(void **state)
     const uint64_t hosts[] = {1, 9};
     assert_ok(store_leases_load(w.store, &w.arena, hosts, 2, sum_lease, &sum));
     assert_int_equal(sum, 2 * 1000000 + 5 * 1000 + 300 + 30);
+    store_set_lease(w.set, &(struct store_lease){1, 2, 4, 30}, true); /* not new at all */
+    assert_int_equal(world_try(&w), ERR_CONFLICT);
     world_close(&w);
 }
 
