@@ -68,6 +68,7 @@ struct host_mem {
     bool trusts_loaded;    /* what is not among them is not stored */
     uint32_t barred_batch; /* the last one of which nothing that was sent before might go to it, and when */
     int64_t barred_ms;
+    int64_t asked_ms; /* last, as far as this process knows */
 };
 
 /* Ids of units that have attempts to send. Every such unit of the batch is in the window or in the store
@@ -202,6 +203,7 @@ struct engine {
     uint64_t tail_turn;
     int64_t tail_looked_ms, hosts_counted_ms;
     uint32_t hosts_about;
+    int64_t hosts_silent_ms;   /* the median host; negative: not known */
     int64_t work_ms;           /* when work came in or went out last */
     struct arena version_text; /* of what follows: engine_version.c */
     struct version_mem *versions;
@@ -357,6 +359,7 @@ enum err dispatch_give(struct engine *e, struct engine_request *r, struct host_m
                        struct unit_mem *u, uint32_t attempt) NODISCARD;
 
 /* engine_tail.c */
+int64_t hosts_draw_ms(struct engine *e);               /* trust_draw_ms() of the hosts that there are */
 uint32_t tail_share(struct engine *e, uint32_t cores); /* attempts that a host is given at most, for now */
 void tail_note(struct batch_mem *b, int64_t took_ms);  /* an attempt was reported so long after its lease */
 enum err tail_look(struct engine *e) NODISCARD;        /* fills e->tail, at most once a second */

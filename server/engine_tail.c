@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "rules/pick.h"
+#include "rules/trust.h"
 #include "server/engine_in.h"
 
 enum {
@@ -15,22 +16,62 @@ enum {
     TOOK_LEAST = 3 /* attempts that came back, before "longer than the others" means anything */
 };
 
-/* Those that called lately; the cache has the last ones first. */
-static uint32_t hosts_about(const struct engine *e)
+/* Hosts by how long they are silent: bucket i is below 2^i ms. */
+enum { SILENT_BUCKETS = 28 /* 1.5 days: who is silent for longer is gone */, SILENT_LEAST = TRUST_CROWD / 2 };
+
+static uint32_t bucket_of(int64_t silent_ms)
 {
-    uint32_t n = 0;
-    for (const struct cache_item *i = e->hosts.newest; i && n < HOSTS_COUNTED; i = i->older)
-        n += e->now_ms - ((const struct host_mem *)(const void *)i)->h.seen_ms < ABOUT_MS;
-    return n;
+    uint32_t i = 0;
+    while (i < SILENT_BUCKETS && silent_ms >= (int64_t)1 << i)
+        i++;
+    return i;
+}
+
+/* The upper end of the median's bucket; negative when there are too few. */
+static int64_t median_of(const uint32_t buckets[SILENT_BUCKETS + 1])
+{
+    uint32_t all = 0, seen = 0, i = 0;
+    for (uint32_t k = 0; k < SILENT_BUCKETS; k++)
+        all += buckets[k];
+    if (all < SILENT_LEAST)
+        return -1;
+    for (seen = buckets[0]; seen * 2 < all; seen += buckets[i])
+        i++;
+    return (int64_t)1 << i;
+}
+
+/* Those that called lately, and how long they are silent; the cache has the last ones first. */
+static void hosts_count(struct engine *e)
+{
+    uint32_t buckets[SILENT_BUCKETS + 1] = {0}, n = 0;
+    e->hosts_about = 0;
+    for (const struct cache_item *i = e->hosts.newest; i && n < HOSTS_COUNTED; i = i->older, n++) {
+        const struct host_mem *h = (const void *)i;
+        int64_t silent_ms = e->now_ms - (h->asked_ms > h->h.seen_ms ? h->asked_ms : h->h.seen_ms);
+        e->hosts_about += silent_ms < ABOUT_MS;
+        buckets[bucket_of(silent_ms)]++;
+    }
+    e->hosts_silent_ms = median_of(buckets);
+}
+
+static void hosts_look(struct engine *e)
+{
+    if (e->now_ms >= e->hosts_counted_ms && e->now_ms - e->hosts_counted_ms < LOOK_EVERY_MS)
+        return;
+    hosts_count(e);
+    e->hosts_counted_ms = e->now_ms;
+}
+
+int64_t hosts_draw_ms(struct engine *e)
+{
+    hosts_look(e);
+    return trust_draw_ms(e->hosts_silent_ms);
 }
 
 uint32_t tail_share(struct engine *e, uint32_t cores)
 {
     int64_t unsent = 0;
-    if (e->now_ms < e->hosts_counted_ms || e->now_ms - e->hosts_counted_ms >= LOOK_EVERY_MS) {
-        e->hosts_about = hosts_about(e);
-        e->hosts_counted_ms = e->now_ms;
-    }
+    hosts_look(e);
     for (uint32_t i = 0; i < e->active_count; i++)
         if (!e->active[i]->b.paused && e->active[i]->b.counts.unsent > 0)
             unsent += e->active[i]->b.counts.unsent;

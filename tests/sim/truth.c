@@ -349,7 +349,7 @@ static void take(struct world *w, const struct due *d)
     bool may = !h->banned && wu_host_may_take(&l->wu, h->id, h->id);
     /* Who is on probation checks nobody, where there are others. */
     if (w->policy->rules.escrow != WU_ESCROW_NONE &&
-        !trust_is_patience_over(w->size.hosts, w->now_ms - d->since_ms))
+        !trust_is_patience_over(w->size.hosts, w->now_ms - d->since_ms, due_draw_ms(w)))
         may = may && trust_may_check(policy_of(w, l), &h->trust, w->trusted, w->size.hosts, w->now_ms);
     if (may && h->kind == LIAR && w->strategy->eager)
         may = h->owed < 1 && due_is_of_friend(w, d->unit); /* or it hands it back, at once */

@@ -83,6 +83,11 @@ static uint64_t mix(uint64_t *state) /* splitmix64 (Steele, Lea, Flood, OOPSLA 2
     return z ^ z >> 31;
 }
 
+int64_t due_draw_ms(const struct world *w)
+{
+    return trust_draw_ms((int64_t)(w->size.unit_ms / 2));
+}
+
 /* Hosts in the order of their draws, which are of the attempt and do not change; as far as any of them can
  * still be the first. The draws of so many, sorted, are a sum of exponential steps. */
 void due_draw(struct world *w, uint32_t unit, int64_t since_ms)
@@ -90,6 +95,7 @@ void due_draw(struct world *w, uint32_t unit, int64_t since_ms)
     double draw = 0, best_ms = INFINITY;
     struct due d = {.since_ms = since_ms, .unit = unit};
     int64_t waited_ms = w->now_ms - since_ms, from_ms = 0;
+    int64_t draw_ms = due_draw_ms(w);
     uint64_t of_attempt = w->seed ^ (uint64_t)unit << 32 ^ (uint64_t)since_ms;
     bool of_friend = due_is_of_friend(w, unit);
     if (w->policy->first_come) {
@@ -99,8 +105,8 @@ void due_draw(struct world *w, uint32_t unit, int64_t since_ms)
     for (uint32_t n = 0; n < w->size.hosts; n++) {
         draw -= log(1 - (double)(mix(&of_attempt) >> 11) / 9007199254740992.0) / w->size.hosts;
         uint32_t ppm = draw < 1 ? (uint32_t)(draw * TRUST_MILLION) : TRUST_MILLION - 1;
-        while (!trust_is_drawn(ppm, w->size.hosts, waited_ms + from_ms))
-            from_ms += TRUST_DRAW_MS - (waited_ms + from_ms) % TRUST_DRAW_MS;
+        while (!trust_is_drawn(ppm, w->size.hosts, waited_ms + from_ms, draw_ms))
+            from_ms += draw_ms - (waited_ms + from_ms) % draw_ms;
         if ((double)from_ms >= best_ms)
             break;
         uint32_t place = (uint32_t)(mix(&of_attempt) % w->size.hosts);

@@ -86,6 +86,8 @@ void host_comes_and_goes(struct world *w, uint32_t place);
 /* truth_due.c */
 void due_push(struct world *w, struct due d);
 bool due_pop(struct world *w, struct due *ret); /* false: nothing yet */
+/* A host asks again when it has computed its unit. */
+int64_t due_draw_ms(const struct world *w);
 /* Draws who takes an attempt of the unit that has waited since then, by trust_is_drawn(), and when. */
 void due_draw(struct world *w, uint32_t unit, int64_t since_ms);
 

@@ -142,19 +142,24 @@ static void who_checks_is_drawn_and_more_may_as_time_goes(void **state)
 {
     (void)state;
     uint32_t hosts = 1000, may = 0, later = 0, late = 0;
+    int64_t draw_ms = trust_draw_ms(10000);
+    assert_int_equal(draw_ms, 40000);
+    assert_int_equal(trust_draw_ms(0), TRUST_DRAW_MS_MIN);
+    assert_int_equal(trust_draw_ms(INT64_MAX), TRUST_DRAW_MS_MAX);
+    assert_int_equal(trust_draw_ms(-1), TRUST_DRAW_MS_MAX);
     for (uint32_t i = 0; i < hosts; i++) {
-        may += trust_is_drawn(i * 1000, hosts, 0);
-        later += trust_is_drawn(i * 1000, hosts, 3 * TRUST_DRAW_MS);
-        late += trust_is_drawn(i * 1000, hosts, 10 * TRUST_DRAW_MS);
+        may += trust_is_drawn(i * 1000, hosts, 0, draw_ms);
+        later += trust_is_drawn(i * 1000, hosts, 3 * draw_ms, draw_ms);
+        late += trust_is_drawn(i * 1000, hosts, 10 * draw_ms, draw_ms);
     }
     assert_int_equal(may, TRUST_DRAWN);
     assert_int_equal(later, TRUST_DRAWN * 8);
     assert_int_equal(late, hosts);
-    assert_true(trust_is_drawn(999999, TRUST_CROWD, 0));
-    assert_false(trust_is_drawn(999999, UINT32_MAX, 0));
-    assert_true(trust_is_drawn(999999, UINT32_MAX, INT64_MAX));
-    assert_true(trust_is_patience_over(TRUST_CROWD, TRUST_PATIENCE_MS));
-    assert_false(trust_is_patience_over(TRUST_CROWD + 1, TRUST_PATIENCE_MS));
+    assert_true(trust_is_drawn(999999, TRUST_CROWD, 0, draw_ms));
+    assert_false(trust_is_drawn(999999, UINT32_MAX, 0, draw_ms));
+    assert_true(trust_is_drawn(999999, UINT32_MAX, INT64_MAX, draw_ms));
+    assert_true(trust_is_patience_over(TRUST_CROWD, TRUST_PATIENCE_MS, draw_ms));
+    assert_false(trust_is_patience_over(TRUST_CROWD + 1, TRUST_PATIENCE_MS, draw_ms));
 }
 
 /* Of answers that are checked a twentieth as closely, twenty times as many must follow; and trust that was

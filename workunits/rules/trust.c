@@ -69,17 +69,25 @@ bool trust_may_begin(const struct trust_policy *p, const struct host_trust *t, u
     return waiting < (is_faulty(t, now_ms) ? p->probation - t->answers : 2 * p->probation);
 }
 
-bool trust_is_drawn(uint32_t draw, uint32_t hosts, int64_t waited_ms)
+/* Who asks regularly was silent for half the time between on average. */
+int64_t trust_draw_ms(int64_t silent_ms)
 {
-    int64_t times = waited_ms < 0 ? 0 : waited_ms / TRUST_DRAW_MS;
+    if (silent_ms < 0 || silent_ms >= TRUST_DRAW_MS_MAX / 4)
+        return TRUST_DRAW_MS_MAX;
+    return silent_ms * 4 < TRUST_DRAW_MS_MIN ? TRUST_DRAW_MS_MIN : silent_ms * 4;
+}
+
+bool trust_is_drawn(uint32_t draw, uint32_t hosts, int64_t waited_ms, int64_t draw_ms)
+{
+    int64_t times = waited_ms < 0 ? 0 : waited_ms / draw_ms;
     if (hosts <= TRUST_CROWD || times >= 20)
         return true;
     return (uint64_t)draw * hosts < ((uint64_t)TRUST_DRAWN << times) * TRUST_MILLION;
 }
 
-bool trust_is_patience_over(uint32_t hosts, int64_t waited_ms)
+bool trust_is_patience_over(uint32_t hosts, int64_t waited_ms, int64_t draw_ms)
 {
-    return waited_ms >= (hosts <= TRUST_CROWD ? TRUST_PATIENCE_MS : 16 * TRUST_DRAW_MS);
+    return waited_ms >= (hosts <= TRUST_CROWD ? TRUST_PATIENCE_MS : 16 * draw_ms);
 }
 
 enum trust_choice trust_choose(const struct trust_policy *p, const struct host_trust *t, const struct wu *wu,

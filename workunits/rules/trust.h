@@ -30,8 +30,9 @@
 #define TRUST_PATIENCE_MS   60000  /* then who is on probation may check too: there are few others */
 #define TRUST_CROWD         50u    /* hosts; with fewer anybody may check at once, and sooner */
 #define TRUST_DRAWN         2u     /* hosts of a crowd that may check something from the start */
-#define TRUST_DRAW_MS       180000 /* twice as many after each of these */
-#define TRUST_JOINS_PER_DAY 5      /* hosts of one owner */
+#define TRUST_DRAW_MS_MAX   180000 /* twice as many after so long at most: trust_draw_ms() */
+#define TRUST_DRAW_MS_MIN   1000
+#define TRUST_JOINS_PER_DAY 5     /* hosts of one owner */
 #define TRUST_ESCROW_MAX    1024u /* answers of one host and app that wait; beyond it each one is confirmed */
 
 struct trust_policy {
@@ -78,10 +79,14 @@ bool trust_may_begin(const struct trust_policy *p, const struct host_trust *t, u
 /* Who gives the second answer to a unit, or audits the first one, is drawn and not whoever asks first: liars
  * who ask every second would otherwise meet each other at most units, be they as few as they may. draw:
  * 0..999999, uniform, of the unit's attempt and this host, from a secret. waited_ms: since somebody was last
- * given the unit or answered it. hosts: that ask for this app's work. */
-bool trust_is_drawn(uint32_t draw, uint32_t hosts, int64_t waited_ms);
+ * given the unit or answered it. hosts: that ask for this app's work. draw_ms: trust_draw_ms(). */
+bool trust_is_drawn(uint32_t draw, uint32_t hosts, int64_t waited_ms, int64_t draw_ms);
 /* May who may not check (trust_may_check()) do so nevertheless, so that the unit gets on? */
-bool trust_is_patience_over(uint32_t hosts, int64_t waited_ms);
+bool trust_is_patience_over(uint32_t hosts, int64_t waited_ms, int64_t draw_ms);
+/* After how long twice as many may: about twice the time after which a host asks again, so that those that
+ * are drawn have come. silent_ms: for how long the median host has not asked, each counted once: a few that
+ * ask all the time hardly move it. Negative: not known. */
+int64_t trust_draw_ms(int64_t silent_ms);
 
 enum trust_choice {
     TRUST_WAIT,    /* in escrow, unchecked */
