@@ -324,6 +324,7 @@ class Grid:
         self.data, self.processes, self.hosts = self.folder / "server", [], []
         if database is None and os.environ.get("DUGNAD_IT_DATABASE") == "postgres":
             database = postgres.shared().new()
+        self.database = database
         words = ["--database", database] if database else []
         made = subprocess.run([BIN / "dugnad-server", "--data", self.data, "init", "--name", name, "--listen", f"[{address}]:0" if ":" in address else f"{address}:0", *words],
                               text=True, timeout=30 * PATIENCE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -337,6 +338,11 @@ class Grid:
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("DUGNAD_")}
         self.env["DUGNAD_CONFIG"] = str(self.folder / "login.json")
         self.api = Api(self, self.token)
+
+    def stored(self):
+        """The bytes of all files that the database has."""
+        folder = Path(postgres.settings_of(self.database)["host"]) if self.database else self.data
+        return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file() and (self.database or path.name.startswith("project.db")))
 
     def __enter__(self):
         try:
