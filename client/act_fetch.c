@@ -257,7 +257,7 @@ static void advance(struct act *a, uint32_t place)
     struct task task;
     if (!have_statements(a, place))
         return;
-    enum err e = task_load(a->depot, &a->project->trust, &j->ids, clock_wall_ms(), &arena, &task);
+    enum err e = task_load(a->depot, &a->project->trust, &a->proofs, &j->ids, clock_wall_ms(), &arena, &task);
     if (e != ERR_OK) {
         refuse(a, place, e);
         return;

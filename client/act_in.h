@@ -75,6 +75,7 @@ struct act {
     struct project *project;
     struct net *net;
     struct depot *depot;
+    struct task_proofs proofs;
     struct journal *journal;
     struct plan plan;
     struct job *jobs[PLAN_JOBS_MAX];

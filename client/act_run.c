@@ -79,7 +79,7 @@ void act_run(struct act *a, uint32_t place)
                                  .groups = a->host->groups,
                                  .idle = a->settings->idle_priority};
     struct task task;
-    enum err e = task_load(a->depot, &a->project->trust, &j->ids, clock_wall_ms(), &arena, &task);
+    enum err e = task_load(a->depot, &a->project->trust, &a->proofs, &j->ids, clock_wall_ms(), &arena, &task);
     act_slot_folder(a, &j->ids.id, folder);
     if (e == ERR_OK) {
         /* what has failed twice with what it had kept begins anew */
@@ -151,9 +151,9 @@ static void ended(struct act *a, uint32_t place)
     act_slot_folder(a, &j->ids.id, folder);
     act_answer_folder(a, &j->ids.id, answer);
     snprintf(answers, sizeof answers, "%s/answers", a->folder);
-    enum err e = wanted
-                     ? task_load(a->depot, &a->project->trust, &j->ids, a->project->checked_ms, &arena, &task)
-                     : ERR_STALE;
+    enum err e = wanted ? task_load(a->depot, &a->project->trust, &a->proofs, &j->ids, a->project->checked_ms,
+                                    &arena, &task)
+                        : ERR_STALE;
     if (e == ERR_OK)
         e = slot_finish(folder, j->run, &task, answer, &arena, &x);
     else
