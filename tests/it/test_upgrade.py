@@ -1,17 +1,21 @@
 """An upgrade with work in flight: what an older server wrote until it was killed is taken up by this one, and nothing is lost; the schema goes
 down to an older version and up again. The long form runs the older programs themselves: upgrade/rounds.sh."""
 
+import base64
+import http.client
 import json
 import os
 import random
 import socket
 import subprocess
 import tarfile
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+import fleet
 import grid as lib
 from grid import BIN, Api, Grid, Host, Process, eventually, set_conf
 
@@ -169,3 +173,54 @@ def test_upgrades_and_the_way_back_amid_real_work(tmp_path, monkeypatch):
             grid.wait_done(batch, 300)
             assert sorted(grid.answers(batch).values()) == sorted(f"{n}/{k}\n" for k in range(EACH))
         print(f"{rounds} upgrades and ways back, {len(batches) * EACH} units, lost=0 counted_twice=0")
+
+
+def work_on(host, over):
+    """Takes and answers until it is told to stop, whatever happens to the servers."""
+    while not over.is_set():
+        try:
+            if not host.work_off(most=5):
+                over.wait(0.05)
+        except (OSError, http.client.HTTPException, AssertionError):
+            over.wait(0.1)
+
+
+@pytest.mark.skipif(not OLD_BIN, reason="OLD_BIN is not set: upgrade/rounds.sh BUILD/bin COMMIT builds the older programs and runs this")
+def test_servers_on_one_database_are_replaced_one_after_the_other_amid_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(fleet, "BIN", Path(OLD_BIN))
+    monkeypatch.setattr(lib, "BIN", Path(OLD_BIN))
+    with fleet.Fleet(tmp_path / "fleet", servers=3, token_rate=0, address_rate=0) as grid:
+        monkeypatch.setattr(lib, "BIN", BIN)
+        grid.publish("dugnad-say", "say")
+        over, hosts = threading.Event(), [grid.host(f"h{n}") for n in range(6)]
+        threads = [threading.Thread(target=work_on, args=[host, over]) for host in hosts]
+        for t in threads:
+            t.start()
+        batches = []
+        try:
+            for stage in range(4):  # all old, one new beside two old, two new beside one old, all new
+                if stage:
+                    server = grid.servers[stage - 1]
+                    server.end(9 if stage == 2 else 15)
+                    server.words[0] = str(BIN / "dugnad-server")
+                    server.start()
+                    grid.wait_server(stage - 1)
+                for quorum in (1, 2):
+                    batches.append((grid.submit("say", lines=[f"{stage}/{quorum}/{n}" for n in range(EACH)], quorum=quorum), f"{stage}/{quorum}"))
+                for batch, _ in batches[-2:]:
+                    grid.wait_done(batch, 120)
+                for batch, word in batches:  # each server reads what each other wrote
+                    for i in range(3):
+                        found = [base64.b64decode(item["outputs"][0]["data"]).decode() for item in grid.at(i).get(f"/v1/batches/{batch}/results?limit=1000")["items"]]
+                        assert sorted(found) == sorted(f"{word}/{n}\n" for n in range(EACH)), (stage, i, batch)
+        finally:
+            over.set()
+            for t in threads:
+                t.join()
+        for batch, _ in batches:
+            status = grid.status(batch)
+            assert (status["accepted"], status["failed"], status["delivered"]) == (EACH, 0, EACH)
+        grid.servers[0].end()
+        old = subprocess.run([Path(OLD_BIN) / "dugnad-server", "--data", grid.data, "serve"], capture_output=True, text=True, timeout=60)
+        assert old.returncode != 0 and "schema version" in old.stderr
+        print(f"{len(batches) * EACH} units through a rolling upgrade, lost=0 counted_twice=0")
