@@ -16,8 +16,9 @@ MEASURED = dict(
     handshake_us=800,       # a resumed TLS connection, quiet machine
     judge_us=0,             # answers that are equal bytes cost nothing beyond the pair
     rows_pair=5,            # rows written for a pair: unit twice, lease twice, host (bench_store's counts)
-    database_pairs_s=21800, # pairs/s of PostgreSQL 15 on those cores with a turn of 100: 108,934 rows/s / 5
-    wal_pair=1800,          # bytes of PostgreSQL's log for a pair, full pages included (37.8 MB for 20,718 pairs)
+    database_request_us=20, # of PostgreSQL's CPU, all its processes, three servers on it (servers.sh): 105 us at K=1 and 85 a pair at K=50 solve to 20 + 85 K
+    database_pair_us=85,
+    wal_pair=1600,          # bytes of PostgreSQL's log for a pair, three servers (1,627 at K=1, 1,429 at K=50), checkpoints far apart
     unit_bytes=361,         # of a finished unit with two attempts and its history
     request_in=480, request_out=500, pair_in=420, pair_out=1500,  # bytes on the wire beside TLS
     host_memory=2048, connection_memory=34 << 10,
@@ -51,7 +52,7 @@ def model(hosts, units_day, **changed):
     file_bytes_s = files / 86400 * m["file_bytes"]
     cpu = (requests * m["request_us"] + pairs * m["pair_us"] + fresh * m["handshake_us"] + files / 86400 * m["file_us"]) / 1e6
     engine = (requests * m["engine_request_us"] + pairs * m["engine_pair_us"]) / 1e6
-    database = 2 * pairs / m["database_pairs_s"]  # it was measured on two cores, its client beside it
+    database = (requests * m["database_request_us"] + pairs * m["database_pair_us"]) / 1e6
     peak = m["peak"]
     out = requests * m["request_out"] + pairs * m["pair_out"] + file_bytes_s  # uploads go through us into the store, downloads past us
     servers = max(1, math.ceil(out * peak * 8 / 0.8e9), math.ceil(cpu * peak / (m["server_cores"] * m["busy"])), math.ceil(engine * peak / m["busy"]))
