@@ -19,6 +19,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import time
@@ -371,6 +372,16 @@ class Grid:
     def logs(self):
         """The end of each log, for whoever has to find out why a test failed."""
         return [(x.log.name, x.text()[-4000:]) for x in [*self.processes, self.server]]
+
+    def asked(self, sql):
+        """The one value that a query of the project's database gives, past the server."""
+        if self.database and self.database.startswith("postgres"):
+            return postgres.asked(self.database, sql)
+        db = sqlite3.connect(f"file:{self.data / 'project.db'}?mode=ro", uri=True)
+        try:
+            return db.execute(sql).fetchone()[0]
+        finally:
+            db.close()
 
     # --- the server
 

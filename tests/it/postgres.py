@@ -29,14 +29,20 @@ class Postgres:
         """The URL of an empty database."""
         return self.ask("new")
 
-    def restart(self):
-        """What clients were doing is cut off; what was committed is there again."""
-        self.ask("stop")
+    def restart(self, how="stop"):
+        """What clients were doing is cut off; what was committed is there again. how: "kill" is kill -9 of all of it."""
+        self.ask(how)
         self.ask("start")
 
     def end(self):
         self.child.stdin.close()
         self.child.wait(30)
+
+
+def asked(url, sql):
+    done = subprocess.run(["psql", "-X", "-At", "-d", url, "-c", sql], text=True, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 _shared = None

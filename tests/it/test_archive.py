@@ -4,7 +4,6 @@ import base64
 import gzip
 import hashlib
 import json
-import sqlite3
 import time
 
 import pytest
@@ -19,12 +18,8 @@ def say(grid):
     grid.publish("dugnad-say")
 
 
-def rows(grid, table, where="1"):
-    db = sqlite3.connect(f"file:{grid.data / 'project.db'}?mode=ro", uri=True)
-    try:
-        return db.execute(f"SELECT count(*) FROM {table} WHERE {where}").fetchone()[0]
-    finally:
-        db.close()
+def rows(grid, table, where="1 = 1"):
+    return int(grid.asked(f"SELECT count(*) FROM {table} WHERE {where}"))
 
 
 def of_batch(batch):

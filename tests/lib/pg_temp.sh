@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # pg_temp.sh [durable] [NAME=VALUE...]: a private PostgreSQL on a Unix socket, for as long as standard input is open.
 # Each line "new" on standard input is answered with the URL of an empty database; "break" ends all connections and
-# "stop"/"start" the server, answered with "ok". The server and its folder are gone when standard input ends, also when
+# "stop" (or "kill", with -9) and "start" the server, answered with "ok". The server and its folder are gone when standard input ends, also when
 # whoever holds it is killed. durable: with fsync, for measuring. NAME=VALUE: a setting of PostgreSQL.
 set -euo pipefail
 
@@ -84,6 +84,16 @@ while read -r word; do
     stop)
         kill -INT "$server"
         wait "$server" || true
+        echo ok
+        ;;
+    kill) # -9, all of it: what was committed is in the log
+        all=$(cat "/proc/$server/task/$server/children")
+        # shellcheck disable=SC2086 # several numbers
+        kill -KILL "$server" $all 2>/dev/null || true
+        wait "$server" 2>/dev/null || true
+        for pid in $all; do
+            while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
+        done
         echo ok
         ;;
     start)
