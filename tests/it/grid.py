@@ -278,11 +278,12 @@ class Host:
         return digest(compact(dict(outputs=[dict(path=path, sha256=digest(data), bytes=len(data))])).encode())
 
     def work_off(self, say=lambda word: f"{word}\n", most=200):
-        """Takes what there is and answers it; how many."""
-        came = self.take(most)
-        if came:
-            self.report(*(self.answer(a, say(u["word"])) for a, u in came.items()))
-        return len(came)
+        """Takes what there is and answers it, and what it could not report before; how many."""
+        self.take(most)
+        held = dict(self.held)
+        if held:
+            self.report(*(self.answer(a, say(u["word"])) for a, u in held.items()))
+        return len(held)
 
 
 class Client(Process):
