@@ -10,6 +10,9 @@
  * --project: what GET /v1/project said. The units of one reply in 500 are proved as a client proves them,
  * from the root key down; one that is not ends the run.
  *
+ * --rotate: all hosts of FILE take turns on the connections, each when it is due, and a report whose
+ * reply did not come is told again; done_hosts is how many had one acknowledged.
+ *
  *   load beat --port P --hosts-file FILE [--connections C] [--seconds S]
  *
  * A host that holds nothing and wants nothing: the way of `work` through the engine's queue, without a
@@ -64,7 +67,7 @@ struct load {
     uint32_t connections, per_request, hosts;
     double seconds, rate;
     uint64_t until;
-    bool resume, fresh, hold, same_answer;
+    bool resume, fresh, hold, same_answer, rotate;
     struct player *players;
     uint32_t player_count, next_player, done_players;
     FILE *out;
@@ -87,7 +90,7 @@ static void usage(void)
     fputs(
         "usage: load noop|join|work|beat|herd|tls|idle --port P [--connections C] [--seconds S] [--hosts N]\n"
         "  [--hosts-file FILE] [--out FILE] [--per-request K] [--rate R] [--until N] [--path P]  "
-        "[--resume] [--fresh|--hold] [--same-answer] [--project FILE] [--server PID]\n",
+        "[--resume] [--fresh|--hold] [--rotate] [--same-answer] [--project FILE] [--server PID]\n",
         stderr);
     exit(2);
 }
@@ -144,6 +147,8 @@ static void parse(struct load *l, int argc, char **argv)
             l->resume = true;
         } else if (str_eq(argv[i], "--same-answer")) {
             l->same_answer = true;
+        } else if (str_eq(argv[i], "--rotate")) {
+            l->rotate = true;
         } else if (str_eq(argv[i], "--fresh")) {
             l->fresh = true;
         } else if (str_eq(argv[i], "--hold")) {
@@ -265,7 +270,12 @@ static void take_units(struct load *l, struct player *p, const char *body)
     static const char key[] = "\"attempt\":\"";
     const char *units = strstr(body, "\"units\":[");
     const char *end = body + strlen(body);
-    l->acked += count_text(body, units ? units : end, "\"code\":\"ok\"");
+    uint32_t acked = count_text(body, units ? units : end, "\"code\":\"ok\"");
+    l->acked += acked;
+    if (l->rotate && acked && !p->done) {
+        p->done = true;
+        l->done_players++;
+    }
     p->held_count = 0;
     for (const char *at = units ? strstr(units, key) : NULL; at; at = strstr(at, key)) {
         at += sizeof key - 1;
@@ -380,8 +390,10 @@ static void on_reply(struct load_conn *c, const struct load_reply *r)
         int64_t wait_us = (r->retry_after_s > 0 ? r->retry_after_s : 1) * (int64_t)1000000;
         p->due_us = load_now_us() + wait_us + (int64_t)rand_seeded_below(&l->rand, (uint64_t)wait_us);
     }
-    if (p && l->leased && p->held_count == 0 && str_eq(l->mode, "work"))
-        p->due_us = load_now_us() + 20000; /* nothing to be had: do not spin */
+    if (p && l->rotate && ok)
+        p->due_us = load_now_us();
+    if (p && ok && l->leased && p->held_count == 0 && str_eq(l->mode, "work"))
+        p->due_us = load_now_us() + (l->rotate ? 1000000 : 20000); /* nothing to be had: do not spin */
     if ((l->rate <= 0 && !l->fresh) || l->stopping)
         next(l, c);
 }
@@ -397,16 +409,22 @@ static void on_broken(struct load_conn *c, const char *why)
         p->due_us = load_now_us() + 1000000 + (int64_t)rand_seeded_below(&l->rand, 1000000);
 }
 
+/* Who still has to be heard: in the end only those that hold something. */
+static bool is_wanted(const struct load *l, const struct player *p)
+{
+    return l->rotate ? !l->stopping || p->held_count > 0 : !p->done;
+}
+
 /* The next player that is due, round and round; NULL when none is. */
 static struct player *due_player(struct load *l, struct load_conn *c)
 {
     int64_t now = load_now_us();
     struct player *own = c->user;
-    if (!str_eq(l->mode, "herd"))
+    if (!str_eq(l->mode, "herd") && !l->rotate)
         return own && own->due_us <= now ? own : NULL;
-    for (uint32_t tries = 0; tries < 64 && l->done_players < l->player_count; tries++) {
+    for (uint32_t tries = 0; tries < 64; tries++) {
         struct player *p = &l->players[l->next_player++ % l->player_count];
-        if (!p->done && p->due_us <= now) {
+        if (is_wanted(l, p) && p->due_us <= now) {
             p->due_us = INT64_MAX; /* asked, no answer yet */
             return p;
         }
@@ -419,7 +437,7 @@ static void next(struct load *l, struct load_conn *c)
     struct player *p = NULL;
     if (load_now_us() >= l->end_us || (l->until && l->acked >= l->until))
         l->stopping = true;
-    if (l->stopping && !(str_eq(l->mode, "work") && c->user && ((struct player *)c->user)->held_count))
+    if (l->stopping && !l->rotate && !(str_eq(l->mode, "work") && c->user && ((struct player *)c->user)->held_count))
         return;
     if (l->players) {
         p = due_player(l, c);
@@ -445,7 +463,7 @@ static void give_players(struct load *l)
     read_hosts(l);
     if (str_eq(l->mode, "herd") && l->hosts && l->hosts < l->player_count)
         l->player_count = l->hosts;
-    if (!str_eq(l->mode, "herd") && l->connections > l->player_count) {
+    if (!str_eq(l->mode, "herd") && !l->rotate && l->connections > l->player_count) {
         fprintf(stderr, "load: %u connections but %s has %u hosts: one host per connection\n", l->connections,
                 l->hosts_file, l->player_count);
         exit(2);
@@ -457,7 +475,7 @@ static void give_players(struct load *l)
         l->players[i].due_us =
             str_eq(l->mode, "herd") ? l->start_us + (int64_t)rand_seeded_below(&l->rand, 1000000) : 0;
     }
-    for (uint32_t i = 0; i < l->connections && !str_eq(l->mode, "herd"); i++)
+    for (uint32_t i = 0; i < l->connections && !l->rotate && !str_eq(l->mode, "herd"); i++)
         l->net.conns[i].user = &l->players[i];
 }
 
@@ -484,6 +502,9 @@ static bool finished(const struct load *l)
         return l->leased >= l->hosts;
     if (str_eq(l->mode, "herd") && l->done_players == l->player_count)
         return true;
+    for (uint32_t i = 0; i < l->player_count && l->rotate && l->stopping; i++)
+        if (l->players[i].held_count)
+            return false;
     return l->stopping && l->outstanding == 0;
 }
 

@@ -1,6 +1,7 @@
 """Several servers on one PostgreSQL behind HAProxy: servers killed with -9 and started again, PostgreSQL restarted, work all along.
 
     servers.sh --seconds 60 --seed 7 [--servers 3] [--clients 2]
+    servers.sh --seconds 150 --seed 7 --hosts 10000      # with an object store, which is cut off for a minute
 
 The last line is `lost=0 wrong_accepted=0 counted_twice=0 seed=7`; the exit status is 1 if that is not so. What must hold is
 in check.py, who works is in work.py."""
@@ -16,8 +17,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "it"))
+import crowd  # noqa: E402
 from check import check  # noqa: E402
 from fleet import Fleet  # noqa: E402
+from grid import set_conf  # noqa: E402
+from s3 import S3  # noqa: E402
 from work import Liar, Reader, Reporter, Submitter, Work, publish  # noqa: E402
 
 CONF = dict(disk_free_min="1M", disk_free_batch="1M", load_max=0, queue=512)
@@ -31,7 +35,7 @@ class Trouble:
 
     def __init__(self, fleet, seed, say):
         self.fleet, self.rng, self.say = fleet, random.Random(seed), say
-        self.down, self.next, self.counts = {}, 0.0, dict(kills=0, stops=0, database=0)
+        self.down, self.next, self.counts = {}, 0.0, dict(kills=0, stops=0, database=0, database_kills=0)
 
     def tend(self, at_s, calm=False):
         for i, back_s in list(self.down.items()):
@@ -42,9 +46,10 @@ class Trouble:
             return
         self.next = at_s + self.rng.uniform(*PAUSE_S)
         if self.rng.random() < DATABASE_SHARE:
-            self.say("PostgreSQL restarts")
-            self.counts["database"] += 1
-            self.fleet.postgres.restart()
+            hard = self.rng.random() < 0.5
+            self.say("PostgreSQL is killed and starts" if hard else "PostgreSQL restarts")
+            self.counts["database_kills" if hard else "database"] += 1
+            self.fleet.postgres.restart("kill" if hard else "stop")
             return
         up = [i for i in range(len(self.fleet.servers)) if i not in self.down]
         if len(up) < 2:
@@ -105,6 +110,58 @@ def run(folder, args, say):
     return records, counts
 
 
+def run_crowd(folder, args, say):
+    """As above with a crowd in place of clients. Its hosts answer every unit in one way, so all units are of apps that want that."""
+    fleet = Fleet(folder, servers=args.servers, **CONF)
+    s3 = S3(folder).start()
+    for i in range(args.servers):
+        data = fleet.folder / (f"server{i}" if i else "server")
+        set_conf(data / "server.conf", **s3.conf(data))
+    try:
+        with fleet:
+            crowd.publish(fleet)
+            work = Work(fleet, SimpleNamespace(port=fleet.front_port), args.seed)
+            many = crowd.Crowd(fleet, args.hosts, args.seconds + args.patience)
+            say(f"{args.hosts} hosts have joined")
+            submitter, keeper = Submitter(work), crowd.Keeper(work)
+            submitter.choice, submitter.open_max = crowd.KINDS, max(1000, args.hosts // 2)
+            busy = [submitter, Reader(work), keeper, *(Reporter(work, f"twice{i}", late_s=0) for i in range(args.reporters)),
+                    Reporter(work, "lies", late_s=0, lies=True)]
+            for thread in busy:
+                thread.start()
+            many.start()
+            cut = crowd.Cut(s3, args.seconds / 4, min(60, args.seconds / 2))
+            try:
+                trouble, began = Trouble(fleet, args.seed, say), time.monotonic()
+                while time.monotonic() - began < args.seconds:
+                    trouble.tend(time.monotonic() - began)
+                    trouble.look()
+                    for thread in busy:
+                        thread.raise_problem()
+                    time.sleep(0.02)
+            finally:
+                cut.end()
+            trouble.tend(0, calm=True)
+            say("calm")
+            for thread in busy:
+                if thread.ends_with_trouble:
+                    thread.stop()
+            for i in range(args.servers):
+                fleet.wait_server(i)
+            work.wait_done(args.patience, trouble.look)
+            many.end()
+            for thread in busy:
+                if not thread.ends_with_trouble:
+                    thread.stop()
+            say("all done")
+            records = work.records(fleet)
+            worked = sum(1 for valid, _ in records.hosts.values() if valid)
+            counts = dict(hosts=len(records.hosts), hosts_valid=worked, **trouble.counts, cut_offs=cut.count, files=len(keeper.names), **work.counts(), **conflicts(fleet))
+            return records, counts, keeper.lost()
+    finally:
+        s3.kill()
+
+
 def conflicts(fleet):
     """Of all servers since their last start: turns that had to be taken again, of how many."""
     turns = again = 0
@@ -122,6 +179,7 @@ def arguments(words=None):
     parser.add_argument("--seed", type=int, default=None, help="the same troubles again; otherwise one is drawn and printed")
     parser.add_argument("--servers", type=int, default=3)
     parser.add_argument("--clients", type=int, default=2, help="real, honest clients (2); with any of them there is one that lies")
+    parser.add_argument("--hosts", type=int, default=0, help="so many hosts of a crowd, instead of real clients; files are in an object store, which is cut off (0)")
     parser.add_argument("--reporters", type=int, default=3, help="hosts that tell each report twice, besides a late one and a liar (3)")
     parser.add_argument("--patience", type=int, default=180, help="seconds until all must be done after the last trouble (180)")
     parser.add_argument("--brief", action="store_true", help="nothing that is waited for long")
@@ -144,8 +202,12 @@ def main():
         if args.verbose:
             print(f"{time.monotonic() - began:7.2f} {what}", flush=True)
     try:
-        records, counts = run(Path(folder), args, say)
+        if args.hosts:
+            records, counts, lost = run_crowd(Path(folder), args, say)
+        else:
+            (records, counts), lost = run(Path(folder), args, say), []
         found = check(records)
+        found.lost += lost
         print(" ".join(f"{k}={v}" for k, v in counts.items()))
         for sentence in found.sentences()[:40]:
             print(sentence)

@@ -32,10 +32,14 @@ class Kind:
     rules: dict
     outputs: object  # word -> {path: right text}
     units: int = 20
+    by_name: bool = False  # its units' words are their own names, as `load work` answers
 
-    def text(self, word):
-        files = self.outputs(word)
+    def text(self, unit):
+        files = self.outputs(self.word(unit))
         return files[min(files)]
+
+    def word(self, unit):
+        return unit if self.by_name else unit.rpartition(".")[2]
 
 
 def plain(word):
@@ -149,10 +153,10 @@ class Work:
                 r.escrowed.add(batch)
             for i in range(units):
                 unit = f"{batch}.{i}"
-                r.wanted[unit] = kind.text(str(i))
+                r.wanted[unit] = kind.text(unit)
                 r.attempts[unit] = grid.attempts(unit)
                 if kind.rules.get("policy") != "audit":
-                    r.digests[unit] = answer_digest(kind.outputs(str(i)))
+                    r.digests[unit] = answer_digest(kind.outputs(kind.word(unit)))
             r.stream += read(grid.api, batch, 0)
         for host in grid.api.pages("/v1/hosts"):
             r.hosts[host["host"]] = (host["valid"], round(host["credit"] * 1e6))
@@ -216,17 +220,19 @@ class Submitter(Busy):
     def __init__(self, work):
         super().__init__(work)
         self.api, self.rng, self.count = work.api(), random.Random(work.seed + 1), 0
-        self.kinds, self.left_out = [], ()
+        self.kinds, self.left_out, self.choice, self.open_max = [], (), KINDS, OPEN_UNITS_MAX
 
     def open_units(self):
         some = patient(self.api, "GET", "/v1/batches?limit=40").ok()["items"]
         return sum(b["units"] - b["accepted"] - b["failed"] for b in some)
 
     def step(self):
-        if self.open_units() > OPEN_UNITS_MAX:
+        if self.open_units() > self.open_max:
             return
-        self.kinds = self.kinds or self.rng.sample(sorted(k for k in KINDS if k not in self.left_out), len(KINDS) - len(self.left_out))
-        kind, key, lines = KINDS[self.kinds.pop()], f"chaos-{self.count}", self.rng.random() < 0.4
+        names = sorted(k for k in self.choice if k not in self.left_out)
+        self.kinds = self.kinds or self.rng.sample(names, len(names))
+        kind, key = self.choice[self.kinds.pop()], f"chaos-{self.count}"
+        lines = self.rng.random() < 0.4 and not kind.by_name
         self.count += 1
         body = dict(app=kind.app, command=list(kind.command), rules={**MANY, **kind.rules})
         if not lines:
@@ -306,7 +312,7 @@ class Reporter(Busy):
 
     def files(self, attempt):
         unit, (kind, _) = self.host.held[attempt], self.work.of(attempt.rpartition(".")[0])
-        word = json.loads(unit["spec"])["vars"].get("")
+        word = attempt.rpartition(".")[0] if kind.by_name else json.loads(unit["spec"])["vars"].get("")
         if unit.get("audit"):
             files = {"items.txt": items(word, unit["audit"])}
         else:
