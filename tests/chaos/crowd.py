@@ -5,6 +5,7 @@ import os
 import subprocess
 import threading
 
+import postgres
 from grid import BIN, digest
 from work import BELIEF, QUORUM, Busy, Kind, patient
 
@@ -27,8 +28,20 @@ def publish(fleet):
     fleet.publish("dugnad-say", "crowd", "--cost", 2, "--output", "out")
 
 
+def came_apart(fleet):
+    """Hosts that join within minutes of each other may not check each other (rules/kin.h): these came hours apart, one by one. What servers remember is forgotten."""
+    for i in range(len(fleet.servers)):
+        fleet.kill(i)
+    postgres.asked(fleet.database, "WITH done AS (UPDATE host SET created_ms = created_ms - id * 3600000 RETURNING 1) SELECT count(*) FROM done")
+    for i in range(len(fleet.servers)):
+        fleet.start_server(i)
+    for i in range(len(fleet.servers)):
+        fleet.wait_server(i)
+
+
 class Crowd:
     def __init__(self, fleet, hosts, seconds):
+        self.log = fleet.folder / "crowd.log"
         self.tokens, self.port = fleet.folder / "crowd.tokens", fleet.front_port
         assert LOAD.exists(), f"{LOAD} is not built: cmake --preset release"
         subprocess.run([LOAD, "join", "--port", str(self.port), "--hosts", str(hosts), "--connections", "64", "--out", self.tokens],
@@ -37,7 +50,11 @@ class Crowd:
                       str(min(CONNECTIONS, hosts)), "--per-request", "1", "--seconds", str(seconds)]
 
     def start(self):
-        self.child = subprocess.Popen(self.words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with self.log.open("wb") as log:
+            self.child = subprocess.Popen(self.words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def look(self):
+        assert self.child.poll() is None, f"the crowd ended: {self.log.read_text()[-2000:]}"
 
     def end(self):
         self.child.kill()

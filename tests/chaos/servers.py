@@ -35,12 +35,13 @@ class Trouble:
 
     def __init__(self, fleet, seed, say):
         self.fleet, self.rng, self.say = fleet, random.Random(seed), say
-        self.down, self.next, self.counts = {}, 0.0, dict(kills=0, stops=0, database=0, database_kills=0)
+        self.down, self.began, self.next, self.counts = {}, {}, 0.0, dict(kills=0, stops=0, database=0, database_kills=0)
 
     def tend(self, at_s, calm=False):
         for i, back_s in list(self.down.items()):
             if at_s >= back_s or calm:
                 self.fleet.start_server(i)
+                self.began[i] = at_s
                 del self.down[i]
         if calm or at_s < self.next:
             return
@@ -55,6 +56,7 @@ class Trouble:
         if len(up) < 2:
             return
         i, gently = self.rng.choice(up), self.rng.random() < 0.2
+        gently = gently and at_s - self.began.get(i, -9) > 2  # it has begun to heed signals
         self.say(f"server {i} {'stops' if gently else 'is killed'}")
         if gently:
             status = self.fleet.servers[i].end(seconds=60)
@@ -122,6 +124,7 @@ def run_crowd(folder, args, say):
             crowd.publish(fleet)
             work = Work(fleet, SimpleNamespace(port=fleet.front_port), args.seed)
             many = crowd.Crowd(fleet, args.hosts, args.seconds + args.patience)
+            crowd.came_apart(fleet)
             say(f"{args.hosts} hosts have joined")
             submitter, keeper = Submitter(work), crowd.Keeper(work)
             submitter.choice, submitter.open_max = crowd.KINDS, max(1000, args.hosts // 2)
@@ -136,6 +139,7 @@ def run_crowd(folder, args, say):
                 while time.monotonic() - began < args.seconds:
                     trouble.tend(time.monotonic() - began)
                     trouble.look()
+                    many.look()
                     for thread in busy:
                         thread.raise_problem()
                     time.sleep(0.02)
@@ -148,7 +152,7 @@ def run_crowd(folder, args, say):
                     thread.stop()
             for i in range(args.servers):
                 fleet.wait_server(i)
-            work.wait_done(args.patience, trouble.look)
+            work.wait_done(args.patience, lambda: (trouble.look(), many.look()))
             many.end()
             for thread in busy:
                 if not thread.ends_with_trouble:
