@@ -419,8 +419,8 @@ static enum err search_window(struct search *s, struct batch_mem *b, bool starte
     window_trim(w);
     if (!started)
         return search_part(s, b, started, 0, LOOK_MAX);
-    if (s->h->barred_batch == b->b.id && s->e->now_ms >= s->h->barred_ms &&
-        s->e->now_ms - s->h->barred_ms < BARRED_MS)
+    if (s->h->calls.barred_batch == b->b.id && s->e->now_ms >= s->h->calls.barred_ms &&
+        s->e->now_ms - s->h->calls.barred_ms < BARRED_MS)
         return ERR_OK;
     TRY(search_part(s, b, started, 0, LOOK_STARTED));
     if (w->used <= LOOK_STARTED || is_full(s))
@@ -431,8 +431,8 @@ static enum err search_window(struct search *s, struct batch_mem *b, bool starte
     TRY(search_part(s, b, started, w->look_from, LOOK_STARTED));
     if (s->r->u.work.given_count == given) {
         w->look_from += LOOK_STARTED;
-        s->h->barred_batch = b->b.id;
-        s->h->barred_ms = s->e->now_ms;
+        s->h->calls.barred_batch = b->b.id;
+        s->h->calls.barred_ms = s->e->now_ms;
     }
     return ERR_OK;
 }

@@ -137,12 +137,13 @@ enum err host_prefetch(struct engine *e, const uint64_t *ids, uint32_t count)
     TRY(fresh ? ERR_OK : ERR_NOMEM);
     for (uint32_t i = 0; i < n; i++) {
         struct host_mem *h = known(e, found[i].id);
-        if (h && is_stale(e, h)) {
+        struct host_calls calls = h ? h->calls : (struct host_calls){0};
+        if (h && !is_stale(e, h))
+            continue;
+        if (h)
             host_free(e, h);
-            h = NULL;
-        }
-        if (!h)
-            TRY(keep(e, &found[i], &fresh[fresh_count++]));
+        TRY(keep(e, &found[i], &fresh[fresh_count]));
+        fresh[fresh_count++]->calls = calls;
     }
     return trusts_prefetch(e, fresh, fresh_count);
 }

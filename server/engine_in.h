@@ -52,6 +52,13 @@ struct host_lease {
     bool stored, changed, gone;
 };
 
+/* What this process alone knows of a host, and keeps when it reads it anew. */
+struct host_calls {
+    uint32_t barred_batch; /* the last one of which nothing that was sent before might go to it, and when */
+    int64_t barred_ms;
+    int64_t asked_ms; /* when it asked last */
+};
+
 struct host_mem {
     struct cache_item item; /* key: the host's id */
     struct arena text;      /* of h */
@@ -65,10 +72,8 @@ struct host_mem {
     uint32_t lease_count, lease_room, leases_out;
     bool leases_loaded;
     struct trust_mem *trusts;
-    bool trusts_loaded;    /* what is not among them is not stored */
-    uint32_t barred_batch; /* the last one of which nothing that was sent before might go to it, and when */
-    int64_t barred_ms;
-    int64_t asked_ms; /* last, as far as this process knows */
+    bool trusts_loaded; /* what is not among them is not stored */
+    struct host_calls calls;
 };
 
 /* Ids of units that have attempts to send. Every such unit of the batch is in the window or in the store

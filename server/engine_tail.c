@@ -47,7 +47,7 @@ static void hosts_count(struct engine *e)
     e->hosts_about = 0;
     for (const struct cache_item *i = e->hosts.newest; i && n < HOSTS_COUNTED; i = i->older, n++) {
         const struct host_mem *h = (const void *)i;
-        int64_t silent_ms = e->now_ms - (h->asked_ms > h->h.seen_ms ? h->asked_ms : h->h.seen_ms);
+        int64_t silent_ms = e->now_ms - (h->calls.asked_ms > h->h.seen_ms ? h->calls.asked_ms : h->h.seen_ms);
         e->hosts_about += silent_ms < ABOUT_MS;
         buckets[bucket_of(silent_ms)]++;
     }

@@ -240,7 +240,7 @@ enum { SEEN_EVERY_MS = 60000 };
 
 static void seen(struct engine *e, struct host_mem *h)
 {
-    h->asked_ms = e->now_ms;
+    h->calls.asked_ms = e->now_ms;
     if (e->now_ms - h->h.seen_ms >= SEEN_EVERY_MS)
         host_touch(e, h);
     if (h->dirty)

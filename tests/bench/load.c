@@ -437,7 +437,8 @@ static void next(struct load *l, struct load_conn *c)
     struct player *p = NULL;
     if (load_now_us() >= l->end_us || (l->until && l->acked >= l->until))
         l->stopping = true;
-    if (l->stopping && !l->rotate && !(str_eq(l->mode, "work") && c->user && ((struct player *)c->user)->held_count))
+    if (l->stopping && !l->rotate &&
+        !(str_eq(l->mode, "work") && c->user && ((struct player *)c->user)->held_count))
         return;
     if (l->players) {
         p = due_player(l, c);

@@ -41,7 +41,7 @@ def came_apart(fleet):
 
 class Crowd:
     def __init__(self, fleet, hosts, seconds):
-        self.log = fleet.folder / "crowd.log"
+        self.child, self.log = None, fleet.folder / "crowd.log"
         self.tokens, self.port = fleet.folder / "crowd.tokens", fleet.front_port
         assert LOAD.exists(), f"{LOAD} is not built: cmake --preset release"
         subprocess.run([LOAD, "join", "--port", str(self.port), "--hosts", str(hosts), "--connections", "64", "--out", self.tokens],
@@ -57,8 +57,9 @@ class Crowd:
         assert self.child.poll() is None, f"the crowd ended: {self.log.read_text()[-2000:]}"
 
     def end(self):
-        self.child.kill()
-        self.child.wait()
+        if self.child:
+            self.child.kill()
+            self.child.wait()
 
 
 class Keeper(Busy):

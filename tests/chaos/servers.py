@@ -115,7 +115,7 @@ def run(folder, args, say):
 def run_crowd(folder, args, say):
     """As above with a crowd in place of clients. Its hosts answer every unit in one way, so all units are of apps that want that."""
     fleet = Fleet(folder, servers=args.servers, **CONF)
-    s3 = S3(folder).start()
+    s3, many = S3(folder).start(), None
     for i in range(args.servers):
         data = fleet.folder / (f"server{i}" if i else "server")
         set_conf(data / "server.conf", **s3.conf(data))
@@ -153,7 +153,6 @@ def run_crowd(folder, args, say):
             for i in range(args.servers):
                 fleet.wait_server(i)
             work.wait_done(args.patience, lambda: (trouble.look(), many.look()))
-            many.end()
             for thread in busy:
                 if not thread.ends_with_trouble:
                     thread.stop()
@@ -163,6 +162,8 @@ def run_crowd(folder, args, say):
             counts = dict(hosts=len(records.hosts), hosts_valid=worked, **trouble.counts, cut_offs=cut.count, files=len(keeper.names), **work.counts(), **conflicts(fleet))
             return records, counts, keeper.lost()
     finally:
+        if many:
+            many.end()
         s3.kill()
 
 
@@ -197,7 +198,8 @@ def arguments(words=None):
 
 def main():
     args, began = arguments(), time.monotonic()
-    print(f"servers: {args.servers} for {args.seconds} s, seed {args.seed}, {args.clients} clients", flush=True)
+    who = f"{args.hosts} hosts" if args.hosts else f"{args.clients} clients"
+    print(f"servers: {args.servers} for {args.seconds} s, seed {args.seed}, {who}", flush=True)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
     folder = tempfile.mkdtemp(prefix="dugnad-servers-")

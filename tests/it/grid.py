@@ -280,7 +280,7 @@ class Host:
     def work_off(self, say=lambda word: f"{word}\n", most=200):
         """Takes what there is and answers it, and what it could not report before; how many."""
         self.take(most)
-        held = dict(self.held)
+        held = dict(list(self.held.items())[:200])  # what a request may hold
         if held:
             self.report(*(self.answer(a, say(u["word"])) for a, u in held.items()))
         return len(held)

@@ -60,16 +60,18 @@ static void who_asks_most_often_does_not_meet_his_friend_at_most_units(void **st
 }
 
 /* Those that are drawn come at once, so that others need not wait for minutes to take their place. */
-static void where_hosts_ask_all_the_time_nobody_is_waited_for(void **state)
+static void ask_all_the_time(uint32_t units, uint32_t others_schema)
 {
-    (void)state;
     struct world w;
     uint64_t hosts[CROWD];
     world_open(&w, "memory:");
-    uint32_t batch = submit_with(&w, 4 * UNITS, &pairs, NULL);
+    w.schema = others_schema;
+    restart(&w);
+    uint32_t batch = submit_with(&w, units, &pairs, NULL);
     known(&w, hosts, CROWD);
+    w.now_ms += 2 * MINUTE_MS; /* what is stored of when they asked is that old */
     int64_t from_ms = w.now_ms;
-    for (uint32_t n = 0; batch_of(&w, batch).counts.accepted < 4 * UNITS; n++) {
+    for (uint32_t n = 0; batch_of(&w, batch).counts.accepted < units; n++) {
         struct engine_given *given;
         uint32_t count = fetch(&w, hosts[n % CROWD], 40, &given);
         for (uint32_t i = 0; i < count; i++)
@@ -80,6 +82,19 @@ static void where_hosts_ask_all_the_time_nobody_is_waited_for(void **state)
         assert_true(w.now_ms - from_ms < 30000);
     }
     world_close(&w);
+}
+
+static void where_hosts_ask_all_the_time_nobody_is_waited_for(void **state)
+{
+    (void)state;
+    ask_all_the_time(4 * UNITS, 0);
+}
+
+/* Then hosts are read anew in each turn. */
+static void nor_by_one_of_several_servers(void **state)
+{
+    (void)state;
+    ask_all_the_time(UNITS / 2, STORE_SCHEMA_VERSION);
 }
 
 static void in_a_small_project_everybody_may_at_once(void **state)
@@ -223,6 +238,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_asks_most_often_does_not_meet_his_friend_at_most_units),
         cmocka_unit_test(where_hosts_ask_all_the_time_nobody_is_waited_for),
+        cmocka_unit_test(nor_by_one_of_several_servers),
         cmocka_unit_test(in_a_small_project_everybody_may_at_once),
         cmocka_unit_test(a_draw_is_uniform_and_of_key_unit_attempt_and_host),
         cmocka_unit_test(a_spare_is_not_for_a_host_of_the_same_network),
