@@ -178,7 +178,7 @@ static enum err begin_lease(struct call *c, struct reading *r)
         return err_set(ERR_INVALID, "streams and cursors have names of small letters, digits, . - and _");
     enum err e = stream_of_call(c, &st);
     if (e != ERR_OK && store_stream_find(c->store, &c->http->arena, c->params[0], &st) != ERR_MISSING)
-        return stream_of_call(c, &st); /* somebody else's; one that is not there is made */
+        TRY(stream_of_call(c, &st)); /* somebody else's, or made just now; one that is not there is made */
     TRY(call_number(c, "lease", LEASE_S_DEFAULT, STREAM_LEASE_S_MAX, &lease_s));
     r->lease_ms = (int64_t)(lease_s ? lease_s : 1) * 1000;
     TRY(api_cursor_member(c, http_query(c->http, "member"), &r->member));
