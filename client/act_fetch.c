@@ -59,7 +59,7 @@ static void fetch_failed(struct act *a, uint32_t place, enum err e, const struct
 static enum err take_release(struct act *a, const struct digest *d, const struct buf *body)
 {
     BUF_AUTO struct buf payload = {.bytes_max = ENVELOPE_BYTES_MAX};
-    enum err e = task_check_release(&a->project->trust, d, buf_text(body), body->len, &payload);
+    enum err e = task_prove_release(&a->proofs, &a->project->trust, d, buf_text(body), body->len, &payload);
     return e == ERR_OK ? depot_put(a->depot, DEPOT_RELEASE, d, body->data, body->len) : e;
 }
 

@@ -438,8 +438,7 @@ static bool is_patient(struct engine_request *const *requests, uint32_t count)
 
 static struct engine_view look_around(const struct engine *e)
 {
-    struct engine_view v = {
-        .alone = true, .ticks = true, .servers = 1, .slot = 1, .schema = STORE_SCHEMA_VERSION};
+    struct engine_view v = engine_view_alone();
     if (e->config.view)
         e->config.view(e->config.view_ctx, &v);
     return v;

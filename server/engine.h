@@ -483,6 +483,13 @@ struct engine_view {
     uint64_t epoch;  /* when this changes, nothing that is in memory may be trusted */
 };
 
+/* What the only server sees. */
+static inline struct engine_view engine_view_alone(void)
+{
+    return (struct engine_view){
+        .alone = true, .ticks = true, .servers = 1, .slot = 1, .schema = STORE_SCHEMA_VERSION};
+}
+
 struct engine_config {
     /* NULL: alone. Asked at the beginning and at the end of each turn. */
     void (*view)(void *ctx, struct engine_view *ret);

@@ -75,8 +75,7 @@ bool members_have(const struct members *m, enum duty d)
 
 void members_view(const struct members *m, struct engine_view *ret)
 {
-    *ret = (struct engine_view){
-        .alone = true, .servers = 1, .slot = 1, .ticks = true, .schema = STORE_SCHEMA_VERSION};
+    *ret = engine_view_alone();
     if (!m)
         return;
     bool valid = is_valid(m);

@@ -72,6 +72,32 @@ class Trouble:
             assert i in self.down or server.alive(), f"server {i} has ended by itself: {server.text()[-3000:]}"
 
 
+def make_trouble(trouble, busy, seconds, look):
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        trouble.tend(time.monotonic() - began)
+        look()
+        for thread in busy:
+            thread.raise_problem()
+        time.sleep(0.02)
+
+
+def come_to_rest(fleet, work, trouble, busy, patience, look, say):
+    """All servers are back, and what was begun is done; who only adds work ends before, who has to see it done afterwards."""
+    trouble.tend(0, calm=True)
+    say("calm")
+    for thread in busy:
+        if thread.ends_with_trouble:
+            thread.stop()
+    for i in range(len(fleet.servers)):
+        fleet.wait_server(i)
+    work.wait_done(patience, look)
+    for thread in busy:
+        if not thread.ends_with_trouble:
+            thread.stop()
+    say("all done")
+
+
 def run(folder, args, say):
     fleet = Fleet(folder, servers=args.servers, **CONF)
     with fleet:
@@ -88,25 +114,9 @@ def run(folder, args, say):
             busy[0].left_out = ("adaptive", "audit")  # new hosts may check others only after a minute
         for thread in busy:
             thread.start()
-        trouble, began = Trouble(fleet, args.seed, say), time.monotonic()
-        while time.monotonic() - began < args.seconds:
-            trouble.tend(time.monotonic() - began)
-            trouble.look()
-            for thread in busy:
-                thread.raise_problem()
-            time.sleep(0.02)
-        trouble.tend(0, calm=True)
-        say("calm")
-        for thread in busy:
-            if thread.ends_with_trouble:
-                thread.stop()
-        for i in range(args.servers):
-            fleet.wait_server(i)
-        work.wait_done(args.patience, trouble.look)
-        for thread in busy:
-            if not thread.ends_with_trouble:
-                thread.stop()
-        say("all done")
+        trouble = Trouble(fleet, args.seed, say)
+        make_trouble(trouble, busy, args.seconds, trouble.look)
+        come_to_rest(fleet, work, trouble, busy, args.patience, trouble.look, say)
         records = work.records(fleet)
         counts = {**trouble.counts, **work.counts(), **conflicts(fleet)}
     return records, counts
@@ -134,29 +144,16 @@ def run_crowd(folder, args, say):
                 thread.start()
             many.start()
             cut = crowd.Cut(s3, args.seconds / 4, min(60, args.seconds / 2))
+            trouble = Trouble(fleet, args.seed, say)
+
+            def look():
+                trouble.look()
+                many.look()
             try:
-                trouble, began = Trouble(fleet, args.seed, say), time.monotonic()
-                while time.monotonic() - began < args.seconds:
-                    trouble.tend(time.monotonic() - began)
-                    trouble.look()
-                    many.look()
-                    for thread in busy:
-                        thread.raise_problem()
-                    time.sleep(0.02)
+                make_trouble(trouble, busy, args.seconds, look)
             finally:
                 cut.end()
-            trouble.tend(0, calm=True)
-            say("calm")
-            for thread in busy:
-                if thread.ends_with_trouble:
-                    thread.stop()
-            for i in range(args.servers):
-                fleet.wait_server(i)
-            work.wait_done(args.patience, lambda: (trouble.look(), many.look()))
-            for thread in busy:
-                if not thread.ends_with_trouble:
-                    thread.stop()
-            say("all done")
+            come_to_rest(fleet, work, trouble, busy, args.patience, look, say)
             records = work.records(fleet)
             worked = sum(1 for valid, _ in records.hosts.values() if valid)
             counts = dict(hosts=len(records.hosts), hosts_valid=worked, **trouble.counts, cut_offs=cut.count, files=len(keeper.names), **work.counts(), **conflicts(fleet))
