@@ -31,7 +31,7 @@
 #define TRUST_CROWD         50u    /* hosts; with fewer anybody may check at once, and sooner */
 #define TRUST_DRAWN         2u     /* hosts of a crowd that may check something from the start */
 #define TRUST_DRAW_MS_MAX   180000 /* twice as many after so long at most: trust_draw_ms() */
-#define TRUST_DRAW_MS_MIN   1000
+#define TRUST_DRAW_MS_MIN   50
 #define TRUST_JOINS_PER_DAY 5     /* hosts of one owner */
 #define TRUST_ESCROW_MAX    1024u /* answers of one host and app that wait; beyond it each one is confirmed */
 
