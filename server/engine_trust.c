@@ -255,9 +255,25 @@ static enum err note(struct engine *e, const struct trust_todo *todo)
     return ERR_OK;
 }
 
-static enum err ripen(struct engine *e, const struct trust_mem *t)
+/* Once for all that happens to a host's answers in one request. */
+static enum err ripen_later(struct engine *e, const struct host_mem *h, struct trust_mem *t)
+{
+    if (t->ripens)
+        return ERR_OK;
+    t->ripens = true;
+    return note(e, &(struct trust_todo){.host_id = h->h.id, .app = t->app});
+}
+
+static enum err ripen(struct engine *e, const struct trust_todo *todo)
 {
     wu_id ripe[RIPE_MAX];
+    struct host_mem *h;
+    struct trust_mem *t;
+    TRY(host_find(e, todo->host_id, &h));
+    if (!h)
+        return ERR_OK;
+    TRY(trust_find(e, h, todo->app, &t));
+    t->ripens = false;
     uint32_t n = escrow_ripe(t->entries, t->count, t->trust.next, ripe, RIPE_MAX);
     for (uint32_t i = 0; i < n; i++)
         TRY(note(e, &(struct trust_todo){.unit = ripe[i], .kind = WU_EV_FINAL}));
@@ -314,7 +330,7 @@ static enum err put_in_escrow(struct engine *e, struct batch_mem *b, const struc
     if (choice == TRUST_WAIT && only_waits(b))
         choice = trust_overdue(&b->b.trust, &t->trust, &u->wu, e->now_ms);
     TRY(choose(e, b, u->wu.id, choice));
-    return ripen(e, t);
+    return ripen_later(e, h, t);
 }
 
 static void entry_set(struct trust_mem *t, wu_id unit, bool held, bool open)
@@ -411,7 +427,7 @@ static enum err on_ended(struct engine *e, struct batch_mem *b, const struct wu 
     if (a->state == ATTEMPT_VALID && (proven || voices(&u->wu) >= 2))
         trust_passed(&t->trust, TRUST_CONFIRMED, e->now_ms);
     touch(e, h, t);
-    return ripen(e, t);
+    return ripen_later(e, h, t);
 }
 
 static enum err on_standing(struct engine *e, struct batch_mem *b, struct unit_mem *u,
@@ -432,7 +448,7 @@ static enum err on_standing(struct engine *e, struct batch_mem *b, struct unit_m
         entry_set(t, u->wu.id, true, false);
         trust_passed(&t->trust, b->b.trust.audit_ppm, e->now_ms);
         touch(e, h, t);
-        TRY(ripen(e, t));
+        TRY(ripen_later(e, h, t));
     }
     return u->wu.overdue || only_waits(b)
                ? choose(e, b, u->wu.id, trust_overdue(&b->b.trust, &t->trust, &u->wu, e->now_ms))
@@ -564,7 +580,7 @@ enum err trust_settle(struct engine *e)
 {
     for (uint32_t i = 0; i < e->todo_count; i++) {
         struct trust_todo todo = e->todo[i];
-        TRY(apply(e, &todo));
+        TRY(todo.unit == 0 ? ripen(e, &todo) : apply(e, &todo));
     }
     e->todo_count = 0;
     return ERR_OK;

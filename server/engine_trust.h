@@ -10,6 +10,7 @@ struct trust_mem {
     struct host_trust trust;
     struct host_trust was; /* as stored */
     bool changed, stored;
+    bool ripens; /* it is noted to look which of the entries are ripe */
     uint32_t count, room;
     struct escrow_entry
         *entries;   /* by seq; one that is neither open nor held is over, and goes at the write */
@@ -34,10 +35,11 @@ struct trust_leave { /* of one host, for one batch */
 };
 
 struct trust_todo { /* an event that follows from what has happened to another unit */
-    wu_id unit;
+    wu_id unit;     /* 0: none yet, the host's answers are looked through for ripe ones */
     enum wu_event_kind kind;
     uint32_t count;   /* CONFIRM, AUDIT */
     uint64_t host_id; /* VOID: whose answer */
+    uint64_t app;     /* without a unit: of which app */
 };
 
 #endif
