@@ -113,6 +113,24 @@ def test_a_member_that_renews_keeps_what_it_names_and_nothing_else(grid):
     assert fetch(grid, "renewed", "c", "two") == []
 
 
+def test_consumers_that_come_in_the_moment_in_which_their_stream_is_made_are_answered(grid):
+    names, together, answers = [f"moment-{i}" for i in range(150)], threading.Barrier(6, timeout=60), []
+
+    def come(member):
+        api = Api(grid, grid.api.token)
+        for name in names:
+            together.wait()
+            answers.append(fetch(grid, name, "c", member, api=api))
+        api.close()
+
+    members = [threading.Thread(target=come, args=(f"m{i}",)) for i in range(together.parties)]
+    for member in members:
+        member.start()
+    for member in members:
+        member.join(60)
+    assert answers == [[]] * (len(names) * len(members))
+
+
 def test_a_program_that_takes_longer_than_the_lease_keeps_its_record(grid, tmp_path):
     grid.login()
     publish(grid, "long", "a", "b")
