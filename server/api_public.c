@@ -17,6 +17,7 @@ enum err api_project(struct call *c)
 enum err api_healthz(struct call *c)
 {
     struct http_reply p = {.status = 200, .content_type = "text/plain", .still = "ok\n", .still_bytes = 3};
+    http_goes_ahead(c->http);
     http_reply(c->http, &p);
     return ERR_OK;
 }
@@ -25,6 +26,7 @@ enum err api_readyz(struct call *c)
 {
     struct json_out o;
     BUF_AUTO struct buf body = {0};
+    http_goes_ahead(c->http);
     json_out_init(&o, &body);
     json_out_object(&o, NULL);
     json_out_array(&o, "reasons");
@@ -95,6 +97,10 @@ static enum err print_engine(struct server *s, struct buf *out)
         {"dugnad_engine_units_cached", "gauge", "Units in memory.", e.units_cached},
         {"dugnad_workers_waiting", "gauge", "Requests of people that wait.", workers_waiting(s->workers)},
         {"dugnad_connections", "gauge", "Open connections.", http_connections(s->http)},
+        {"dugnad_connections_waiting", "gauge", "Of them, those whose TLS handshake was not begun yet.",
+         http_waiting(s->http)},
+        {"dugnad_handshakes", "gauge", "TLS handshakes that were begun and are not over.",
+         http_handshakes(s->http)},
         {"dugnad_up_seconds", "gauge", "Since the server started.",
          (double)(clock_mono_ms() - s->started_ms) / 1000},
     };

@@ -15,6 +15,7 @@
 #include "server/http_door.h"
 #include "server/http_in.h"
 #include "server/http_link.h"
+#include "server/http_lobby.h"
 #include "server/http_loop.h"
 #include "server/try.h"
 #include "wire/error_msg.h"
@@ -23,6 +24,7 @@ enum {
     TICKET_S = 86400, /* a host that was not heard for longer shakes hands in full */
     THREADS_DEFAULT = 2,
     CONNECTIONS_DEFAULT = 10000,
+    WAITING_DEFAULT = 1000,
     IDLE_DEFAULT_S = 120,
     CONNECTION_BYTES =
         16 << 10, /* of one connection, headers included; all of it is zeroed after each request */
@@ -34,13 +36,16 @@ enum {
 /* A thread with its libmicrohttpd. */
 struct room {
     struct http *http;
+    struct MHD_Daemon *daemon;
     struct http_loop *loop;
+    bool adding; /* a guest, who is not yet one of the daemon's connections */
 };
 
 struct http {
     struct http_config config;
     gnutls_datum_t ticket_key;
     struct http_door *door;
+    struct http_lobby *lobby;
     struct room *rooms;
     uint32_t room_count;
 };
@@ -165,7 +170,8 @@ void http_reply_by(struct http_request *r, void (*reply)(struct http_request *r)
 /* Hosts that were answered would keep their connections for minutes while others wait at the door. */
 static bool is_crowded(const struct http *h)
 {
-    return http_connections(h) > or_default(h->config.connections_max, CONNECTIONS_DEFAULT) / 4 * 3;
+    return http_connections(h) - http_lobby_guests(h->lobby) >
+           or_default(h->config.connections_max, CONNECTIONS_DEFAULT) / 4 * 3;
 }
 
 void http_reply(struct http_request *r, struct http_reply *p)
@@ -379,29 +385,34 @@ static void start_session(const struct room *room, struct MHD_Connection *c, int
     *socket_context = http_link_new(info->tls_session, fd, c, room->loop);
 }
 
-static enum MHD_Result on_knock(void *cls, const struct sockaddr *from, socklen_t len)
-{
-    const struct room *room = cls;
-    (void)len;
-    return http_door_may_enter(room->http->door, from) ? MHD_YES : MHD_NO;
-}
-
 static void on_connection(void *cls, struct MHD_Connection *c, void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
 {
-    const struct room *room = cls;
-    struct http_door *door = room->http->door;
+    struct room *room = cls;
     const union MHD_ConnectionInfo *from = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     if (code != MHD_CONNECTION_NOTIFY_STARTED) {
         http_link_free(*socket_context);
         *socket_context = NULL;
-        http_door_left(door, from->client_addr);
+        http_loop_left(room->loop);
+        http_door_left(room->http->door, from->client_addr);
         return;
     }
-    http_door_entered(door, from->client_addr);
+    room->adding = false;
     const union MHD_ConnectionInfo *fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (fd)
         start_session(room, c, fd->connect_fd, socket_context);
+    http_loop_seated(room->loop, http_link_pause(*socket_context));
+}
+
+static bool seat(void *ctx, const struct http_guest *g)
+{
+    struct room *room = ctx;
+    room->adding = true;
+    bool seated = MHD_add_connection(room->daemon, g->fd, &g->from.any, g->from_len) == MHD_YES;
+    if (room->adding) /* it has closed the socket without a word */
+        http_door_left(room->http->door, &g->from.any);
+    room->adding = false;
+    return seated;
 }
 
 static void on_log(void *cls, const char *format, va_list args)
@@ -413,29 +424,33 @@ static void on_log(void *cls, const char *format, va_list args)
     log_event(LOG_DEBUG, "http", "note", text, NULL);
 }
 
-static struct MHD_Daemon *start_daemon(struct room *room, int listening, uint32_t connections_max)
+static struct MHD_Daemon *start_daemon(struct room *room, uint32_t connections_max)
 {
     const struct http_config *c = &room->http->config;
     return MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_TLS | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, on_knock, room,
-        on_access, room, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, listening,
-        MHD_OPTION_HTTPS_MEM_CERT, c->certificate_pem, MHD_OPTION_HTTPS_MEM_KEY, c->key_pem,
-        MHD_OPTION_HTTPS_PRIORITIES, TLS_PRIORITIES, MHD_OPTION_CONNECTION_LIMIT, (unsigned)connections_max,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)or_default(c->idle_s, IDLE_DEFAULT_S),
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, room, MHD_OPTION_NOTIFY_CONNECTION, on_connection, room, MHD_OPTION_END);
+        MHD_USE_EPOLL | MHD_USE_TLS | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET,
+        0, NULL, NULL, on_access, room, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_HTTPS_MEM_CERT,
+        c->certificate_pem, MHD_OPTION_HTTPS_MEM_KEY, c->key_pem, MHD_OPTION_HTTPS_PRIORITIES, TLS_PRIORITIES,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)or_default(c->idle_s, IDLE_DEFAULT_S), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_BYTES, MHD_OPTION_NOTIFY_COMPLETED, on_completed, room,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, room, MHD_OPTION_END);
 }
 
 static enum err start_room(struct http *h, uint32_t connections_max)
 {
     struct room *room = &h->rooms[h->room_count];
-    int listening;
     room->http = h;
-    TRY(http_door_share(h->door, &listening));
-    struct MHD_Daemon *daemon = start_daemon(room, listening, connections_max);
-    if (!daemon) /* it has closed the socket, or not, and does not say: the program ends with it */
+    room->daemon = start_daemon(room, connections_max);
+    if (!room->daemon)
         return err_set(ERR_IO, "HTTPS cannot be served: are certificate and key a pair?");
-    TRY(http_loop_new(daemon, or_default(room->http->config.idle_s, IDLE_DEFAULT_S) * 1000, &room->loop));
+    struct http_loop_config config = {.daemon = room->daemon,
+                                      .lobby = h->lobby,
+                                      .connections_max = connections_max,
+                                      .pause_ms = or_default(h->config.idle_s, IDLE_DEFAULT_S) * 1000,
+                                      .seat = seat,
+                                      .ctx = room};
+    TRY(http_loop_new(&config, &room->loop));
     h->room_count++;
     return http_loop_start(room->loop);
 }
@@ -464,6 +479,11 @@ static enum err start(struct http *h)
         return err_set(ERR_NOMEM, "no memory for the HTTPS server's threads");
     TRY(take_ticket_key(h));
     TRY(http_door_open(c->address, c->port, c->connections_per_ip_max, &h->door));
+    struct http_lobby_config lobby = {.door = h->door,
+                                      .inside_max = connections + or_default(c->waiting_max, WAITING_DEFAULT),
+                                      .silent_ms = or_default(c->idle_s, IDLE_DEFAULT_S) * 1000,
+                                      .threads = threads};
+    TRY(http_lobby_new(&lobby, &h->lobby));
     for (uint32_t i = 0; i < threads; i++)
         TRY(start_room(h, connections / threads + (i < connections % threads)));
     return ERR_OK;
@@ -494,18 +514,42 @@ uint32_t http_connections(const struct http *h)
     return http_door_inside(h->door);
 }
 
+uint32_t http_waiting(const struct http *h)
+{
+    return http_lobby_guests(h->lobby);
+}
+
+uint32_t http_handshakes(const struct http *h)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < h->room_count; i++)
+        n += http_loop_shaking(h->rooms[i].loop);
+    return n;
+}
+
+void http_goes_ahead(const struct http_request *r)
+{
+    const struct http_inner *n = inner_of(r);
+    const union MHD_ConnectionInfo *from =
+        MHD_get_connection_info(n->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    if (from && from->client_addr)
+        http_door_remember(n->http->door, from->client_addr);
+}
+
 void http_quiesce(struct http *h)
 {
-    for (uint32_t i = 0; i < h->room_count; i++)
-        http_loop_quiesce(h->rooms[i].loop);
+    http_lobby_close(h->lobby);
 }
 
 void http_stop(struct http *h)
 {
     if (!h)
         return;
+    if (h->lobby)
+        http_lobby_close(h->lobby);
     for (uint32_t i = 0; i < h->room_count; i++)
         http_loop_free(h->rooms[i].loop);
+    http_lobby_free(h->lobby);
     http_door_close(h->door);
     gnutls_free(h->ticket_key.data);
     free(h->rooms);

@@ -46,6 +46,7 @@ struct http_config {
      * then. NULL: a new one. */
     const uint8_t *ticket_key;
     uint32_t threads, connections_max, connections_per_ip_max, idle_s; /* 0: 2, 10000, 0 (no limit), 120 */
+    uint32_t waiting_max; /* connections beside them whose handshake was not begun; 0: 1000 */
     /* Called on one of the server's threads. begin: ERR_OK, or the request is answered with this thread's
      * sentence before its body is read. handle: answers now or later. done: a reply was sent. */
     enum err (*begin)(void *ctx, struct http_request *r);
@@ -56,8 +57,10 @@ struct http_config {
 
 enum err http_start(const struct http_config *config, struct http **ret_http) NODISCARD;
 uint16_t http_port(const struct http *h);
-uint32_t http_connections(const struct http *h);
-void http_quiesce(struct http *h); /* takes no new connections; what is under way goes on */
+uint32_t http_connections(const struct http *h); /* all that are open */
+uint32_t http_waiting(const struct http *h);     /* of them: handshake not begun */
+uint32_t http_handshakes(const struct http *h);  /* of them: handshake begun, not done */
+void http_quiesce(struct http *h);               /* takes no new connections; what is under way goes on */
 /* Every request that was handed to handle() must have been answered (or be answered during the call by other
  * threads). */
 void http_stop(struct http *h);
@@ -66,6 +69,8 @@ void http_stop(struct http *h);
 const char *http_query(const struct http_request *r, const char *name);
 const char *http_header(const struct http_request *r, const char *name);
 const char *http_bearer(const struct http_request *r); /* the token of Authorization: Bearer */
+/* Of a person or a health check: in a crowd, connections from the same address go ahead for an hour. */
+void http_goes_ahead(const struct http_request *r);
 /* Value of a cookie copied into the arena, NULL when there is none. */
 const char *http_cookie(struct http_request *r, const char *name);
 

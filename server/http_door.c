@@ -1,13 +1,13 @@
 #include "server/http_door.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/rand.h"
 #include "server/try.h"
 
@@ -16,8 +16,10 @@
 enum {
     PLACE_BITS = 16,
     PLACES = 1 << PLACE_BITS,
-    BACKLOG = 65535 /* as many as the kernel lets wait (net.core.somaxconn): the first word of who finds no
+    BACKLOG = 65535, /* as many as the kernel lets wait (net.core.somaxconn): the first word of who finds no
                        place is lost */
+    KNOWN_BITS = 10,
+    KNOWN_S = 3600
 };
 
 struct http_door {
@@ -27,6 +29,7 @@ struct http_door {
     uint64_t seed;
     atomic_uint inside;
     atomic_uint of_address[PLACES];
+    atomic_uint_least64_t known[1 << KNOWN_BITS]; /* an address's other bits, and when, in seconds */
 };
 
 static enum err address_of(const char *address, uint16_t port, struct sockaddr_storage *ret,
@@ -113,13 +116,9 @@ uint16_t http_door_port(const struct http_door *d)
     return d->port;
 }
 
-enum err http_door_share(const struct http_door *d, int *ret_fd)
+int http_door_fd(const struct http_door *d)
 {
-    int fd = fcntl(d->fd, F_DUPFD_CLOEXEC, 0);
-    if (fd < 0)
-        return err_set_errno(ERR_IO, "a second file of the socket that is listened at");
-    *ret_fd = fd;
-    return ERR_OK;
+    return d->fd;
 }
 
 uint32_t http_door_inside(const struct http_door *d)
@@ -127,7 +126,7 @@ uint32_t http_door_inside(const struct http_door *d)
     return atomic_load_explicit(&d->inside, memory_order_relaxed);
 }
 
-static atomic_uint *count_of(struct http_door *d, const struct sockaddr *from)
+static uint64_t mixed(const struct http_door *d, const struct sockaddr *from)
 {
     const struct sockaddr_in6 *a6 = (const void *)from;
     uint64_t bits = 0;
@@ -137,9 +136,13 @@ static atomic_uint *count_of(struct http_door *d, const struct sockaddr *from)
         memcpy(&bits, &a6->sin6_addr.s6_addr[12], 4);
     else if (from->sa_family == AF_INET6)
         memcpy(&bits, &a6->sin6_addr, sizeof bits);
-    uint64_t mixed = (bits ^ d->seed) * 0x9e3779b97f4a7c15u;
-    mixed = (mixed ^ mixed >> 32) * (d->seed | 1);
-    return &d->of_address[mixed >> (64 - PLACE_BITS)];
+    uint64_t mix = (bits ^ d->seed) * 0x9e3779b97f4a7c15u;
+    return (mix ^ mix >> 32) * (d->seed | 1);
+}
+
+static atomic_uint *count_of(struct http_door *d, const struct sockaddr *from)
+{
+    return &d->of_address[mixed(d, from) >> (64 - PLACE_BITS)];
 }
 
 bool http_door_may_enter(struct http_door *d, const struct sockaddr *from)
@@ -157,4 +160,31 @@ void http_door_left(struct http_door *d, const struct sockaddr *from)
 {
     atomic_fetch_sub(count_of(d, from), 1);
     atomic_fetch_sub(&d->inside, 1);
+}
+
+/* A place is an address's first bits, its content the next 32: whoever came there before is forgotten. */
+static uint32_t known_place(uint64_t mix)
+{
+    return (uint32_t)(mix >> (64 - KNOWN_BITS));
+}
+
+static uint32_t known_tag(uint64_t mix)
+{
+    return (uint32_t)(mix >> (32 - KNOWN_BITS));
+}
+
+void http_door_remember(struct http_door *d, const struct sockaddr *from)
+{
+    uint64_t mix = mixed(d, from), now_s = (uint64_t)clock_mono_ms() / 1000;
+    uint64_t known = (uint64_t)known_tag(mix) << 32 | (now_s & UINT32_MAX);
+    atomic_uint_least64_t *place = &d->known[known_place(mix)];
+    if (atomic_load_explicit(place, memory_order_relaxed) != known)
+        atomic_store_explicit(place, known, memory_order_relaxed);
+}
+
+bool http_door_knows(const struct http_door *d, const struct sockaddr *from)
+{
+    uint64_t mix = mixed(d, from), now_s = (uint64_t)clock_mono_ms() / 1000;
+    uint64_t known = atomic_load_explicit(&d->known[known_place(mix)], memory_order_relaxed);
+    return known && known >> 32 == known_tag(mix) && now_s - (known & UINT32_MAX) < KNOWN_S;
 }

@@ -30,7 +30,10 @@ static int on_finished(gnutls_session_t session, unsigned type, unsigned post, u
     (void)type;
     (void)post;
     (void)message;
-    l->shaken |= incoming != 0; /* the last word of a handshake is the client's */
+    if (incoming != 0 && !l->shaken) { /* the last word of a handshake is the client's */
+        l->shaken = true;
+        http_loop_shaken(l->loop, &l->pause);
+    }
     return 0;
 }
 
@@ -98,7 +101,14 @@ struct http_link *http_link_new(gnutls_session_t session, int fd, struct MHD_Con
 
 void http_link_free(struct http_link *l)
 {
+    if (l)
+        http_loop_shaken(l->loop, &l->pause);
     free(l);
+}
+
+struct http_pause *http_link_pause(struct http_link *l)
+{
+    return l ? &l->pause : NULL;
 }
 
 void http_link_more(struct http_link *l)

@@ -18,7 +18,8 @@ struct http_link;
  * no memory, it stays as it was. */
 struct http_link *http_link_new(gnutls_session_t session, int fd, struct MHD_Connection *c,
                                 struct http_loop *loop);
-void http_link_free(struct http_link *l);
+void http_link_free(struct http_link *l);                /* NULL is fine */
+struct http_pause *http_link_pause(struct http_link *l); /* NULL of NULL */
 /* What is sent next (a reply's head) is followed at once by more (its body): the kernel may wait for that. It
  * must have it, though: libmicrohttpd sometimes waits for the kernel's word that the head has left before it
  * sends the body, and a head that was kept here would be waited for until the connection is given up. */

@@ -2,7 +2,12 @@
  *
  * Connections that wait for an answer are woken from any thread. libmicrohttpd's own way asks the kernel to
  * wake its thread for each of them; here they are put into a basket, and only the first into an empty one
- * rings. */
+ * rings.
+ *
+ * Only some hundred handshakes are in progress at once, so that one is over soon after it was begun, and so
+ * that what is suspended stays few: libmicrohttpd looks through all that is, each time when one goes on. One
+ * whose other end is slow does not count, so that who says nothing more keeps nobody out; when there is no
+ * place left, the slowest is given up for whoever waits. */
 #ifndef SERVER_HTTP_LOOP_H
 #define SERVER_HTTP_LOOP_H
 
@@ -13,6 +18,8 @@
 #include "base/err.h"
 
 struct http_loop;
+struct http_lobby;
+struct http_guest;
 
 /* A suspended connection in the basket; part of what belongs to the connection. */
 struct http_sleeper {
@@ -21,25 +28,41 @@ struct http_sleeper {
     struct http_sleeper *next;
 };
 
-/* A connection whose handshake waits for the other end; part of it, zeroed at first. */
+/* A connection from its first word until its handshake is over; part of it, zeroed at first. */
 struct http_pause {
     struct MHD_Connection *connection;
     int fd;
+    bool counts; /* as a handshake in progress */
+    bool slow;
     bool late; /* the other end has not said a word for too long */
-    int64_t until_ms;
+    int64_t since_ms;
     struct http_pause *before, *after;
 };
 
-/* daemon: started with MHD_USE_EPOLL and without a thread; the loop's from now on, also on failure. pause_ms:
- * how long a handshake waits for the other end's next word. */
-enum err http_loop_new(struct MHD_Daemon *daemon, uint32_t pause_ms, struct http_loop **ret_loop) NODISCARD;
+struct http_loop_config {
+    struct MHD_Daemon *daemon; /* started with MHD_USE_EPOLL, without a thread, without a listening socket */
+    struct http_lobby *lobby;
+    uint32_t connections_max;
+    uint32_t pause_ms; /* how long a handshake waits for the other end's next word */
+    /* Puts the guest, who is taken over, into the daemon; false: it was closed. */
+    bool (*seat)(void *ctx, const struct http_guest *g);
+    void *ctx;
+};
+
+/* The daemon is the loop's from now on, also on failure. */
+enum err http_loop_new(const struct http_loop_config *config, struct http_loop **ret_loop) NODISCARD;
 enum err http_loop_start(struct http_loop *l) NODISCARD;
-void http_loop_quiesce(struct http_loop *l); /* takes no new connections from now on */
-/* Sends what was answered until now, then ends thread and connections. Nobody may wake a connection any more.
- */
+/* Sends what was answered until now, then ends thread and connections. Nobody may wake a connection any more,
+ * and the lobby is closed. */
 void http_loop_free(struct http_loop *l);
+uint32_t http_loop_shaking(const struct http_loop *l); /* handshakes in progress, the slow ones too */
 /* What MHD_resume_connection() is otherwise: once for each time the connection was suspended. */
 void http_loop_wake(struct http_sleeper *s);
+/* On its thread, of each connection: when it is there, when its handshake is done (or it ends before), when
+ * it ends. */
+void http_loop_seated(struct http_loop *l, struct http_pause *p);
+void http_loop_shaken(struct http_loop *l, struct http_pause *p);
+void http_loop_left(struct http_loop *l);
 /* On its thread, while the connection is served: until there is something to read, or too late. libmicrohttpd
  * by itself spins through a handshake: it asks for the other end's next word again and again, for each
  * connection of a crowd in each of its rounds. */

@@ -116,6 +116,8 @@ static enum err check_token(struct call *c)
     }
     TRY(e);
     c->who.by_cookie = cookie != NULL;
+    if (c->who.role >= ROLE_VIEWER)
+        http_goes_ahead(r);
     TRY(check_rate(c, s->token_rate, c->who.token_id));
     return cookie ? check_page(r, cookie) : ERR_OK;
 }

@@ -241,6 +241,7 @@ static enum err start_http(struct server *s, const struct pem *pem)
                                  .threads = (uint32_t)c->threads,
                                  .connections_max = (uint32_t)c->connections,
                                  .connections_per_ip_max = (uint32_t)c->connections_per_address,
+                                 .waiting_max = serve_waiting_max(c),
                                  .idle_s = (uint32_t)((c->idle_ms + 999) / 1000),
                                  .begin = route_begin,
                                  .handle = route_handle,
@@ -377,11 +378,12 @@ static void block_signals(void)
     signal(SIGHUP, SIG_IGN);
 }
 
-/* As many open files as connections may want; the doctor says when the machine does not allow them. */
+/* As many open files as connections and those who wait for one may want; the doctor says when the machine
+ * does not allow them. */
 static void allow_files(const struct settings *s)
 {
     struct rlimit files;
-    rlim_t wanted = serve_files_wanted(s);
+    rlim_t wanted = serve_files_may_help(s);
     if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted)
         return;
     files.rlim_cur = files.rlim_max < wanted ? files.rlim_max : wanted;

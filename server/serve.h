@@ -23,6 +23,9 @@ enum err serve_local(const char *data, const struct settings *s, char *ret_url, 
                      char *ret_certificate, size_t certificate_room) NODISCARD;
 /* Open files that the settings may need. */
 uint64_t serve_files_wanted(const struct settings *s);
+uint64_t serve_files_may_help(const struct settings *s); /* beyond them, for newcomers of a crowd */
+/* Newcomers who may wait for their handshake, with the files that are allowed now. */
+uint32_t serve_waiting_max(const struct settings *s);
 /* Serves until SIGTERM or SIGINT; then ends what is under way and returns ERR_OK. */
 enum err serve(const char *data, const struct settings *settings) NODISCARD;
 

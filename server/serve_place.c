@@ -1,6 +1,7 @@
 /* serve_place.c - where a project's things are, for the server and for the commands beside it. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
@@ -12,7 +13,13 @@
 #include "server/serve.h"
 #include "server/try.h"
 
-enum { PATH_ROOM = 4096, FILES_SPARE = 512, TICKET_KEY_S = 30 * 86400 };
+enum {
+    PATH_ROOM = 4096,
+    FILES_SPARE = 512,
+    WAITING_FOR_EACH = 2,
+    WAITING_AT_LEAST = 100,
+    TICKET_KEY_S = 30 * 86400
+};
 
 enum err serve_settings(const char *data, struct settings *ret)
 {
@@ -93,4 +100,18 @@ enum err serve_local(const char *data, const struct settings *s, char *ret_url, 
 uint64_t serve_files_wanted(const struct settings *s)
 {
     return (uint64_t)s->connections + FILES_SPARE;
+}
+
+uint64_t serve_files_may_help(const struct settings *s)
+{
+    return serve_files_wanted(s) + (uint64_t)s->connections * WAITING_FOR_EACH;
+}
+
+uint32_t serve_waiting_max(const struct settings *s)
+{
+    struct rlimit files;
+    uint64_t wanted = serve_files_wanted(s), may = serve_files_may_help(s);
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur < wanted + WAITING_AT_LEAST)
+        return WAITING_AT_LEAST;
+    return (uint32_t)((files.rlim_cur < may ? files.rlim_cur : may) - wanted);
 }

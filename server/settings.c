@@ -103,7 +103,9 @@ const struct conf_option settings_options[] = {
     {"workers", CONF_INT, VALUE(workers), "4", 1, 64,
      "Threads that answer people; each has a connection to the database.", NULL},
     {"connections", CONF_INT, VALUE(connections), "10000", 10, 1e6,
-     "Connections at once. From three quarters of them on, each is closed when it has its reply.", NULL},
+     "Connections at once. From three quarters of them on, each is closed when it has its reply. Twice as "
+     "many more may wait for their handshake, if so many open files are allowed.",
+     NULL},
     {"connections_per_address", CONF_INT, VALUE(connections_per_address), "1000", 1, 1e6,
      "Connections at once from one IP address.", NULL},
     {"idle", CONF_DURATION_MS, VALUE(idle_ms), "2m", 1000, 3600e3,
