@@ -18,7 +18,7 @@ from postgres import Postgres, settings_of  # noqa: E402
 
 CONF = dict(connections_per_address=100000, contact="60s", contact_idle="60s")
 UNITS = 400000  # made at once
-HOSTS = 198     # all known to all servers: from 200 on those that joined in one burst may not check each other (rules/kin.h), and units wait for hosts that may
+HOSTS = 198     # all known to all servers: from 200 on those that joined in one burst may not check each other (rules/kin.h), and units wait for hosts that may: --hosts 400
 WAL = "SELECT wal_records, wal_fpi, wal_bytes FROM pg_stat_wal"
 COMMITS = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
 CHANGES = """SELECT relname, sum(n_tup_ins), sum(n_tup_upd), sum(n_tup_hot_upd), sum(pg_relation_size(relid)) / 1048576, sum(pg_indexes_size(relid)) / 1048576
@@ -80,11 +80,11 @@ class Several(Fleet):
         return self
 
 
-def join(grid, folder, parts):
+def join(grid, folder, hosts, parts):
     """Hosts; as many files with other ones in each as there may be generators."""
     grid.publish("apps/pi", "pi", "--output", "out")
     path = folder / "hosts"
-    subprocess.run([BIN / "load", "join", "--port", str(grid.port), "--hosts", str(HOSTS), "--out", path], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([BIN / "load", "join", "--port", str(grid.port), "--hosts", str(hosts), "--out", path], check=True, stdout=subprocess.DEVNULL)
     tokens = path.read_text().splitlines()
     for n in parts:
         for i in range(n):
@@ -195,8 +195,8 @@ def run(options):
         cluster = Cluster(settings)
         try:
             with Grid(folders[0] / "grid", **CONF) as lone, Several(folders[1] / "grid", cluster, most) as several:
-                join(lone, folders[0], [1])
-                join(several, folders[1], range(1, most + 1))
+                join(lone, folders[0], options.hosts, [1])
+                join(several, folders[1], options.hosts, range(1, most + 1))
                 if options.statements:
                     cluster.ask("CREATE EXTENSION pg_stat_statements SCHEMA public")
                 runs = defaultdict(list)
@@ -231,11 +231,12 @@ def main():
     parse.add_argument("--servers", type=numbers, default=[1, 2, 3])
     parse.add_argument("--per-request", type=numbers, default=[1, 50])
     parse.add_argument("--connections", type=int, default=192)
+    parse.add_argument("--hosts", type=int, default=HOSTS)
     parse.add_argument("--settings", default="shared_buffers=1GB,max_wal_size=8GB")
     parse.add_argument("--statements", action="store_true")
     options = parse.parse_args()
-    if options.connections > HOSTS:
-        parse.error(f"there are {HOSTS} hosts, and each has one connection")
+    if options.connections > options.hosts:
+        parse.error(f"there are {options.hosts} hosts, and each has one connection")
     run(options)
 
 
