@@ -267,17 +267,19 @@ static void tell_price(struct cli *c, const char *batch)
         json_get_real(p, "policy", "runs_expected", 0, 1e6, &runs) != ERR_OK ||
         json_get_real(p, "policy", "wrong_at_most", 0, 1, &wrong) != ERR_OK)
         return;
+    bool trusts = strcmp(name, "adaptive") == 0 || strcmp(name, "audit") == 0;
+    const char *at_first = trusts ? ", twice where a host is new" : "";
     if (wrong > 0)
-        cli_say(c,
-                "policy %s: each unit is run about %.2f times; with 5 %% liars at their best, at most %.2g "
-                "%% of what "
-                "is accepted is wrong",
-                name, runs, wrong * 100);
-    else
         cli_say(
             c,
-            "policy %s: each unit is run about %.2f times; what is accepted is as right as the app's checker",
-            name, runs);
+            "policy %s: each unit is run about %.2f times%s; with 5 %% liars at their best, at most %.2g %% "
+            "of what is accepted is wrong",
+            name, runs, at_first, wrong * 100);
+    else
+        cli_say(c,
+                "policy %s: each unit is run about %.2f times%s; what is accepted is as right as the app's "
+                "checker",
+                name, runs, at_first);
 }
 
 static bool uses_variables(const struct submit *s)
