@@ -51,6 +51,10 @@ enum err api_batch_get(struct call *c);
 enum err api_batch_units(struct call *c);
 enum err api_batch_failures(struct call *c);
 enum err api_batch_explain(struct call *c);
+/* A sentence or two more: which hosts match, what keeps the others away, and whether any may still take the
+ * unit. */
+enum err api_explain_hosts(struct call *c, const struct store_batch *b, const struct wu *wu,
+                           struct buf *out) NODISCARD;
 enum err api_batch_order(struct call *c);
 enum err api_batch_results(struct call *c);
 

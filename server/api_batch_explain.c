@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "server/api_version.h"
 #include "server/batch_rules.h"
+#include "server/store_load.h"
 #include "server/try.h"
 
 static int64_t failed_max(const struct store_batch *b)
@@ -49,6 +50,9 @@ static enum err explain(const struct store_batch *b, struct buf *out)
     if (n->judging)
         TRY(buf_printf(out, ", %" PRId64 " units wait for their answers to be compared", n->judging));
     TRY(buf_add_text(out, "."));
+    if (n->errors > 0)
+        TRY(buf_printf(out, " %" PRId64 " attempt%s ended in an error: `dugnad failures %u` says why.",
+                       n->errors, n->errors == 1 ? "" : "s", b->id));
     if (n->provisional == 0)
         return ERR_OK;
     char hold[48];
@@ -106,7 +110,9 @@ static bool has_words(const char *list, const char *wanted)
 
 /* Hosts that called in the last hour, and what keeps those from the batch's work. */
 struct crowd {
+    const struct wu *wu; /* one that was sent before and waits to be sent again, or NULL */
     uint32_t alive, fit, platform, memory, disk, features, owners;
+    uint32_t may_take; /* of those that match: the unit */
     uint64_t seen_owners[8];
 };
 
@@ -125,6 +131,7 @@ static void count_host(const struct store_batch *b, const struct store_host *h, 
     if (!runs || small || full || lacks)
         return;
     n->fit++;
+    n->may_take += n->wu && wu_host_may_take(n->wu, h->id, h->volunteer_id);
     for (uint32_t o = 0; o < n->owners; o++)
         known |= n->seen_owners[o] == h->volunteer_id;
     if (!known && n->owners < 8)
@@ -164,7 +171,15 @@ static enum err explain_hosts(const struct store_batch *b, const struct crowd *n
         TRY(buf_printf(out, "; %u lack a processor feature of %s", n->features, b->needs_features));
     if (n->fit)
         TRY(explain_owners(b, n->owners, out));
-    return buf_add_text(out, ".");
+    TRY(buf_add_text(out, "."));
+    if (!n->wu || n->fit == 0 || n->may_take > 0)
+        return ERR_OK;
+    char unit[ID_TEXT_BYTES];
+    wu_id_text(n->wu->id, unit);
+    return buf_printf(out,
+                      " None of these may have unit %s: they or their owners' other hosts have tried it. It "
+                      "waits until somebody else joins; `dugnad cancel` gives it up.",
+                      unit);
 }
 
 static void crowd_write(struct json_out *o, const struct crowd *n)
@@ -195,15 +210,44 @@ static enum err explain_version(struct call *c, const struct store_batch *b, str
     return ERR_OK;
 }
 
+enum err api_explain_hosts(struct call *c, const struct store_batch *b, const struct wu *wu, struct buf *out)
+{
+    struct crowd n = {.wu = wu};
+    TRY(count_hosts(c, b, &n));
+    return explain_hosts(b, &n, out);
+}
+
+static enum err keep_id(void *ctx, const struct store_unit_row *row)
+{
+    *(wu_id *)ctx = row->id;
+    return ERR_OK;
+}
+
+/* The first one that was sent before and has attempts to send; NULL: there is none. */
+static enum err find_again(struct call *c, const struct store_batch *b, struct store_unit *room,
+                           const struct wu **ret)
+{
+    wu_id id = 0;
+    TRY(store_ready_scan(c->store, b->id, true, 0, 1, (struct store_unit_rows){.row = keep_id, .ctx = &id}));
+    if (id == 0)
+        return ERR_OK;
+    TRY(store_unit_get(c->store, &c->http->arena, id, room));
+    *ret = &room->wu;
+    return ERR_OK;
+}
+
 enum err api_batch_explain(struct call *c)
 {
     struct store_batch b;
     struct json_out o;
     BUF_AUTO struct buf text = {0}, body = {0};
     struct crowd crowd = {0};
+    struct store_unit again;
     TRY(api_find_batch(c, &b));
     TRY(explain(&b, &text));
     bool asks = !api_batch_is_complete(&b) && !b.cancelled && !b.paused && b.counts.unsent > 0;
+    if (asks)
+        TRY(find_again(c, &b, &again, &crowd.wu));
     if (asks)
         TRY(count_hosts(c, &b, &crowd));
     if (asks)

@@ -282,7 +282,7 @@ static enum err explain_open(const struct seen *s, int64_t now_ms, struct buf *o
     return ERR_OK;
 }
 
-static enum err explain_unit(const struct seen *s, struct buf *out)
+static enum err explain_unit(struct call *c, const struct seen *s, struct buf *out)
 {
     const struct wu *wu = &s->unit.wu;
     if (wu_is_taken(wu)) {
@@ -309,7 +309,9 @@ static enum err explain_unit(const struct seen *s, struct buf *out)
     }
     if (wu->state == WU_JUDGING)
         return buf_add_text(out, "Enough answers are in and are being compared.");
-    return explain_open(s, clock_wall_ms(), out);
+    TRY(explain_open(s, clock_wall_ms(), out));
+    bool waits = wu->state == WU_OPEN && wu_unsent(wu) > 0 && !s->batch.paused && !s->batch.cancelled;
+    return waits ? api_explain_hosts(c, &s->batch, wu, out) : ERR_OK;
 }
 
 enum err api_unit_explain(struct call *c)
@@ -318,7 +320,7 @@ enum err api_unit_explain(struct call *c)
     struct json_out o;
     BUF_AUTO struct buf text = {0}, body = {0};
     TRY(find_unit(c, &s));
-    TRY(explain_unit(&s, &text));
+    TRY(explain_unit(c, &s, &text));
     json_out_init(&o, &body);
     json_out_object(&o, NULL);
     json_out_string(&o, "unit", c->params[0]);

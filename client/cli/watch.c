@@ -201,8 +201,12 @@ static void tell_line(struct watch *w, const struct json *b, const struct pace_g
     if (e == ERR_OK)
         e = show_count((uint64_t)units, &text);
     if (e == ERR_OK)
-        e = buf_printf(&text, " accepted, %lld failed, %lld out%s", (long long)failed,
-                       (long long)number(b, "leased"), g->rate > 0 ? ", " : "");
+        e = buf_printf(&text, " accepted, %lld failed, %lld out", (long long)failed,
+                       (long long)number(b, "leased"));
+    if (e == ERR_OK && number(b, "errors") > 0)
+        e = buf_printf(&text, ", %lld errors (dugnad failures %s)", (long long)number(b, "errors"), w->batch);
+    if (e == ERR_OK && g->rate > 0)
+        e = buf_add_text(&text, ", ");
     if (e == ERR_OK)
         e = add_eta(g, &text);
     if (e == ERR_OK && str_eq(json_text(json_field(b, "state")), "paused"))

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from grid import eventually
+from grid import Grid, eventually
 from test_graph import take_one
 
 BASE = ("submit", "say", "--quiet", "--policy", "once", "--max-errors", "6")
@@ -83,3 +83,19 @@ def test_a_batch_is_given_up_when_more_units_have_failed_than_it_bears(grid, hos
     eventually(lambda: host.work_off() == 0 and grid.status(batch)["state"] == "done", 30)
     assert grid.status(batch)["accepted"] == 50
     grid.api.ask("POST", "/v1/batches", dict(app="say", command=["{}"], policy=dict(max_failed="x"), array=dict(first=1, last=2))).refused(400, "invalid")
+
+
+def test_where_every_host_has_failed_it_is_said_that_others_must_come(tmp_path):
+    (tmp_path / "few").mkdir()
+    with Grid(tmp_path / "few") as few:
+        few.login()
+        few.publish("dugnad-say")
+        batch, hosts = few.submit("say", array=1, quorum=None), [few.host("one"), few.host("two")]
+        for host in hosts:
+            assert "None of these may have" not in few.explain(batch)
+            fail_one(host)
+        assert "2 attempts ended in an error: `dugnad failures" in few.explain(batch)
+        for what in (batch, f"{batch}.0"):
+            assert f"None of these may have unit {batch}.0" in few.explain(what)
+        few.host("three").work()
+        assert "None of these may have" not in few.explain(batch) + few.explain(f"{batch}.0")
