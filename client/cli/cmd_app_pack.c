@@ -285,6 +285,10 @@ static enum err run_cmd_app_pack(struct cli *c, const struct args *a)
         char *text = arena_text(&c->arena, err_text());
         if (file_remove_tree(p->staging) != ERR_OK)
             cli_say(c, "%s is left behind", p->staging);
+        if (!args_text(a, "out", NULL)) { /* nor a folder of our own in which there is nothing */
+            *strrchr(p->bundle, '/') = 0;
+            (void)rmdir(p->bundle);
+        }
         return err_set(e, "%s", text ? text : "");
     }
     if ((e = file_remove_tree(p->staging)) != ERR_OK)

@@ -127,3 +127,10 @@ def test_what_cannot_be_added_is_an_error_that_says_why(tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "in:" in merged(empty, "sum", status=1)
+
+
+def test_a_program_that_cannot_be_packed_leaves_nothing_behind(tmp_path):
+    (tmp_path / "plain.py").write_text("print(1)\n")
+    done = subprocess.run([APPS.parent / "dugnad", "app", "pack", "./plain.py"], cwd=tmp_path, text=True, capture_output=True, timeout=60)
+    assert done.returncode == 2 and "first line" in done.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["plain.py"]
