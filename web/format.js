@@ -1,6 +1,6 @@
 // Numbers, times and states as people read them.
 export function count(n) {
-  return n === null || n === undefined ? '–' : Number(n).toLocaleString('en');
+  return n === null || n === undefined ? '–' : Number(n).toLocaleString('en', Math.abs(n) < 10 ? { maximumSignificantDigits: 2 } : { maximumFractionDigits: 0 });
 }
 
 export function bytes(n) {
