@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # profile.sh BUILD [REQUESTS] [PER_REQUEST]: callgrind's instructions of the server for each request, report 1 + lease 1 (or more), by what they are for.
 # They do not depend on what else the machine does, so that two versions can be compared on a busy one; the kernel's part is not in them.
+# QUORUM=2: as server.sh hot has it; otherwise answers count by trust (adaptive).
 # BUILD: built with -g (RelWithDebInfo, or -DCMAKE_C_FLAGS=-g); load and dugnad are taken from there or from build/bin.
 set -euo pipefail
 [ $# -ge 1 ] || { sed -n '2,4p' "$0"; exit 2; }
@@ -21,7 +22,7 @@ until curl -skf "$url/readyz" >/dev/null; do sleep 0.2; done
 "$bin/dugnad" login "$link" --token-file "$folder/server/operator.token" >/dev/null
 bash -c '. workunits/apps/demo.sh; demo_publish pi "$DUGNAD_APPS/pi" --output out' >/dev/null 2>&1
 "$bin/load" join --port "$port" --hosts 64 --connections 8 --out "$folder/hosts" >/dev/null
-"$bin/dugnad" submit pi --array "0..$((requests * per * 3 + 20000))" -- --block {} >/dev/null 2>&1
+"$bin/dugnad" submit pi --array "0..$((requests * per * 3 + 20000))" ${QUORUM:+--quorum "$QUORUM"} -- --block {} >/dev/null 2>&1
 sleep 3
 work() { "$bin/load" work --port "$port" --hosts-file "$folder/hosts" --connections 64 --seconds 600 --per-request "$per" --until "$1"; }
 work $((64 * per)) >/dev/null
