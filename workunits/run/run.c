@@ -179,6 +179,20 @@ static struct run *make_run(const struct run_spec *s, struct opened *o, pid_t pi
     return r;
 }
 
+static pid_t start_child(struct sandbox_plan *plan, const struct run_group *group)
+{
+    plan->group_fd = -1;
+    pid_t pid = sandbox_fork(group->fd);
+    if (pid < 0 && group->fd >= 0) {
+        plan->group_fd = run_group_entry(group);
+        pid = sandbox_fork(-1);
+    }
+    if (pid == 0)
+        sandbox_child(plan);
+    close_fd(&plan->group_fd);
+    return pid;
+}
+
 enum err run_start(const struct run_spec *s, int64_t now_ms, struct run **ret_run)
 {
     struct opened o;
@@ -205,11 +219,7 @@ enum err run_start(const struct run_spec *s, int64_t now_ms, struct run **ret_ru
     plan.env = w.env;
     struct run_group group;
     run_group_make(s->groups, &s->limits, s->idle, &group);
-    plan.group_fd = run_group_entry(&group);
-    pid_t pid = fork();
-    if (pid == 0)
-        sandbox_child(&plan);
-    close_fd(&plan.group_fd);
+    pid_t pid = start_child(&plan, &group);
     struct run *r = pid > 0 ? make_run(s, &o, pid, now_ms) : NULL;
     if (r)
         r->group = group;

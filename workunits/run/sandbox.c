@@ -266,6 +266,16 @@ static _Noreturn void be_program(const struct sandbox_plan *p)
     fail(p, "start of the program");
 }
 
+/* In the memory of its parent, which stands still meanwhile: to copy it just to throw it away with exec would
+ * take longer than all that is done in between, system calls which concern the child alone. */
+static __attribute__((noinline)) pid_t start_program(const struct sandbox_plan *p)
+{
+    pid_t program = vfork();
+    if (program == 0)
+        be_program(p);
+    return program;
+}
+
 static _Noreturn void be_first(const struct sandbox_plan *p)
 {
     struct sandbox_status s = {.stage = SANDBOX_ENDED};
@@ -279,11 +289,9 @@ static _Noreturn void be_first(const struct sandbox_plan *p)
         enter_stage(p);
     else if (chdir(p->work_path) != 0)
         fail(p, "working folder");
-    pid_t program = fork();
+    pid_t program = start_program(p);
     if (program < 0)
         fail(p, "fork");
-    if (program == 0)
-        be_program(p);
     close(p->stdin_fd);
     close(p->stdout_fd);
     close(p->stderr_fd);
@@ -328,7 +336,7 @@ _Noreturn void sandbox_child(const struct sandbox_plan *p)
         fail(p, "control group");
     close_others(p);
     leave_caller(p);
-    pid_t first = fork();
+    pid_t first = sandbox_fork(-1);
     if (first < 0)
         fail(p, "fork");
     if (first == 0)

@@ -49,6 +49,12 @@ struct sandbox_status {
 /* Runs in a fresh child of the caller and never returns. */
 _Noreturn void sandbox_child(const struct sandbox_plan *plan);
 
+/* A copy of this process that may make system calls only. With the folder of a control group it is in that
+ * group from its first moment: to be moved there means to wait for all processors to have been idle or
+ * switched once, which takes milliseconds. Where the kernel cannot do that: -1, and the child has to move
+ * itself (group_fd of the plan). */
+pid_t sandbox_fork(int group_folder_fd);
+
 /* The system call filter, made once per process; valid for its lifetime. ERR_UNSUPPORTED without seccomp. */
 enum err sandbox_filter(struct sock_fprog *ret) NODISCARD;
 /* Restricts files by Landlock to /app (read, execute), /work (read, write), /dev, /proc (read); best effort,
