@@ -3,7 +3,8 @@
 #include "client/plan/plan_inner.h"
 
 enum {
-    CONTACT_APART_MS = 1000, /* however much there is to tell */
+    CONTACT_APART_MS = 1000, /* with nothing or one thing to tell */
+    CONTACT_SOONER_MAX = 10, /* times as often at most */
     GIVE_UP_CONTACTS = 3,    /* finishing or leaving, a server that is away keeps nobody */
     REPORTS_FULL = REPORTS_PER_REQUEST_MAX / 2
 };
@@ -249,6 +250,15 @@ static bool wants_contact(const struct plan *p, const struct stock *s, const str
     return yes || s->renew || (p->mode == PLAN_LEAVING && s->transfers == 0);
 }
 
+/* Whoever has done all it held in less than a second would be idle for the rest of it. A server that gives
+ * one unit at a time hears of nobody more often for that: the time between two contacts goes by the answers
+ * that one brings. */
+static int64_t apart_ms(const struct stock *s)
+{
+    uint32_t sooner = s->reportable < CONTACT_SOONER_MAX ? s->reportable : CONTACT_SOONER_MAX;
+    return CONTACT_APART_MS / (sooner > 0 ? sooner : 1);
+}
+
 static void contact(struct plan *p, int64_t now_ms, struct plan_actions *out)
 {
     struct plan_action wanted = {0};
@@ -259,7 +269,7 @@ static void contact(struct plan *p, int64_t now_ms, struct plan_actions *out)
     if (!wants_contact(p, &s, &wanted, now_ms, out) && !p->refresh_wanted)
         return;
     if (!due(out, p->refresh_wanted ? 0 : p->contact_not_before_ms, now_ms) ||
-        !due(out, p->contacted_ms ? p->contacted_ms + CONTACT_APART_MS : 0, now_ms))
+        !due(out, p->contacted_ms ? p->contacted_ms + apart_ms(&s) : 0, now_ms))
         return;
     if (p->refresh_wanted || (p->refreshed_ms && now_ms - p->refreshed_ms >= p->settings.refresh_ms)) {
         p->refreshing = true;

@@ -208,6 +208,24 @@ static void a_report_waits_for_company_only_while_all_cores_are_busy(void **stat
     assert_int_equal(said(PLAN_DO_CONTACT), 1);
 }
 
+static void who_has_done_many_units_within_a_second_tells_them_sooner(void **state)
+{
+    (void)state;
+    move_in_and_ask(&usual);
+    lease_and_run(0);
+    ended(0, false);
+    assert_int_equal(h.out.wake_ms, h.now_ms + 1000);
+    for (uint32_t i = 1; i < 20; i++) {
+        lease_and_run(i);
+        ended(i, false);
+        assert_int_equal(said(PLAN_DO_CONTACT), 0);
+    }
+    tick_after(99);
+    assert_int_equal(said(PLAN_DO_CONTACT), 0);
+    tick_after(1);
+    assert_int_equal(said(PLAN_DO_CONTACT), 1);
+}
+
 static void an_ack_decides_whether_an_answer_is_kept(void **state)
 {
     (void)state;
@@ -382,6 +400,7 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_into_memory_waits_but_one_alone_may_always_run),
         cmocka_unit_test(an_answer_with_files_is_uploaded_before_it_is_reported),
         cmocka_unit_test(a_report_waits_for_company_only_while_all_cores_are_busy),
+        cmocka_unit_test(who_has_done_many_units_within_a_second_tells_them_sooner),
         cmocka_unit_test(an_ack_decides_whether_an_answer_is_kept),
         cmocka_unit_test(files_that_never_come_end_the_attempt_with_the_word_download),
         cmocka_unit_test(a_start_that_could_not_be_looks_at_the_files_again),
