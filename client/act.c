@@ -111,12 +111,18 @@ void act_slot_folder(const struct act *a, const struct attempt_ref *id, char ret
 
 /* --- outcomes */
 
-static void record(struct act *a, const struct journal_record *r, bool sync)
+static void record(struct act *a, const struct journal_record *r)
 {
-    enum err e = journal_add(a->journal, r);
-    if (e == ERR_OK && sync)
-        e = journal_sync(a->journal);
-    if (e != ERR_OK) /* it goes on in memory; a crash now would cost what was not written */
+    if (journal_add(a->journal, r) != ERR_OK) /* it goes on in memory; a crash now would cost it */
+        log_event(LOG_ERROR, "journal", "error", err_text(), NULL);
+}
+
+void act_sync_settled(struct act *a)
+{
+    if (!a->settled)
+        return;
+    a->settled = false;
+    if (journal_sync(a->journal) != ERR_OK)
         log_event(LOG_ERROR, "journal", "error", err_text(), NULL);
 }
 
@@ -133,7 +139,8 @@ void act_settle(struct act *a, uint32_t place, const struct outcome *outcome)
     else
         a->ended_bad++;
     act_log_job(a, place, "ended", outcome->message ? outcome->message : outcome->word);
-    record(a, &r, true);
+    record(a, &r);
+    a->settled = true;
 }
 
 void act_settle_error(struct act *a, uint32_t place, const char *word)
@@ -190,7 +197,7 @@ static void forget(struct act *a, uint32_t place)
     struct job *j = a->jobs[place];
     struct journal_record r = {.kind = JOURNAL_FORGOTTEN, .id = j->ids.id};
     act_answer_folder(a, &j->ids.id, folder);
-    record(a, &r, false); /* lost, it is only told once more */
+    record(a, &r); /* lost, it is only told once more */
     if (j->has_outcome && file_remove_tree(folder) != ERR_OK)
         log_event(LOG_WARN, "answer", "error", err_text(), NULL);
     act_slot_folder(a, &j->ids.id, folder);
@@ -295,6 +302,7 @@ void act_tell(struct act *a, struct plan_event event)
         a->event_count--;
         step(a, next);
     }
+    act_sync_settled(a);
     a->stepping = false;
 }
 

@@ -312,6 +312,7 @@ static void on_reply(void *ctx, enum err e, struct net_reply *reply)
 
 void act_contact(struct act *a, const struct plan_action *action)
 {
+    act_sync_settled(a);
     enum err e = write_body(a, action);
     if (e == ERR_OK)
         e = project_use_pins(a->project, a->net);

@@ -84,6 +84,7 @@ struct act {
     int64_t ended_cpu_ms; /* of runs that are over */
     int64_t counted_cpu_ms;
     bool stepping, exit, host_told, look_again;
+    bool settled;    /* an outcome is in the journal that may not be durable yet */
     int64_t halt_ms; /* 0: not told to end */
     int64_t wake_ms, run_poll_ms;
     struct contact contact;
@@ -108,8 +109,10 @@ uint32_t act_find_job(const struct act *a, const struct attempt_ref *id); /* PLA
 int64_t act_mono_of(int64_t wall_ms);
 void act_answer_folder(const struct act *a, const struct attempt_ref *id, char ret[ACT_PATH_BYTES]);
 void act_slot_folder(const struct act *a, const struct attempt_ref *id, char ret[ACT_PATH_BYTES]);
-/* The job's outcome is settled: into the journal, durably. */
+/* The job's outcome is settled: into the journal. It is durable before anybody is told and when act_tell(),
+ * which has to follow, returns: where a run is begun meanwhile, one sync makes both records durable. */
 void act_settle(struct act *a, uint32_t place, const struct outcome *outcome);
+void act_sync_settled(struct act *a);
 /* Settles it with a word and err_text(), and tells the plan. */
 void act_settle_error(struct act *a, uint32_t place, const char *word);
 enum err act_start_request(struct act *a, struct transfer *t, struct net_request *request, net_done *done);

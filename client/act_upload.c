@@ -142,6 +142,7 @@ static void next_output(struct act *a, uint32_t place)
 
 void act_upload(struct act *a, uint32_t place)
 {
+    act_sync_settled(a);
     a->jobs[place]->upload_next = 0; /* what is there already costs a HEAD */
     next_output(a, place);
 }
