@@ -239,6 +239,9 @@ static void do_action(struct act *a, const struct plan_action *action)
     case PLAN_DO_CONTACT:
         act_contact(a, action);
         break;
+    case PLAN_DO_HANG_UP:
+        act_hang_up(a);
+        break;
     case PLAN_DO_REFRESH:
         act_refresh(a);
         break;

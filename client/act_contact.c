@@ -11,7 +11,12 @@
 
 #define BODY_BYTES_SOFT (5u << 20) /* no report is added after that; the wire allows 8 MiB */
 
-enum { TIMEOUT_S = 180, CACHED_MAX = 64, ARENA_BYTES_MAX = 48 << 20 };
+enum {
+    TIMEOUT_S = 180,
+    WAIT_MARGIN_S = 30 /* for the way there and back */,
+    CACHED_MAX = 64,
+    ARENA_BYTES_MAX = 48 << 20
+};
 
 /* --- the request */
 
@@ -135,7 +140,7 @@ static enum err add_want(struct act *a, const struct plan_action *action, struct
 static enum err write_body(struct act *a, const struct plan_action *action)
 {
     ARENA_AUTO struct arena arena = {.bytes_max = ARENA_BYTES_MAX};
-    struct work_request w = {.leaving = action->leaving};
+    struct work_request w = {.leaving = action->leaving, .wait_ms = action->wait_ms};
     int64_t now_ms = clock_mono_ms();
     enum err e = add_reports(a, &arena, now_ms, &w);
     if (e == ERR_OK)
@@ -303,11 +308,13 @@ static void on_reply(void *ctx, enum err e, struct net_reply *reply)
     }
     a->host_told = true;
     a->problem[0] = 0;
+    act_tell(a, (struct plan_event){.kind = PLAN_HEARD});
     take_words(a, &r);
     take_acks(a, &r);
     take_recalls(a, &r);
     take_units(a, &r);
-    act_tell(a, (struct plan_event){.kind = PLAN_CONTACTED, .next_contact_ms = r.next_contact_ms});
+    act_tell(a, (struct plan_event){
+                    .kind = PLAN_CONTACTED, .next_contact_ms = r.next_contact_ms, .wait_ms = r.wait_ms});
 }
 
 void act_contact(struct act *a, const struct plan_action *action)
@@ -324,10 +331,22 @@ void act_contact(struct act *a, const struct plan_action *action)
                                   .body_bytes = a->contact.body.len,
                                   .reply_bytes_max = 2 * JSON_BODY_BYTES_MAX,
                                   .timeout_s = TIMEOUT_S};
+    if (action->wait_ms > 0) {
+        request.waits = true;
+        request.timeout_s = (action->wait_ms + 999) / 1000 + WAIT_MARGIN_S;
+    }
     if (e == ERR_OK)
         e = net_start(a->net, &request, on_reply, a, &a->contact.id);
     if (e != ERR_OK)
         contact_failed(a, e, 0);
+}
+
+void act_hang_up(struct act *a)
+{
+    if (a->contact.id)
+        net_cancel(a->net, a->contact.id);
+    a->contact.id = 0;
+    buf_done(&a->contact.body);
 }
 
 /* --- the project's statements */

@@ -132,6 +132,7 @@ void act_stop_runs(struct act *a); /* asks those that hear it, kills the others 
 void act_kill_runs(struct act *a); /* in good order: it does not count against the attempt */
 void act_upload(struct act *a, uint32_t place);
 void act_contact(struct act *a, const struct plan_action *action);
+void act_hang_up(struct act *a); /* without an event */
 void act_refresh(struct act *a);
 enum err act_restore(struct act *a) NODISCARD;
 enum err act_compact(struct act *a) NODISCARD;

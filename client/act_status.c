@@ -50,6 +50,9 @@ static void waiting_sentence(const struct act *a, const struct counts *c, int64_
     if (p->offline) {
         snprintf(ret, TEXT_ROOM, "Leaves the network alone: %s; %u answers wait to be reported.", a->offline,
                  c->reporting);
+    } else if (p->waiting) {
+        snprintf(ret, TEXT_ROOM, "Waiting for work from %s%s%s; hears of it at once.", name,
+                 *a->reason ? ": " : "", a->reason);
     } else if (p->contacting || p->refreshing) {
         snprintf(ret, TEXT_ROOM, "Asking %s for work.", name);
     } else if (p->contact_err != ERR_OK) {

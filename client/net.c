@@ -110,7 +110,10 @@ enum err net_set_authorities(struct net *n, const char *path)
 /* A share for each request under way: curl knows only a limit for one. */
 static void share_rate(struct net *n)
 {
-    uint64_t parts = n->active ? n->active : 1;
+    uint64_t parts = 0;
+    for (uint32_t i = 0; i < n->active; i++)
+        parts += !n->transfers[i]->request.waits;
+    parts = parts ? parts : 1;
     uint64_t down = n->down_bytes_s ? n->down_bytes_s / parts + 1 : 0;
     uint64_t up = n->up_bytes_s ? n->up_bytes_s / parts + 1 : 0;
     for (uint32_t i = 0; i < n->active; i++) {

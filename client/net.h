@@ -57,6 +57,7 @@ struct net_request {
      * along, no token; the place is believed if the authorities vouch for it, not by the pins; when it cannot
      * be reached the server is asked for the file itself. The caller checks the digest. */
     bool follow;
+    bool waits;         /* the reply is long in coming: it takes no share of the rate meanwhile */
     uint32_t timeout_s; /* of the whole; 0: none but 60 s without a byte moving */
 };
 

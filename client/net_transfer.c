@@ -14,6 +14,7 @@
 enum {
     CONNECT_MS = 30000, /* until a connection stands, TLS included */
     STALL_S = 60,       /* without a byte moving */
+    KEEPALIVE_S = 15,
     RETRY_AFTER_S_MAX = 7 * 86400
 };
 #define REPLY_BYTES_DEFAULT (8u << 20)
@@ -273,6 +274,9 @@ static void set_options(struct transfer *t)
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, t->request.timeout_s ? 0L : (long)STALL_S);
     curl_easy_setopt(c, CURLOPT_TIMEOUT, (long)t->request.timeout_s);
+    curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L); /* a way that is broken is noticed, and one kept open */
+    curl_easy_setopt(c, CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_S);
+    curl_easy_setopt(c, CURLOPT_TCP_KEEPINTVL, (long)KEEPALIVE_S);
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_write);
     curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);

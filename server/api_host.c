@@ -291,7 +291,8 @@ static enum err work_reply(struct call *c, struct work *w, struct buf *body)
                                .recall_count = from->recall_count,
                                .unit_count = from->given_count,
                                .chunk_count = from->chunk_count,
-                               .next_contact_ms = from->next_contact_ms};
+                               .next_contact_ms = from->next_contact_ms,
+                               .wait_ms = from->next_wait_ms};
     char(*names)[ID_TEXT_BYTES] = arena_array(a, from->chunk_count + 1, sizeof *names);
     reply.acks = arena_array(a, reply.ack_count + 1, sizeof *reply.acks);
     reply.recall = arena_array(a, reply.recall_count + 1, sizeof *reply.recall);
@@ -317,6 +318,7 @@ static void write_work(struct http_request *http)
     struct buf body = {0};
     enum err e = r->err;
     c->retry_after_ms = r->retry_after_ms;
+    http->begun_us += r->u.work.waited_ms * 1000; /* what it waited for says nothing of the server's speed */
     if (e != ERR_OK)
         e = err_set(e, "%s", r->message ? r->message : "");
     else if ((e = buf_reserve(&body, REPLY_BYTES)) == ERR_OK)
@@ -444,6 +446,9 @@ static enum err take_request(struct call *c, struct work *w)
     to->renew = take_attempts(a, w->q.renew, w->q.renew_count);
     to->renew_count = w->q.renew_count;
     to->leaving = w->q.leaving;
+    to->wait_ms = w->q.wait_ms;
+    if (to->wait_ms > c->server->settings.contact_wait_ms)
+        to->wait_ms = (uint32_t)c->server->settings.contact_wait_ms;
     to->reports = arena_array(a, w->q.report_count + 1, sizeof *to->reports);
     w->missing = arena_array(a, w->q.report_count + 1, sizeof *w->missing);
     w->place = arena_array(a, w->q.report_count + 1, sizeof *w->place);
@@ -476,6 +481,8 @@ enum err api_work(struct call *c)
         return call_on_worker(c, work_with_blobs);
     for (uint32_t i = 0; i < w->q.report_count; i++)
         TRY(add_report(c, w, i));
+    if (w->q.wait_ms > 0)
+        c->request.u.work.gone = http_watch(c->http);
     return work_put(c);
 }
 

@@ -94,6 +94,7 @@ static enum err print_engine(struct server *s, struct buf *out)
         {"dugnad_engine_seconds_total", "counter", "Time spent in turns.", (double)e.turn_us / 1e6},
         {"dugnad_engine_waiting", "gauge", "Requests that wait for the engine.", waiting},
         {"dugnad_engine_oldest_seconds", "gauge", "Age of the oldest one.", (double)oldest_ms / 1000},
+        {"dugnad_hosts_waiting", "gauge", "Idle hosts whose request waits for work.", e.hosts_waiting},
         {"dugnad_engine_units_cached", "gauge", "Units in memory.", e.units_cached},
         {"dugnad_workers_waiting", "gauge", "Requests of people that wait.", workers_waiting(s->workers)},
         {"dugnad_connections", "gauge", "Open connections.", http_connections(s->http)},

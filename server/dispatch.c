@@ -265,7 +265,8 @@ static enum err give_audit(struct engine *e, struct engine_request *r, const str
 enum err dispatch_give(struct engine *e, struct engine_request *r, struct host_mem *h, struct batch_mem *b,
                        struct unit_mem *u, uint32_t attempt)
 {
-    struct engine_given *g = &r->u.work.given[r->u.work.given_count++];
+    struct engine_given *g;
+    TRY(given_add(r, &g));
     *g = (struct engine_given){.unit = u->wu.id,
                                .attempt = attempt,
                                .deadline_ms = u->wu.attempts[attempt].deadline_ms,
@@ -583,7 +584,8 @@ enum err dispatch(struct engine *e, struct engine_request *r, struct host_mem *h
         TRY(search_batch(&s, e->active[i]));
     if (!is_full(&s))
         TRY(search_tail(&s));
-    if (w->given_count == before && !is_full(&s))
-        TRY(explain(&s));
-    return ERR_OK;
+    if (w->given_count > before || is_full(&s))
+        return ERR_OK;
+    w->nothing = w->given_count == 0;
+    return explain(&s);
 }

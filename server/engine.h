@@ -12,6 +12,7 @@
 #ifndef SERVER_ENGINE_H
 #define SERVER_ENGINE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -123,17 +124,24 @@ struct engine_work {
     const struct store_host *host;  /* NULL, or what HOST says now (what the store keeps itself is ignored) */
     const struct engine_want *want; /* NULL: wants none */
     bool leaving;
-    uint64_t network; /* rules/kin.h, of the address it calls from; 0: private or not known */
+    uint64_t network;        /* rules/kin.h, of the address it calls from; 0: private or not known */
+    uint32_t wait_ms;        /* when there is nothing for it, it may be left to wait so long; 0: not */
+    const atomic_bool *gone; /* nobody reads the reply any more; NULL: not known */
     /* Answer. */
     struct engine_attempt *recall;
     uint32_t recall_count;
     struct engine_given *given;
-    uint32_t given_count;
-    struct engine_chunk *chunks;
+    uint32_t given_count, given_room;
+    struct engine_chunk *chunks; /* as much room */
     uint32_t chunk_count;
     enum engine_reason reason;
     const char *reason_text; /* one sentence, with numbers */
     int64_t next_contact_ms; /* from now */
+    bool nothing;            /* there is nothing for it, and there may be soon */
+    /* Kept by who lets it wait: engine_thread.h. */
+    int64_t waits_since_ms; /* 0: it has not waited */
+    int64_t waited_ms;
+    uint32_t next_wait_ms; /* its next request may wait so long */
 };
 
 /* --- the other requests --- */
@@ -522,6 +530,13 @@ struct engine_config {
 enum err engine_new(struct store *store, const struct engine_config *config,
                     struct engine **ret_engine) NODISCARD;
 void engine_free(struct engine *e);
+/* What there is to hand out, to tell whether somebody may be given something now who was not before. */
+struct engine_outlook {
+    uint64_t unsent; /* attempts that wait to be sent, of all batches that go on */
+    bool out;        /* some are out: with time they may be doubled */
+    uint64_t news;   /* another number when some batch has something to send that had nothing */
+};
+void engine_outlook(struct engine *e, struct engine_outlook *ret); /* between turns */
 /* Applies the requests in order and sets err of each. If the commit fails, nothing of the turn has happened
  * and all that would have succeeded get ERR_BUSY. Returns ERR_OK when the turn was committed. */
 enum err engine_turn(struct engine *e, struct engine_request **requests, uint32_t count, int64_t now_ms);
@@ -532,6 +547,7 @@ struct engine_stats { /* since the start, for /metrics */
     uint64_t turn_us;   /* spent in engine_turn; 0 unless the caller measures: engine_thread.h does */
     uint64_t commit_us; /* of it until transactions were durable */
     uint32_t units_cached, hosts_cached, batches_active;
+    uint32_t hosts_waiting; /* engine_thread.h */
     char stopped[200]; /* versions of apps that were stopped by themselves, "say 2: why"; "" when none is */
 };
 void engine_stats(const struct engine *e, struct engine_stats *ret);

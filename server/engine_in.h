@@ -56,7 +56,8 @@ struct host_lease {
 struct host_calls {
     uint32_t barred_batch; /* the last one of which nothing that was sent before might go to it, and when */
     int64_t barred_ms;
-    int64_t asked_ms; /* when it asked last */
+    int64_t asked_ms;       /* when it asked last */
+    int64_t waits_until_ms; /* its request may be kept until then: it is here */
 };
 
 struct host_mem {
@@ -129,6 +130,7 @@ struct batch_mem {
     int64_t took_ms[TAIL_TOOK_MAX]; /* a ring; since the server started */
     uint32_t took_count;
     int64_t patience_ms; /* how long an attempt may be out in the tail before a spare goes out */
+    bool sends;          /* it had attempts to send when engine_outlook() looked last */
 };
 
 struct tail_unit {
@@ -210,6 +212,7 @@ struct engine {
     uint32_t hosts_about;
     int64_t hosts_silent_ms;   /* the median host; negative: not known */
     int64_t work_ms;           /* when work came in or went out last */
+    uint64_t news;             /* engine_outlook() */
     struct arena version_text; /* of what follows: engine_version.c */
     struct version_mem *versions;
     struct version_app *version_apps;
@@ -429,6 +432,8 @@ enum err route_check(struct engine *e, struct batch_mem *b, const struct engine_
                      size_t room) NODISCARD;
 
 /* engine_work.c, engine_people.c */
+/* Room for another unit in the reply. */
+enum err given_add(struct engine_request *r, struct engine_given **ret) NODISCARD;
 enum err on_work(struct engine *e, struct engine_request *r) NODISCARD;
 /* row: answer_row.h. */
 enum err answer_keep(struct engine *e, wu_id unit, const struct digest *answer,

@@ -48,6 +48,8 @@ static void hosts_count(struct engine *e)
     for (const struct cache_item *i = e->hosts.newest; i && n < HOSTS_COUNTED; i = i->older, n++) {
         const struct host_mem *h = (const void *)i;
         int64_t silent_ms = e->now_ms - (h->calls.asked_ms > h->h.seen_ms ? h->calls.asked_ms : h->h.seen_ms);
+        if (e->now_ms < h->calls.waits_until_ms)
+            silent_ms = 0;
         e->hosts_about += silent_ms < ABOUT_MS;
         buckets[bucket_of(silent_ms)]++;
     }
@@ -76,6 +78,20 @@ uint32_t tail_share(struct engine *e, uint32_t cores)
         if (!e->active[i]->b.paused && e->active[i]->b.counts.unsent > 0)
             unsent += e->active[i]->b.counts.unsent;
     return pick_share((uint64_t)unsent, e->hosts_about, cores);
+}
+
+void engine_outlook(struct engine *e, struct engine_outlook *ret)
+{
+    *ret = (struct engine_outlook){0};
+    for (uint32_t i = 0; i < e->active_count; i++) {
+        struct batch_mem *b = e->active[i];
+        bool goes_on = !b->b.paused && !b->b.cancelled, sends = goes_on && b->b.counts.unsent > 0;
+        e->news += sends && !b->sends;
+        b->sends = sends;
+        ret->unsent += sends ? (uint64_t)b->b.counts.unsent : 0;
+        ret->out |= goes_on && b->b.counts.leased > 0;
+    }
+    ret->news = e->news;
 }
 
 void tail_note(struct batch_mem *b, int64_t took_ms)

@@ -7,8 +7,16 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/rand.h"
+#include "server/lobby.h"
 
-enum { QUEUE_DEFAULT = 4096, TURN_DEFAULT = 256, TICK_DEFAULT_MS = 500, FULL_RETRY_MS = 2000 };
+enum {
+    QUEUE_DEFAULT = 4096,
+    TURN_DEFAULT = 256,
+    TICK_DEFAULT_MS = 500,
+    FULL_RETRY_MS = 2000,
+    LOOKS_MAX = 64
+};
 
 struct queue {
     struct engine_request *first, *last;
@@ -25,6 +33,10 @@ struct engine_thread {
     int64_t oldest_ms;          /* when the queue was last empty */
     bool stop;
     struct engine_stats stats; /* as of the last turn */
+    /* The thread's alone. */
+    struct lobby *lobby;
+    atomic_uint waiting; /* its count, for the others */
+    bool crowded; /* more wait for the engine than one turn takes: nobody is left to wait for work as well */
 };
 
 static void append(struct queue *q, struct engine_request *r)
@@ -78,10 +90,60 @@ static uint32_t gather(struct engine_thread *t, struct engine_request **turn, in
         turn[n++] = take(&t->people);
     while (n < t->config.turn_max && t->hosts.count > 0)
         turn[n++] = take(&t->hosts);
+    t->crowded = t->hosts.count > 0;
     t->oldest_ms = clock_mono_ms();
     *ret_stop = t->stop && t->hosts.count + t->people.count == 0;
     pthread_mutex_unlock(&t->lock);
     return n;
+}
+
+/* --- hosts that wait for work --- */
+
+static void let_go(struct engine_thread *t, struct engine_request *r)
+{
+    struct engine_work *w = &r->u.work;
+    if (r->kind == ENGINE_WORK) {
+        w->waited_ms = w->waits_since_ms ? clock_mono_ms() - w->waits_since_ms : 0;
+        if (w->waits_since_ms) /* many end at once: they are not to come back so */
+            w->next_contact_ms += (int64_t)(rand_u64() % ((uint64_t)w->next_contact_ms + 1));
+        w->next_wait_ms = w->nothing && !t->crowded && lobby_has_room(t->lobby) ? t->config.wait_ms : 0;
+    }
+    r->done(r, r->done_ctx);
+}
+
+static void keep_or_let_go(struct engine_thread *t, struct engine_request **turn, uint32_t n)
+{
+    struct engine_outlook outlook;
+    bool looked = false;
+    for (uint32_t i = 0; i < n; i++) {
+        bool may_wait = !t->crowded && lobby_may_wait(turn[i]);
+        if (may_wait && !looked)
+            engine_outlook(t->engine, &outlook);
+        looked |= may_wait;
+        if (!may_wait || !lobby_keep(t->lobby, turn[i], &outlook, clock_mono_ms()))
+            let_go(t, turn[i]);
+    }
+    atomic_store(&t->waiting, lobby_count(t->lobby));
+}
+
+/* A host that asks anew reads no earlier reply: what that would give is for this one. */
+static void end_earlier(struct engine_thread *t, struct engine_request *const *turn, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        struct engine_request *earlier =
+            turn[i]->kind == ENGINE_WORK ? lobby_leave(t->lobby, turn[i]->u.work.host_id) : NULL;
+        if (earlier)
+            let_go(t, earlier);
+    }
+}
+
+static void end_waits(struct engine_thread *t, struct engine_request **room, int64_t now_ms)
+{
+    uint32_t n;
+    while ((n = lobby_end(t->lobby, now_ms, room, t->config.turn_max)) > 0)
+        for (uint32_t i = 0; i < n; i++)
+            let_go(t, room[i]);
+    atomic_store(&t->waiting, lobby_count(t->lobby));
 }
 
 static void answer(struct engine_thread *t, struct engine_request **turn, uint32_t n, int64_t took_us)
@@ -91,8 +153,7 @@ static void answer(struct engine_thread *t, struct engine_request **turn, uint32
     engine_stats(t->engine, &t->stats);
     t->stats.turn_us = before_us + (uint64_t)took_us;
     pthread_mutex_unlock(&t->lock);
-    for (uint32_t i = 0; i < n; i++)
-        turn[i]->done(turn[i], turn[i]->done_ctx);
+    keep_or_let_go(t, turn, n);
 }
 
 /* Something that goes on in slices, with ticks: the first one is not to wait. */
@@ -114,6 +175,20 @@ static void take_turn(struct engine_thread *t, struct engine_request **turn, uin
     answer(t, turn, n, clock_mono_us() - begun_us);
 }
 
+/* Those who wait look again, where there may be something for them; true: others may have to, at once. */
+static bool look_again(struct engine_thread *t, struct engine_request **room)
+{
+    struct engine_outlook outlook;
+    if (lobby_count(t->lobby) == 0 || t->crowded)
+        return false;
+    engine_outlook(t->engine, &outlook);
+    uint32_t most = t->config.turn_max < LOOKS_MAX ? t->config.turn_max : LOOKS_MAX;
+    uint32_t n = lobby_wake(t->lobby, &outlook, clock_mono_ms(), room, most);
+    if (n > 0)
+        take_turn(t, room, n);
+    return n > 0;
+}
+
 /* Nobody waits for it. */
 static void ticked(struct engine_request *tick, void *ctx)
 {
@@ -128,23 +203,29 @@ static void *run(void *arg)
     struct arena arena = {0};
     struct engine_request tick = {.kind = ENGINE_TICK, .arena = &arena, .done = ticked}, *only = &tick;
     int64_t tick_at_ms = 0;
-    bool stop = turn == NULL;
+    bool stop = turn == NULL, more = false;
     if (stop)
         log_event(LOG_ERROR, "engine", "error", "no memory for its thread", NULL);
     while (!stop) {
-        uint32_t n = gather(t, turn, tick_at_ms, &stop);
+        uint32_t n = gather(t, turn, more ? 0 : tick_at_ms, &stop);
         bool ticks = clock_mono_ms() >= tick_at_ms && !stop, begins = begins_job(turn, n);
+        end_earlier(t, turn, n);
         if (n > 0)
             take_turn(t, turn, n);
         if (ticks) { /* in a turn of its own: it writes twice, and would hold what the others wrote */
             take_turn(t, &only, 1);
-            bool more = tick.err == ERR_OK && tick.u.tick.ret_more;
-            tick_at_ms = more ? 0 : clock_mono_ms() + t->config.tick_ms;
+            bool slices = tick.err == ERR_OK && tick.u.tick.ret_more;
+            tick_at_ms = slices ? 0 : clock_mono_ms() + t->config.tick_ms;
             arena_reset(&arena);
+            end_waits(t, turn, clock_mono_ms());
         }
+        more = look_again(t, turn);
         if (begins)
             tick_at_ms = 0;
     }
+    t->crowded = true; /* nobody is to come back at once */
+    if (turn)
+        end_waits(t, turn, INT64_MAX);
     free(turn);
     arena_done(&arena);
     return NULL;
@@ -168,8 +249,10 @@ enum err engine_thread_start(struct engine *e, const struct engine_thread_config
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&t->work, &attr);
     pthread_condattr_destroy(&attr);
-    int n = pthread_create(&t->thread, NULL, run, t);
+    enum err err = lobby_new(t->config.wait_ms ? t->config.waiting_max : 0, &t->lobby);
+    int n = err == ERR_OK ? pthread_create(&t->thread, NULL, run, t) : ENOMEM;
     if (n != 0) {
+        lobby_free(t->lobby);
         pthread_cond_destroy(&t->work);
         pthread_mutex_destroy(&t->lock);
         free(t);
@@ -249,6 +332,7 @@ void engine_thread_stats(struct engine_thread *t, struct engine_stats *ret)
     pthread_mutex_lock(&t->lock);
     *ret = t->stats;
     pthread_mutex_unlock(&t->lock);
+    ret->hosts_waiting = atomic_load(&t->waiting);
 }
 
 void engine_thread_stop(struct engine_thread *t)
@@ -260,6 +344,7 @@ void engine_thread_stop(struct engine_thread *t)
     pthread_cond_signal(&t->work);
     pthread_mutex_unlock(&t->lock);
     pthread_join(t->thread, NULL);
+    lobby_free(t->lobby);
     pthread_cond_destroy(&t->work);
     pthread_mutex_destroy(&t->lock);
     free(t);

@@ -13,6 +13,8 @@ struct engine_thread_config {
     uint32_t queue_max; /* [4096] requests that wait; beyond it a put is ERR_BUSY */
     uint32_t turn_max;  /* [256] requests of one turn */
     int64_t tick_ms;    /* [500] the thread ticks by itself at least so often */
+    /* Of hosts that may wait for work (lobby.h): how long at most, and how many at once. 0: none may. */
+    uint32_t wait_ms, waiting_max;
 };
 
 /* Starts the thread. The engine is the thread's until engine_thread_stop(). */
@@ -28,7 +30,7 @@ enum err engine_thread_do(struct engine_thread *t, struct engine_request *r) NOD
 /* Requests waiting now, and the age of the oldest one: for /readyz and /metrics. */
 void engine_thread_load(struct engine_thread *t, uint32_t *ret_waiting, int64_t *ret_oldest_ms);
 void engine_thread_stats(struct engine_thread *t, struct engine_stats *ret);
-/* Answers all that was queued, then ends the thread and frees t (not the engine). */
+/* Answers all that was queued and all that wait, then ends the thread and frees t (not the engine). */
 void engine_thread_stop(struct engine_thread *t);
 
 #endif

@@ -180,7 +180,9 @@ static enum err renew(struct engine *e, struct engine_request *r, struct host_me
         TRY(unit_apply(e, u, &ev, NULL, &step));
         if (step != ERR_OK)
             continue;
-        w->given[w->given_count++] = (struct engine_given){
+        struct engine_given *g;
+        TRY(given_add(r, &g));
+        *g = (struct engine_given){
             .unit = u->wu.id, .attempt = ev.attempt, .deadline_ms = u->wu.attempts[ev.attempt].deadline_ms};
     }
     return ERR_OK;
@@ -223,24 +225,48 @@ static enum err leave(struct engine *e, struct engine_request *r, struct host_me
     return host_leave(e, h);
 }
 
+enum err given_add(struct engine_request *r, struct engine_given **ret)
+{
+    struct engine_work *w = &r->u.work;
+    if (w->given_count == w->given_room) {
+        struct engine_given *given = arena_array(r->arena, w->given_room * 2u, sizeof *given);
+        struct engine_chunk *chunks = arena_array(r->arena, w->given_room * 2u, sizeof *chunks);
+        if (!given || !chunks)
+            return ERR_NOMEM;
+        memcpy(given, w->given, w->given_count * sizeof *given);
+        memcpy(chunks, w->chunks, w->chunk_count * sizeof *chunks);
+        w->given = given;
+        w->chunks = chunks;
+        w->given_room *= 2;
+    }
+    *ret = &w->given[w->given_count++];
+    return ERR_OK;
+}
+
+enum { GIVEN_ROOM = 8 }; /* more is made when there is more */
+
 static enum err reply_room(struct engine_request *r)
 {
     struct engine_work *w = &r->u.work;
-    uint32_t most = (w->want ? w->want->units_max : 0) + w->renew_count + 1u;
-    w->given = arena_array(r->arena, most, sizeof *w->given);
-    w->chunks = arena_array(r->arena, most, sizeof *w->chunks);
-    w->recall = arena_array(r->arena, w->held_count + 1u, sizeof *w->recall);
+    if (!w->waits_since_ms) { /* else it has asked before, and has the room */
+        w->given_room = w->renew_count + GIVEN_ROOM;
+        w->given = arena_array(r->arena, w->given_room, sizeof *w->given);
+        w->chunks = arena_array(r->arena, w->given_room, sizeof *w->chunks);
+        w->recall = arena_array(r->arena, w->held_count + 1u, sizeof *w->recall);
+    }
     w->given_count = w->chunk_count = w->recall_count = 0;
     w->reason = ENGINE_REASON_NONE;
     w->reason_text = NULL;
+    w->nothing = false;
     return w->given && w->chunks && w->recall ? ERR_OK : ERR_NOMEM;
 }
 
 enum { SEEN_EVERY_MS = 60000 };
 
-static void seen(struct engine *e, struct host_mem *h)
+static void seen(struct engine *e, struct host_mem *h, const struct engine_work *w)
 {
     h->calls.asked_ms = e->now_ms;
+    h->calls.waits_until_ms = w->nothing ? e->now_ms + w->wait_ms : 0;
     if (e->now_ms - h->h.seen_ms >= SEEN_EVERY_MS)
         host_touch(e, h);
     if (h->dirty)
@@ -299,7 +325,7 @@ enum err on_work(struct engine *e, struct engine_request *r)
         }
         TRY(renew(e, r, h));
     }
-    seen(e, h);
+    seen(e, h, w);
     w->next_contact_ms = next_contact_ms(e, w->reason);
     return ERR_OK;
 }

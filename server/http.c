@@ -56,6 +56,7 @@ struct http_inner {
     struct http *http;
     struct MHD_Connection *connection;
     struct http_sleeper sleeper;
+    struct http_watch watch;
     pthread_mutex_t lock;
     bool handled, asleep;
     void (*late)(struct http_request *r); /* makes the reply */
@@ -103,6 +104,16 @@ const char *http_cookie(struct http_request *r, const char *name)
 void http_sleeper_init(const struct http_request *r, struct http_sleeper *ret)
 {
     *ret = inner_of(r)->sleeper;
+}
+
+const atomic_bool *http_watch(struct http_request *r)
+{
+    struct http_inner *n = inner_of(r);
+    const union MHD_ConnectionInfo *fd =
+        MHD_get_connection_info(n->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (fd)
+        http_loop_watch(n->sleeper.loop, &n->watch, fd->connect_fd);
+    return &n->watch.gone;
 }
 
 /* --- answering --- */
@@ -360,6 +371,7 @@ static void on_completed(void *cls, struct MHD_Connection *c, void **con_cls,
     (void)code;
     if (!n)
         return;
+    http_loop_unwatch(n->sleeper.loop, &n->watch);
     if (h->config.done)
         h->config.done(h->config.ctx, &n->request, n->status);
     if (n->request.drop)

@@ -7,6 +7,7 @@
 #ifndef SERVER_HTTP_H
 #define SERVER_HTTP_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -98,6 +99,10 @@ void http_reply(struct http_request *r, struct http_reply *p);
 void http_reply_by(struct http_request *r, void (*reply)(struct http_request *r));
 /* {"error":{...}} with the status of e and a Retry-After where one belongs. */
 void http_reply_err(struct http_request *r, enum err e, const char *message, int64_t retry_after_ms);
+
+/* From handle(), of a request that may wait for long: *ret becomes true when the other end has hung up, which
+ * else nobody notices before the reply is sent. Lives as long as the request. */
+const atomic_bool *http_watch(struct http_request *r);
 
 /* Answers with text/event-stream that stays open. The stream is the caller's until http_stream_close(); push
  * from any thread. A reader that is too slow (256 KiB behind) or gone makes push return false: close it then.

@@ -109,21 +109,27 @@ uint32_t http_loop_shaking(const struct http_loop *l)
     return atomic_load_explicit(&l->shaking, memory_order_relaxed);
 }
 
-void http_loop_pause(struct http_loop *l, struct http_pause *p)
-{
-    struct epoll_event ev = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = p};
-    if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, p->fd, &ev) != 0)
-        return; /* it spins, then */
-    MHD_suspend_connection(p->connection);
-    p->since_ms = clock_mono_ms();
-    add(row_of(l, p), p);
-}
-
 static void go_on(struct http_loop *l, struct http_pause *p)
 {
     (void)epoll_ctl(l->epoll, EPOLL_CTL_DEL, p->fd, NULL);
     drop(row_of(l, p), p);
     MHD_resume_connection(p->connection);
+}
+
+static void has_word(struct http_loop *l, struct http_ear *e)
+{
+    go_on(l, (struct http_pause *)(void *)e);
+}
+
+void http_loop_pause(struct http_loop *l, struct http_pause *p)
+{
+    struct epoll_event ev = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = &p->ear};
+    p->ear.heard = has_word;
+    if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, p->fd, &ev) != 0)
+        return; /* it spins, then */
+    MHD_suspend_connection(p->connection);
+    p->since_ms = clock_mono_ms();
+    add(row_of(l, p), p);
 }
 
 static void end_late(struct http_loop *l, struct row *r, int64_t since_ms)
@@ -178,6 +184,35 @@ static void seat_some(struct http_loop *l)
     }
     if (!l->nobody_waits)
         http_lobby_call(l->config.lobby);
+}
+
+/* --- who hangs up --- */
+
+void http_loop_unwatch(struct http_loop *l, struct http_watch *w)
+{
+    if (w->on)
+        (void)epoll_ctl(l->epoll, EPOLL_CTL_DEL, w->fd, NULL);
+    w->on = false;
+}
+
+static void hung_up(struct http_loop *l, struct http_ear *e)
+{
+    struct http_watch *w = (void *)e;
+    http_loop_unwatch(l, w);
+    atomic_store(&w->gone, true);
+}
+
+void http_loop_watch(struct http_loop *l, struct http_watch *w, int fd)
+{
+    struct epoll_event ev = {.events = EPOLLRDHUP, .data.ptr = &w->ear};
+    w->ear.heard = hung_up;
+    w->fd = fd;
+    w->on = epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &ev) == 0;
+}
+
+static void hear(struct http_loop *l, struct http_ear *e)
+{
+    e->heard(l, e);
 }
 
 /* --- the thread --- */
@@ -247,7 +282,7 @@ static void *run(void *arg)
             else if (events[i].data.ptr == l->config.lobby)
                 look_into_lobby(l);
             else if (events[i].data.ptr != &l->config)
-                go_on(l, events[i].data.ptr);
+                hear(l, events[i].data.ptr);
         }
         look_after_handshakes(l);
         goes_on = empty_basket(l);

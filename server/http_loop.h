@@ -12,6 +12,7 @@
 #define SERVER_HTTP_LOOP_H
 
 #include <microhttpd.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,8 +29,14 @@ struct http_sleeper {
     struct http_sleeper *next;
 };
 
+/* What hears of a socket; the first member of it. */
+struct http_ear {
+    void (*heard)(struct http_loop *l, struct http_ear *e);
+};
+
 /* A connection from its first word until its handshake is over; part of it, zeroed at first. */
 struct http_pause {
+    struct http_ear ear;
     struct MHD_Connection *connection;
     int fd;
     bool counts; /* as a handshake in progress */
@@ -37,6 +44,14 @@ struct http_pause {
     bool late; /* the other end has not said a word for too long */
     int64_t since_ms;
     struct http_pause *before, *after;
+};
+
+/* A request whose connection is suspended for long: has the other end hung up? Zeroed at first. */
+struct http_watch {
+    struct http_ear ear;
+    int fd;
+    bool on;
+    atomic_bool gone;
 };
 
 struct http_loop_config {
@@ -67,5 +82,8 @@ void http_loop_left(struct http_loop *l);
  * by itself spins through a handshake: it asks for the other end's next word again and again, for each
  * connection of a crowd in each of its rounds. */
 void http_loop_pause(struct http_loop *l, struct http_pause *p);
+/* On its thread. Until unwatch, or until the other end has hung up; what is not watched may be unwatched. */
+void http_loop_watch(struct http_loop *l, struct http_watch *w, int fd);
+void http_loop_unwatch(struct http_loop *l, struct http_watch *w);
 
 #endif

@@ -31,6 +31,7 @@ enum {
     START_RETRY_MS = 200,
     START_RETRY_MS_MAX = 3000,
     START_PATIENCE_MS = 60000, /* for a database that is not there yet */
+    WAITING_SHARE = 4,         /* of the connections: so many hosts may be waiting for work */
     HEAP_KEPT_BYTES = 8 << 20,
     HEAP_STEP_BYTES = 256 << 10
 };
@@ -169,7 +170,9 @@ static enum err start_engine(struct server *s)
                                    .contact_ms = c->contact_ms,
                                    .contact_idle_ms = c->contact_idle_ms};
     TRY(project_audit_key(s->project, &config.audit_key));
-    struct engine_thread_config thread = {.queue_max = (uint32_t)c->queue};
+    struct engine_thread_config thread = {.queue_max = (uint32_t)c->queue,
+                                          .wait_ms = (uint32_t)c->contact_wait_ms,
+                                          .waiting_max = (uint32_t)(c->connections / WAITING_SHARE)};
     TRY(engine_new(s->store, &config, &s->engine));
     return engine_thread_start(s->engine, &thread, &s->thread);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/str.h"
 
 #define TEXT(field)  CONF_TEXT, offsetof(struct settings, field), sizeof((struct settings *)0)->field
@@ -98,6 +99,11 @@ const struct conf_option settings_options[] = {
      "The longest that a PC for which there is no work waits before it asks again; while there are few PCs "
      "they\n"
      "ask every few seconds.",
+     NULL},
+    {"contact_wait", CONF_DURATION_MS, VALUE(contact_wait_ms), "30s", 0, WORK_WAIT_MS_MAX,
+     "So long an idle PC's request is kept until there is work for it, which then starts at once. Less than "
+     "any\n"
+     "proxy in front lets a request take. 0: none is kept.",
      NULL},
     {"threads", CONF_INT, VALUE(threads), "2", 1, 64, "Threads that speak HTTPS.", "Size"},
     {"workers", CONF_INT, VALUE(workers), "4", 1, 64,

@@ -27,7 +27,7 @@ struct settings {
     double owner_joins, network_joins; /* a day */
     uint64_t user_bytes, host_bytes, disk_free_min;
     int64_t user_units, host_leases, core_leases;
-    int64_t contact_ms, contact_idle_ms;
+    int64_t contact_ms, contact_idle_ms, contact_wait_ms;
     uint64_t unit_memory_max, unit_disk_max, unit_output_max;
     int64_t unit_wall_max_ms;
     int64_t upload_kept_ms, archive_after_ms, database_read_lag_ms;

@@ -11,6 +11,8 @@ enum {
     REFRESH_APART_MS = 60 * 1000,
     RENEW_SHARE = 4, /* ask when a quarter of the lease is left */
     RENEW_AGAIN_MS = 60 * 1000,
+    WAIT_FAILURES_MAX = 2, /* something in between does not bear long requests */
+    WAIT_AGAIN_MS = 600 * 1000,
     START_AGAIN_MS = 30 * 1000
 };
 #define UNIT_SECONDS_WEIGHT 0.2 /* of the newest run in the mean */
@@ -203,9 +205,16 @@ bool plan_may_refresh(const struct plan *p, int64_t now_ms)
     return p->refreshed_ms == 0 || now_ms - p->refreshed_ms > REFRESH_APART_MS;
 }
 
+static void heard(struct plan *p)
+{
+    p->wait_failures = p->waiting ? 0 : p->wait_failures;
+    p->waiting = false;
+}
+
 static void contacted(struct plan *p, const struct plan_event *ev)
 {
     p->contacting = false;
+    p->wait_ms = ev->wait_ms;
     p->contact_failures = 0;
     p->contact_err = ERR_OK;
     p->contacted_ms = ev->now_ms;
@@ -217,7 +226,11 @@ static void contacted(struct plan *p, const struct plan_event *ev)
 
 static void contact_failed(struct plan *p, const struct plan_event *ev)
 {
-    p->contacting = false;
+    if (p->waiting && ev->err != ERR_BUSY && ev->err != ERR_RATE &&
+        ++p->wait_failures % WAIT_FAILURES_MAX == 0)
+        p->wait_not_before_ms = ev->now_ms + WAIT_AGAIN_MS;
+    p->contacting = p->waiting = false;
+    p->wait_ms = 0;
     p->contact_err = ev->err;
     p->contact_not_before_ms = wait_until(ev, p->contact_failures);
     p->contact_failures++;
@@ -287,7 +300,11 @@ void plan_step(struct plan *p, const struct plan_event *ev, struct plan_actions 
     case PLAN_RESTORED:
         plan_add(p, ev);
         break;
+    case PLAN_HEARD:
+        heard(p);
+        break;
     case PLAN_CONTACTED:
+        heard(p);
         contacted(p, ev);
         break;
     case PLAN_CONTACT_FAILED:
@@ -313,6 +330,7 @@ void plan_step(struct plan *p, const struct plan_event *ev, struct plan_actions 
         break;
     case PLAN_SETTINGS:
         p->settings = *ev->settings;
+        p->waits_wrong = p->waiting;
         break;
     case PLAN_PAUSE:
     case PLAN_RESUME:

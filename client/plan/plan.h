@@ -72,8 +72,16 @@ struct plan {
     uint64_t memory_given;  /* 0: not bounded here */
     bool offline;           /* nothing goes over the network but a goodbye: policy.h */
     bool contacting, refreshing;
+    bool waiting;     /* the contact under way may be kept by the server until it has work: let go of when
+                         anything else is to be said */
+    bool waits_wrong; /* and says what is not so any more */
+    uint32_t wait_ms; /* the server lets the next contact wait so long; 0: it does not */
+    uint32_t wait_failures;        /* in a row */
     bool saying_goodbye, left;     /* the contact under way says leaving; the server knows */
     int64_t contacted_ms;          /* the last contact that worked; 0: none yet */
+    int64_t asked_ms;              /* when the last one was begun */
+    int64_t paced_ms;              /* when it would have been by now, with one contact in CONTACT_APART_MS */
+    int64_t wait_not_before_ms;    /* waiting has failed again and again: no more of it for a while */
     int64_t ask_ms;                /* the server does not want to be asked for work earlier */
     int64_t contact_not_before_ms; /* nothing at all earlier: back-off, Retry-After */
     int64_t refreshed_ms;          /* the last try; 0: none yet */
@@ -97,7 +105,8 @@ enum plan_event_kind {
     PLAN_ACKED,         /* job, err: ERR_OK and most words forget it, ERR_BUSY, ERR_MISSING do not */
     PLAN_RECALLED,      /* job */
     PLAN_RENEWED,       /* job, deadline_ms */
-    PLAN_CONTACTED,     /* next_contact_ms; told after all else that was in the reply */
+    PLAN_HEARD,         /* the reply to a contact has come; what was in it is told now */
+    PLAN_CONTACTED,     /* next_contact_ms, wait_ms; told after all else that was in the reply */
     PLAN_CONTACT_FAILED, /* err, retry_after_ms */
     PLAN_REFRESHED,
     PLAN_REFRESH_FAILED, /* err, retry_after_ms */
@@ -117,7 +126,7 @@ struct plan_event {
     enum plan_event_kind kind;
     int64_t now_ms;
     uint64_t random; /* 64 random bits, for back-off */
-    uint32_t job, cores;
+    uint32_t job, cores, wait_ms;
     enum err err;
     int64_t retry_after_ms; /* 0: none said */
     int64_t deadline_ms, next_contact_ms, until_ms, ran_ms;
@@ -129,6 +138,7 @@ struct plan_event {
 
 enum plan_action_kind {
     PLAN_DO_CONTACT,  /* report all PLAN_REPORTABLE, name all held, renew what plan_wants_renewal(), ask */
+    PLAN_DO_HANG_UP,  /* drop the contact under way, no event follows; before a DO_CONTACT of the same step */
     PLAN_DO_REFRESH,  /* GET /v1/project, check */
     PLAN_DO_FETCH,    /* job */
     PLAN_DO_RUN,      /* job */
@@ -149,6 +159,7 @@ struct plan_action {
     const char *word;                /* of ATTEMPT_ERROR_LIST */
     double want_seconds;             /* of DO_CONTACT */
     uint32_t want_cores, want_units; /* 0 units: no work is wanted */
+    uint32_t wait_ms;                /* the server may keep it so long */
     bool leaving;
 };
 

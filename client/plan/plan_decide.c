@@ -3,8 +3,12 @@
 #include "client/plan/plan_inner.h"
 
 enum {
-    CONTACT_APART_MS = 1000, /* with nothing or one thing to tell */
+    CONTACT_APART_MS = 1000, /* in the long run, with nothing or one thing to tell */
     CONTACT_SOONER_MAX = 10, /* times as often at most */
+    CONTACT_AHEAD_MS = 3000, /* who was quiet so long may speak a few times at once: small batches end soon */
+    CONTACT_LEAST_MS = 100,  /* even then */
+    WAIT_APART_MS = 250,     /* from the beginning of a contact to that of one that waits */
+    WAIT_LEAST_MS = 10000,   /* nothing waits when a run is expected to end before */
     GIVE_UP_CONTACTS = 3,    /* finishing or leaving, a server that is away keeps nobody */
     REPORTS_FULL = REPORTS_PER_REQUEST_MAX / 2
 };
@@ -177,7 +181,9 @@ static void upload(struct plan *p, int64_t now_ms, struct plan_actions *out)
 struct stock {
     uint32_t total, active; /* active: queued to running */
     uint32_t reportable, transfers;
-    double seconds; /* of work that is left */
+    uint32_t unsettled; /* neither ready nor running: something is to be fetched, stopped, told */
+    double seconds;     /* of work that is left */
+    double soonest_s;   /* until a run ends; -1: none runs */
     int64_t oldest_report_ms;
     bool renew;
 };
@@ -191,14 +197,18 @@ static double left_seconds(const struct plan *p, const struct plan_job *j, int64
 
 static struct stock take_stock(const struct plan *p, int64_t now_ms, struct plan_actions *out)
 {
-    struct stock s = {.oldest_report_ms = INT64_MAX};
+    struct stock s = {.oldest_report_ms = INT64_MAX, .soonest_s = -1};
     for (uint32_t i = 0; i < p->used; i++) {
         const struct plan_job *j = &p->jobs[i];
         s.total += j->state != PLAN_NONE;
         if (j->state >= PLAN_QUEUED && j->state <= PLAN_RUNNING) {
+            double left = left_seconds(p, j, now_ms);
             s.active++;
-            s.seconds += left_seconds(p, j, now_ms);
+            s.seconds += left;
+            if (j->state == PLAN_RUNNING && (s.soonest_s < 0 || left < s.soonest_s))
+                s.soonest_s = left;
         }
+        s.unsettled += j->state != PLAN_NONE && j->state != PLAN_READY && j->state != PLAN_RUNNING;
         if (j->state >= PLAN_QUEUED && j->state < PLAN_REPORTABLE && j->state != PLAN_STOPPING)
             s.renew = due(out, j->renew_ms, now_ms) || s.renew;
         s.transfers += j->state == PLAN_FINISHED || j->state == PLAN_UPLOADING || j->state == PLAN_STOPPING;
@@ -235,18 +245,52 @@ static void want(const struct plan *p, const struct stock *s, struct plan_action
     a->want_units = room < LEASES_PER_REQUEST_MAX ? room : LEASES_PER_REQUEST_MAX;
 }
 
-static bool wants_contact(const struct plan *p, const struct stock *s, const struct plan_action *a,
-                          int64_t now_ms, struct plan_actions *out)
+static bool has_idle_core(const struct plan *p, const struct stock *s, const struct plan_action *a)
 {
-    bool idle_core = a->want_units > 0 && s->active < cores_of_part(p);
+    return a->want_units > 0 && s->active < cores_of_part(p);
+}
+
+/* Is there nothing to say but that a core is idle, now and for a while? */
+static bool may_wait(const struct plan *p, const struct stock *s, const struct plan_action *a, int64_t now_ms)
+{
+    return p->wait_ms > 0 && now_ms >= p->wait_not_before_ms && has_idle_core(p, s, a) && s->unsettled == 0 &&
+           !s->renew && (s->soonest_s < 0 || s->soonest_s * 1000 >= WAIT_LEAST_MS);
+}
+
+static bool heartbeat_due(const struct plan *p, const struct stock *s, int64_t now_ms,
+                          struct plan_actions *out)
+{
+    /* the first after a restart tells what survived it */
+    return s->total > 0 && due(out, p->contacted_ms ? p->contacted_ms + p->settings.heartbeat_ms : 0, now_ms);
+}
+
+/* When there is another thing to say, the contact that waits is dropped for one that says it. */
+static void hang_up(struct plan *p, int64_t now_ms, struct plan_actions *out)
+{
+    struct plan_action wanted = {0};
+    if (!p->waiting || !has_room(out))
+        return;
+    struct stock s = take_stock(p, now_ms, out);
+    want(p, &s, &wanted);
+    bool fine = !p->waits_wrong && !p->offline && !p->refresh_wanted && has_idle_core(p, &s, &wanted) &&
+                s.unsettled == 0 && !s.renew && !heartbeat_due(p, &s, now_ms, out);
+    if (fine)
+        return;
+    p->contacting = p->waiting = p->waits_wrong = false;
+    add(out, PLAN_DO_HANG_UP, 0);
+}
+
+static bool wants_contact(const struct plan *p, const struct stock *s, const struct plan_action *a,
+                          bool waits, int64_t now_ms, struct plan_actions *out)
+{
+    bool idle_core = has_idle_core(p, s, a);
     bool yes = false;
     if (s->reportable > 0)
         yes = idle_core || s->reportable >= REPORTS_FULL || p->mode != PLAN_WORKING ||
               due(out, s->oldest_report_ms + p->settings.report_ms, now_ms);
     if (a->want_units > 0)
-        yes = due(out, p->ask_ms, now_ms) || yes;
-    if (s->total > 0) /* the first after a restart tells what survived it */
-        yes = due(out, p->contacted_ms ? p->contacted_ms + p->settings.heartbeat_ms : 0, now_ms) || yes;
+        yes = due(out, waits ? p->asked_ms + WAIT_APART_MS : p->ask_ms, now_ms) || yes;
+    yes = heartbeat_due(p, s, now_ms, out) || yes;
     return yes || s->renew || (p->mode == PLAN_LEAVING && s->transfers == 0);
 }
 
@@ -259,6 +303,17 @@ static int64_t apart_ms(const struct stock *s)
     return CONTACT_APART_MS / (sooner > 0 ? sooner : 1);
 }
 
+/* The earliest time of the next contact by what it had of them lately. One that waits at the server is none
+ * of the quick ones: those are for what it brings. */
+static int64_t may_speak_ms(const struct plan *p, bool waits)
+{
+    int64_t least_ms = p->contacted_ms ? p->contacted_ms + CONTACT_LEAST_MS : 0;
+    int64_t paced_ms = p->paced_ms - CONTACT_AHEAD_MS;
+    if (waits)
+        return p->asked_ms + WAIT_APART_MS;
+    return paced_ms > least_ms ? paced_ms : least_ms;
+}
+
 static void contact(struct plan *p, int64_t now_ms, struct plan_actions *out)
 {
     struct plan_action wanted = {0};
@@ -266,10 +321,11 @@ static void contact(struct plan *p, int64_t now_ms, struct plan_actions *out)
     want(p, &s, &wanted);
     if (p->contacting || p->refreshing || !has_room(out))
         return;
-    if (!wants_contact(p, &s, &wanted, now_ms, out) && !p->refresh_wanted)
+    bool waits = may_wait(p, &s, &wanted, now_ms);
+    if (!wants_contact(p, &s, &wanted, waits, now_ms, out) && !p->refresh_wanted)
         return;
     if (!due(out, p->refresh_wanted ? 0 : p->contact_not_before_ms, now_ms) ||
-        !due(out, p->contacted_ms ? p->contacted_ms + apart_ms(&s) : 0, now_ms))
+        !due(out, may_speak_ms(p, waits), now_ms))
         return;
     if (p->refresh_wanted || (p->refreshed_ms && now_ms - p->refreshed_ms >= p->settings.refresh_ms)) {
         p->refreshing = true;
@@ -277,7 +333,12 @@ static void contact(struct plan *p, int64_t now_ms, struct plan_actions *out)
         return;
     }
     p->contacting = true;
+    p->waiting = waits;
+    p->asked_ms = now_ms;
+    if (!waits)
+        p->paced_ms = (p->paced_ms > now_ms ? p->paced_ms : now_ms) + apart_ms(&s);
     struct plan_action *a = add(out, PLAN_DO_CONTACT, 0);
+    a->wait_ms = waits ? p->wait_ms : 0;
     a->want_seconds = wanted.want_seconds;
     a->want_cores = wanted.want_cores;
     a->want_units = wanted.want_units;
@@ -315,6 +376,7 @@ void plan_decide(struct plan *p, int64_t now_ms, struct plan_actions *out)
     }
     if (p->mode != PLAN_HALTING && online)
         upload(p, now_ms, out);
+    hang_up(p, now_ms, out);
     if (may_exit(p)) {
         if (has_room(out))
             add(out, PLAN_DO_EXIT, 0);

@@ -30,7 +30,7 @@ struct house {
     int64_t now_ms, wake_ms, trouble_until_ms, not_before_ms;
     int64_t contact_end_ms, refresh_end_ms; /* 0: none under way */
     bool paused, exited;
-    uint32_t units_left, leased, settled, restarts, contacts, steps_at_once;
+    uint32_t units_left, leased, settled, restarts, contacts, waits, hang_ups, steps_at_once;
     struct plan_action contact;
 };
 
@@ -75,7 +75,13 @@ static void do_action(struct house *h, const struct plan_action *a)
         assert_true(h->now_ms >= h->not_before_ms);
         h->contact = *a;
         h->contacts++;
-        h->contact_end_ms = h->now_ms + 1 + (int64_t)roll(h, 5 * SECOND_MS);
+        h->waits += a->wait_ms > 0;
+        h->contact_end_ms = h->now_ms + 1 + (int64_t)roll(h, a->wait_ms ? a->wait_ms : 5 * SECOND_MS);
+        break;
+    case PLAN_DO_HANG_UP:
+        assert_true(h->contact_end_ms && h->contact.wait_ms > 0);
+        h->contact_end_ms = 0;
+        h->hang_ups++;
         break;
     case PLAN_DO_REFRESH:
         assert_true(!h->contact_end_ms && !h->refresh_end_ms);
@@ -174,6 +180,7 @@ static void give(struct house *h)
 
 static void reply(struct house *h)
 {
+    tell(h, (struct plan_event){.kind = PLAN_HEARD});
     for (uint32_t i = 0; i < PLAN_JOBS_MAX; i++) {
         const struct plan_job *j = &h->p.jobs[i];
         if (!h->places[i].taken)
@@ -195,7 +202,9 @@ static void reply(struct house *h)
     give(h);
     if (trouble(h, 20))
         tell(h, (struct plan_event){.kind = PLAN_DOUBTED});
-    tell(h, (struct plan_event){.kind = PLAN_CONTACTED, .next_contact_ms = (int64_t)roll(h, 60) * SECOND_MS});
+    tell(h, (struct plan_event){.kind = PLAN_CONTACTED,
+                                .next_contact_ms = (int64_t)roll(h, 60) * SECOND_MS,
+                                .wait_ms = roll(h, 2) ? 30 * SECOND_MS : 0});
 }
 
 static void end_contact(struct house *h)
@@ -312,7 +321,7 @@ static void whatever_happens_all_that_was_taken_on_is_handed_over(void **state)
 {
     (void)state;
     struct house *h = calloc(1, sizeof *h);
-    uint32_t restarts = 0, leased = 0;
+    uint32_t restarts = 0, leased = 0, waits = 0, hang_ups = 0;
     assert_non_null(h);
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         live(h, seed);
@@ -327,8 +336,12 @@ static void whatever_happens_all_that_was_taken_on_is_handed_over(void **state)
         assert_true(h->exited);
         restarts += h->restarts;
         leased += h->leased;
+        waits += h->waits;
+        hang_ups += h->hang_ups;
     }
-    print_message("%u attempts, %u restarts\n", leased, restarts);
+    print_message("%u attempts, %u restarts, %u waits at the server, %u given up\n", leased, restarts, waits,
+                  hang_ups);
+    assert_true(waits > SEEDS && hang_ups > SEEDS / 10 && hang_ups < waits);
     assert_true(restarts > SEEDS && leased > SEEDS * 50);
     free(h);
 }

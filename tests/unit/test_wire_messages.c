@@ -156,7 +156,8 @@ static void a_work_reply_reads_back(void **state)
                            .chunk_count = 1,
                            .reason_code = "no_work",
                            .reason_message = "none",
-                           .next_contact_ms = 5000};
+                           .next_contact_ms = 5000,
+                           .wait_ms = 30000};
     struct work_reply back;
     assert_ok(work_reply_write(&r, &text));
     assert_ok(work_reply_parse(text.data, text.len, &a, &back));
@@ -167,6 +168,7 @@ static void a_work_reply_reads_back(void **state)
     assert_string_equal(back.chunks[0].envelope, chunk.envelope);
     assert_string_equal(back.reason_code, "no_work");
     assert_int_equal(back.next_contact_ms, 5000);
+    assert_int_equal(back.wait_ms, 30000);
 }
 
 static void tokens_links_and_errors_read_back(void **state)

@@ -35,6 +35,7 @@
 #define LEASES_PER_REQUEST_MAX  200
 #define HELD_PER_REQUEST_MAX    2000
 #define CACHED_PER_REQUEST_MAX  256
+#define WORK_WAIT_MS_MAX        60000 /* an idle host waits at the server for so long at most */
 
 /* Named streams. */
 #define STREAMS_MAX             1000

@@ -66,6 +66,7 @@ struct work_request {
     bool has_host, has_want, leaving;
     struct host_facts host;
     struct work_want want;
+    uint32_t wait_ms; /* when there is nothing for it, it waits so long for something; 0: it does not */
 };
 
 struct work_ack {
@@ -104,6 +105,7 @@ struct work_reply {
     uint32_t chunk_count;
     const char *reason_code, *reason_message; /* NULL when there is none */
     int64_t next_contact_ms;
+    uint32_t wait_ms; /* the next request may wait so long; 0: the server takes no such request now */
     const char **messages;
     uint32_t message_count;
 };

@@ -66,6 +66,8 @@ enum err work_reply_write(const struct work_reply *r, struct buf *out)
         json_out_close(&o);
     }
     json_out_i64(&o, "next_contact_ms", r->next_contact_ms);
+    if (r->wait_ms)
+        json_out_u64(&o, "wait_ms", r->wait_ms);
     if (r->message_count)
         words_write(&o, "messages", r->messages, r->message_count);
     json_out_close(&o);
@@ -190,6 +192,7 @@ enum err work_reply_parse(const char *body, size_t len, struct arena *a, struct 
     JSON_AUTO struct json_doc *doc = NULL;
     struct work_reply r = {0};
     const struct json *reason;
+    int64_t wait_ms = 0;
     enum err e = json_parse(body, len, 2 * JSON_BODY_BYTES_MAX, &doc);
     if (e != ERR_OK)
         return e;
@@ -199,12 +202,14 @@ enum err work_reply_parse(const char *body, size_t len, struct arena *a, struct 
         (e = json_opt_object(root, "", "reason", &reason)) != ERR_OK ||
         (e = json_opt_i64(root, "", "next_contact_ms", 0, INT64_MAX / 4, 60000, &r.next_contact_ms)) !=
             ERR_OK ||
+        (e = json_opt_i64(root, "", "wait_ms", 0, INT64_MAX / 4, 0, &wait_ms)) != ERR_OK ||
         (e = words_read(root, "", "messages", 64, 2000, a, &r.messages, &r.message_count)) != ERR_OK)
         return e;
     if (reason && ((e = text_read(reason, "reason", "code", 32, false, a, &r.reason_code)) != ERR_OK ||
                    (e = text_read(reason, "reason", "message", ERR_TEXT_BYTES_MAX, false, a,
                                   &r.reason_message)) != ERR_OK))
         return e;
+    r.wait_ms = (uint32_t)(wait_ms < WORK_WAIT_MS_MAX ? wait_ms : WORK_WAIT_MS_MAX);
     *ret = r;
     return ERR_OK;
 }

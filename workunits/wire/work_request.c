@@ -145,6 +145,8 @@ enum err work_request_write(const struct work_request *r, struct buf *out)
         json_out_bool(&o, "leaving", true);
     if (r->has_want)
         want_write(&o, &r->want);
+    if (r->wait_ms)
+        json_out_u64(&o, "wait_ms", r->wait_ms);
     json_out_close(&o);
     return e == ERR_OK ? json_out_end(&o) : e;
 }
@@ -302,23 +304,26 @@ static enum err want_read(const struct json *root, struct arena *a, struct work_
 
 enum err work_request_parse(const char *body, size_t len, struct arena *a, struct work_request *ret)
 {
-    static const char *const fields[] = {"reports", "held", "renew", "host", "leaving", "want"};
+    static const char *const fields[] = {"reports", "held", "renew", "host", "leaving", "want", "wait_ms"};
     JSON_AUTO struct json_doc *doc = NULL;
     struct work_request r = {0};
     const struct json *reports, *host;
+    int64_t wait_ms = 0;
     enum err e = json_parse(body, len, JSON_BODY_BYTES_MAX, &doc);
     if (e != ERR_OK)
         return e;
     const struct json *root = json_root(doc);
-    if ((e = json_only(root, "", fields, 6)) != ERR_OK ||
+    if ((e = json_only(root, "", fields, 7)) != ERR_OK ||
         (e = json_opt_array(root, "", "reports", REPORTS_PER_REQUEST_MAX, &reports)) != ERR_OK ||
         (e = attempts_read(root, "held", HELD_PER_REQUEST_MAX, a, &r.held, &r.held_count)) != ERR_OK ||
         (e = attempts_read(root, "renew", HELD_PER_REQUEST_MAX, a, &r.renew, &r.renew_count)) != ERR_OK ||
         (e = json_opt_bool(root, "", "leaving", false, &r.leaving)) != ERR_OK ||
+        (e = json_opt_i64(root, "", "wait_ms", 0, WORK_WAIT_MS_MAX, 0, &wait_ms)) != ERR_OK ||
         (e = want_read(root, a, &r)) != ERR_OK || (e = json_opt_object(root, "", "host", &host)) != ERR_OK ||
         (host && (e = host_facts_read(host, "host", a, &r.host)) != ERR_OK))
         return e;
     r.has_host = host != NULL;
+    r.wait_ms = (uint32_t)wait_ms;
     r.held_given = json_field(root, "held") != NULL;
     r.report_count = (uint32_t)json_count(reports);
     r.reports = arena_array(a, r.report_count + 1, sizeof *r.reports);
