@@ -300,7 +300,7 @@ void house_turn(struct house *h)
             drop_member(h, i);
     house_share(h); /* what an end has made free */
     tally_save(h->tally, clock_mono_ms());
-    if (idle && net_active(h->common.net) == 0)
+    if (idle && net_is_quiet(h->common.net))
         trim(h);
     else
         h->trimmed = false;

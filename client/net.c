@@ -16,6 +16,7 @@
 
 enum {
     IDLE_MS = 15000, /* connections stay open this long for the next request */
+    QUIET_MS = 2000, /* after which a request that waits has been sent */
     FDS_MAX = 256    /* extra ones of net_poll() */
 };
 
@@ -144,6 +145,14 @@ uint32_t net_active(const struct net *n)
     return n->active;
 }
 
+bool net_is_quiet(const struct net *n)
+{
+    for (uint32_t i = 0; i < n->active; i++)
+        if (!n->transfers[i]->request.waits || clock_mono_ms() - n->transfers[i]->begun_ms < QUIET_MS)
+            return false;
+    return true;
+}
+
 enum err net_start(struct net *n, const struct net_request *request, net_done *done, void *ctx,
                    uint32_t *ret_id)
 {
@@ -159,6 +168,7 @@ enum err net_start(struct net *n, const struct net_request *request, net_done *d
         return e;
     t->done = done;
     t->ctx = ctx;
+    t->begun_ms = clock_mono_ms();
     t->id = ++n->last_id ? n->last_id : ++n->last_id;
     if (curl_multi_add_handle(n->multi, t->curl) != CURLM_OK) {
         transfer_free(t);

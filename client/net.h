@@ -87,6 +87,8 @@ void net_cancel(struct net *n, uint32_t id); /* without done(); unknown ids are 
  */
 enum err net_poll(struct net *n, int timeout_ms, const int *fds, uint32_t fd_count) NODISCARD;
 uint32_t net_active(const struct net *n);
+/* Nothing moves: what is under way has waited for its reply for a while. */
+bool net_is_quiet(const struct net *n);
 /* What came and went so far, heads included, of all requests that have ended and bodies of those that have
  * not. */
 uint64_t net_moved_bytes(const struct net *n);

@@ -23,6 +23,7 @@ struct transfer {
     net_done *done;
     void *ctx;
     uint32_t id;
+    int64_t begun_ms;
     CURL *curl;
     struct curl_slist *headers;
     char detail[CURL_ERROR_SIZE];
