@@ -116,6 +116,15 @@ const atomic_bool *http_watch(struct http_request *r)
     return &n->watch.gone;
 }
 
+bool http_may_linger(const struct http_request *r)
+{
+    const struct http *h = inner_of(r)->http;
+    const union MHD_ConnectionInfo *from =
+        MHD_get_connection_info(inner_of(r)->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    return http_connections(h) <= or_default(h->config.connections_max, CONNECTIONS_DEFAULT) / 2 && from &&
+           !http_door_is_half_full(h->door, from->client_addr);
+}
+
 /* --- answering --- */
 
 void http_reply_header(struct http_reply *p, const char *name, const char *value)

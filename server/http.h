@@ -104,6 +104,9 @@ void http_reply_err(struct http_request *r, enum err e, const char *message, int
  * else nobody notices before the reply is sent. Lives as long as the request. */
 const atomic_bool *http_watch(struct http_request *r);
 
+/* Is there so much room, of the server and for its address, that a connection may be held for long? */
+bool http_may_linger(const struct http_request *r);
+
 /* Answers with text/event-stream that stays open. The stream is the caller's until http_stream_close(); push
  * from any thread. A reader that is too slow (256 KiB behind) or gone makes push return false: close it then.
  */

@@ -150,6 +150,11 @@ bool http_door_may_enter(struct http_door *d, const struct sockaddr *from)
     return !d->per_address_max || atomic_load(count_of(d, from)) < d->per_address_max;
 }
 
+bool http_door_is_half_full(struct http_door *d, const struct sockaddr *from)
+{
+    return d->per_address_max && atomic_load(count_of(d, from)) > d->per_address_max / 2;
+}
+
 void http_door_entered(struct http_door *d, const struct sockaddr *from)
 {
     atomic_fetch_add(count_of(d, from), 1);

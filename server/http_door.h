@@ -21,6 +21,8 @@ int http_door_fd(const struct http_door *d); /* to accept at; does not block */
 bool http_door_may_enter(struct http_door *d, const struct sockaddr *from);
 void http_door_entered(struct http_door *d, const struct sockaddr *from);
 void http_door_left(struct http_door *d, const struct sockaddr *from);
+/* From that address half of what may be inside is. */
+bool http_door_is_half_full(struct http_door *d, const struct sockaddr *from);
 uint32_t http_door_inside(const struct http_door *d); /* connections */
 /* Addresses whose connections need not queue behind a crowd: for an hour, a thousand or so of them. */
 void http_door_remember(struct http_door *d, const struct sockaddr *from);

@@ -163,6 +163,15 @@ def test_a_quarter_of_the_connections_waits_and_the_others_come_again_as_ever(tm
         assert all(w.reply is None for w in waits)
 
 
+def test_where_half_of_what_one_address_may_open_is_open_nobody_waits(tmp_path):
+    with Grid(tmp_path, connections_per_address=8, **CALMLY) as grid:
+        hosts = [grid.host(f"h{i}") for i in range(5)]
+        assert all("wait_ms" not in h.work(want=4, wait_ms=20000) for h in hosts)
+        for host in hosts[:4]:
+            host.api.close()
+        eventually(lambda: "wait_ms" in hosts[4].work(want=4), what="it may wait again")
+
+
 def test_where_the_operator_lets_nobody_wait_all_is_as_ever(tmp_path):
     with Grid(tmp_path, contact_wait="0s", **CALMLY) as grid:
         host = grid.host("ada")
