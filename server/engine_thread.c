@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/rand.h"
-#include "server/lobby.h"
+#include "server/standby.h"
 
 enum {
     QUEUE_DEFAULT = 4096,
@@ -34,7 +34,7 @@ struct engine_thread {
     bool stop;
     struct engine_stats stats; /* as of the last turn */
     /* The thread's alone. */
-    struct lobby *lobby;
+    struct standby *standby;
     atomic_uint waiting; /* its count, for the others */
     bool crowded; /* more wait for the engine than one turn takes: nobody is left to wait for work as well */
 };
@@ -106,7 +106,7 @@ static void let_go(struct engine_thread *t, struct engine_request *r)
         w->waited_ms = w->waits_since_ms ? clock_mono_ms() - w->waits_since_ms : 0;
         if (w->waits_since_ms) /* many end at once: they are not to come back so */
             w->next_contact_ms += (int64_t)(rand_u64() % ((uint64_t)w->next_contact_ms + 1));
-        w->next_wait_ms = w->nothing && !t->crowded && lobby_has_room(t->lobby) ? t->config.wait_ms : 0;
+        w->next_wait_ms = w->nothing && !t->crowded && standby_has_room(t->standby) ? t->config.wait_ms : 0;
     }
     r->done(r, r->done_ctx);
 }
@@ -116,14 +116,14 @@ static void keep_or_let_go(struct engine_thread *t, struct engine_request **turn
     struct engine_outlook outlook;
     bool looked = false;
     for (uint32_t i = 0; i < n; i++) {
-        bool may_wait = !t->crowded && lobby_may_wait(turn[i]);
+        bool may_wait = !t->crowded && standby_may_wait(turn[i]);
         if (may_wait && !looked)
             engine_outlook(t->engine, &outlook);
         looked |= may_wait;
-        if (!may_wait || !lobby_keep(t->lobby, turn[i], &outlook, clock_mono_ms()))
+        if (!may_wait || !standby_keep(t->standby, turn[i], &outlook, clock_mono_ms()))
             let_go(t, turn[i]);
     }
-    atomic_store(&t->waiting, lobby_count(t->lobby));
+    atomic_store(&t->waiting, standby_count(t->standby));
 }
 
 /* A host that asks anew reads no earlier reply: what that would give is for this one. */
@@ -131,7 +131,7 @@ static void end_earlier(struct engine_thread *t, struct engine_request *const *t
 {
     for (uint32_t i = 0; i < n; i++) {
         struct engine_request *earlier =
-            turn[i]->kind == ENGINE_WORK ? lobby_leave(t->lobby, turn[i]->u.work.host_id) : NULL;
+            turn[i]->kind == ENGINE_WORK ? standby_leave(t->standby, turn[i]->u.work.host_id) : NULL;
         if (earlier)
             let_go(t, earlier);
     }
@@ -140,10 +140,10 @@ static void end_earlier(struct engine_thread *t, struct engine_request *const *t
 static void end_waits(struct engine_thread *t, struct engine_request **room, int64_t now_ms)
 {
     uint32_t n;
-    while ((n = lobby_end(t->lobby, now_ms, room, t->config.turn_max)) > 0)
+    while ((n = standby_end(t->standby, now_ms, room, t->config.turn_max)) > 0)
         for (uint32_t i = 0; i < n; i++)
             let_go(t, room[i]);
-    atomic_store(&t->waiting, lobby_count(t->lobby));
+    atomic_store(&t->waiting, standby_count(t->standby));
 }
 
 static void answer(struct engine_thread *t, struct engine_request **turn, uint32_t n, int64_t took_us)
@@ -179,11 +179,11 @@ static void take_turn(struct engine_thread *t, struct engine_request **turn, uin
 static bool look_again(struct engine_thread *t, struct engine_request **room)
 {
     struct engine_outlook outlook;
-    if (lobby_count(t->lobby) == 0 || t->crowded)
+    if (standby_count(t->standby) == 0 || t->crowded)
         return false;
     engine_outlook(t->engine, &outlook);
     uint32_t most = t->config.turn_max < LOOKS_MAX ? t->config.turn_max : LOOKS_MAX;
-    uint32_t n = lobby_wake(t->lobby, &outlook, clock_mono_ms(), room, most);
+    uint32_t n = standby_wake(t->standby, &outlook, clock_mono_ms(), room, most);
     if (n > 0)
         take_turn(t, room, n);
     return n > 0;
@@ -249,10 +249,10 @@ enum err engine_thread_start(struct engine *e, const struct engine_thread_config
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&t->work, &attr);
     pthread_condattr_destroy(&attr);
-    enum err err = lobby_new(t->config.wait_ms ? t->config.waiting_max : 0, &t->lobby);
+    enum err err = standby_new(t->config.wait_ms ? t->config.waiting_max : 0, &t->standby);
     int n = err == ERR_OK ? pthread_create(&t->thread, NULL, run, t) : ENOMEM;
     if (n != 0) {
-        lobby_free(t->lobby);
+        standby_free(t->standby);
         pthread_cond_destroy(&t->work);
         pthread_mutex_destroy(&t->lock);
         free(t);
@@ -344,7 +344,7 @@ void engine_thread_stop(struct engine_thread *t)
     pthread_cond_signal(&t->work);
     pthread_mutex_unlock(&t->lock);
     pthread_join(t->thread, NULL);
-    lobby_free(t->lobby);
+    standby_free(t->standby);
     pthread_cond_destroy(&t->work);
     pthread_mutex_destroy(&t->lock);
     free(t);

@@ -13,7 +13,7 @@ struct engine_thread_config {
     uint32_t queue_max; /* [4096] requests that wait; beyond it a put is ERR_BUSY */
     uint32_t turn_max;  /* [256] requests of one turn */
     int64_t tick_ms;    /* [500] the thread ticks by itself at least so often */
-    /* Of hosts that may wait for work (lobby.h): how long at most, and how many at once. 0: none may. */
+    /* Of hosts that may wait for work (standby.h): how long at most, and how many at once. 0: none may. */
     uint32_t wait_ms, waiting_max;
 };
 

@@ -1,4 +1,4 @@
-/* test_lobby.c - hosts that wait for work: who looks when (server/lobby.h), and the engine's thread with
+/* test_standby.c - hosts that wait for work: who looks when (server/standby.h), and the engine's thread with
  * them. */
 #include "lib/t.h"
 
@@ -8,14 +8,14 @@
 #include "base/clock.h"
 #include "lib/engine_world.h"
 #include "server/engine_thread.h"
-#include "server/lobby.h"
+#include "server/standby.h"
 
 enum { HOSTS = 12, WAIT_MS = 30000, AGAIN_MS = 5000 };
 
 /* --- who looks when */
 
 struct room {
-    struct lobby *lobby;
+    struct standby *standby;
     struct engine_request r[HOSTS];
     struct engine_outlook o;
     struct engine_request *woken[HOSTS];
@@ -24,12 +24,12 @@ struct room {
 
 static bool keep(struct room *m, uint32_t i)
 {
-    return lobby_keep(m->lobby, &m->r[i], &m->o, m->now_ms);
+    return standby_keep(m->standby, &m->r[i], &m->o, m->now_ms);
 }
 
 static uint32_t wake(struct room *m)
 {
-    return lobby_wake(m->lobby, &m->o, m->now_ms, m->woken, HOSTS);
+    return standby_wake(m->standby, &m->o, m->now_ms, m->woken, HOSTS);
 }
 
 static uint32_t number_of(const struct room *m, const struct engine_request *r)
@@ -41,14 +41,14 @@ static uint32_t number_of(const struct room *m, const struct engine_request *r)
 static void open_room(struct room *m, uint32_t seats, uint32_t hosts)
 {
     *m = (struct room){.now_ms = 1000000};
-    assert_ok(lobby_new(seats, &m->lobby));
+    assert_ok(standby_new(seats, &m->standby));
     for (uint32_t i = 0; i < HOSTS; i++) {
         m->r[i].kind = ENGINE_WORK;
         m->r[i].u.work.host_id = 100 + i;
         m->r[i].u.work.wait_ms = WAIT_MS;
         m->r[i].u.work.next_contact_ms = AGAIN_MS;
         m->r[i].u.work.nothing = true;
-        assert_true(lobby_may_wait(&m->r[i]));
+        assert_true(standby_may_wait(&m->r[i]));
         if (i < hosts)
             assert_int_equal(keep(m, i), i < seats);
         m->now_ms += i < hosts ? 1000 : 0;
@@ -57,9 +57,9 @@ static void open_room(struct room *m, uint32_t seats, uint32_t hosts)
 
 static void close_room(struct room *m)
 {
-    (void)lobby_end(m->lobby, INT64_MAX, m->woken, HOSTS);
-    assert_int_equal(lobby_count(m->lobby), 0);
-    lobby_free(m->lobby);
+    (void)standby_end(m->standby, INT64_MAX, m->woken, HOSTS);
+    assert_int_equal(standby_count(m->standby), 0);
+    standby_free(m->standby);
 }
 
 static void new_units(struct room *m, uint64_t units)
@@ -98,7 +98,7 @@ static void who_looked_in_vain_makes_room_for_the_others_and_rests(void **state)
     }
     assert_int_equal(wake(&m), 0);
     new_units(&m, 1); /* whatever is new */
-    m.now_ms += LOBBY_REST_MS - 1;
+    m.now_ms += STANDBY_REST_MS - 1;
     assert_int_equal(wake(&m), 0);
     m.now_ms++;
     assert_int_equal(wake(&m), 1);
@@ -145,9 +145,9 @@ static void nobody_waits_longer_than_he_wants_to(void **state)
     struct room m;
     open_room(&m, HOSTS, 2); /* the second a second after the first, and a second ago */
     m.now_ms += WAIT_MS - 2001;
-    assert_int_equal(lobby_end(m.lobby, m.now_ms, m.woken, HOSTS), 0);
+    assert_int_equal(standby_end(m.standby, m.now_ms, m.woken, HOSTS), 0);
     m.now_ms++;
-    assert_int_equal(lobby_end(m.lobby, m.now_ms, m.woken, HOSTS), 1);
+    assert_int_equal(standby_end(m.standby, m.now_ms, m.woken, HOSTS), 1);
     assert_int_equal(number_of(&m, m.woken[0]), 0);
     assert_false(keep(&m, 0)); /* its time is over */
     new_units(&m, 1);
@@ -163,14 +163,14 @@ static void a_full_room_takes_nobody_and_who_asks_anew_leaves_his_earlier_place(
     (void)state;
     struct room m;
     open_room(&m, 3, 5);
-    assert_int_equal(lobby_count(m.lobby), 3);
-    assert_false(lobby_has_room(m.lobby));
-    assert_null(lobby_leave(m.lobby, 104));
-    assert_ptr_equal(lobby_leave(m.lobby, 101), &m.r[1]);
-    assert_null(lobby_leave(m.lobby, 101));
+    assert_int_equal(standby_count(m.standby), 3);
+    assert_false(standby_has_room(m.standby));
+    assert_null(standby_leave(m.standby, 104));
+    assert_ptr_equal(standby_leave(m.standby, 101), &m.r[1]);
+    assert_null(standby_leave(m.standby, 101));
     assert_true(keep(&m, 3));
     m.r[4].u.work.host_id = 100;
-    assert_ptr_equal(lobby_leave(m.lobby, 103), &m.r[3]);
+    assert_ptr_equal(standby_leave(m.standby, 103), &m.r[3]);
     assert_false(keep(&m, 4)); /* one for each host */
     close_room(&m);
 }
@@ -183,11 +183,11 @@ static void who_has_hung_up_is_given_nothing(void **state)
     open_room(&m, HOSTS, 0);
     m.r[0].u.work.gone = &gone;
     assert_true(keep(&m, 0));
-    assert_int_equal(lobby_end(m.lobby, m.now_ms, m.woken, HOSTS), 0);
+    assert_int_equal(standby_end(m.standby, m.now_ms, m.woken, HOSTS), 0);
     atomic_store(&gone, true);
     new_units(&m, 1);
     assert_int_equal(wake(&m), 0);
-    assert_int_equal(lobby_end(m.lobby, m.now_ms, m.woken, HOSTS), 1);
+    assert_int_equal(standby_end(m.standby, m.now_ms, m.woken, HOSTS), 1);
     assert_false(keep(&m, 0));
     close_room(&m);
 }
@@ -205,8 +205,8 @@ static void only_a_request_that_was_answered_with_nothing_may_wait(void **state)
     m.r[5].u.work.recall_count = 1;
     m.r[6].kind = ENGINE_JOIN;
     for (uint32_t i = 0; i < 7; i++)
-        assert_false(lobby_may_wait(&m.r[i]));
-    assert_true(lobby_may_wait(&m.r[7]));
+        assert_false(standby_may_wait(&m.r[i]));
+    assert_true(standby_may_wait(&m.r[7]));
     close_room(&m);
 }
 

@@ -1,4 +1,4 @@
-#include "server/lobby.h"
+#include "server/standby.h"
 
 #include <stdlib.h>
 
@@ -13,7 +13,7 @@ struct seat {
     uint64_t news;    /* what there was when it looked last */
 };
 
-struct lobby {
+struct standby {
     struct cache waiting;
     uint32_t seats;
     /* Nobody looks before, unless there are other news or somebody comes: so that a turn of the engine does
@@ -22,17 +22,17 @@ struct lobby {
     uint64_t news;
 };
 
-enum err lobby_new(uint32_t seats, struct lobby **ret_lobby)
+enum err standby_new(uint32_t seats, struct standby **ret_standby)
 {
-    struct lobby *l = calloc(1, sizeof *l);
+    struct standby *l = calloc(1, sizeof *l);
     if (!l)
         return err_set(ERR_NOMEM, "no memory for hosts that wait");
     l->seats = seats;
-    *ret_lobby = l;
+    *ret_standby = l;
     return ERR_OK;
 }
 
-void lobby_free(struct lobby *l)
+void standby_free(struct standby *l)
 {
     if (!l)
         return;
@@ -40,17 +40,17 @@ void lobby_free(struct lobby *l)
     free(l);
 }
 
-uint32_t lobby_count(const struct lobby *l)
+uint32_t standby_count(const struct standby *l)
 {
     return l->waiting.count;
 }
 
-bool lobby_has_room(const struct lobby *l)
+bool standby_has_room(const struct standby *l)
 {
     return l->waiting.count < l->seats;
 }
 
-bool lobby_may_wait(const struct engine_request *r)
+bool standby_may_wait(const struct engine_request *r)
 {
     const struct engine_work *w = &r->u.work;
     return r->kind == ENGINE_WORK && r->err == ERR_OK && w->wait_ms > 0 && w->nothing &&
@@ -62,7 +62,7 @@ static bool has_hung_up(const struct engine_request *r)
     return r->u.work.gone && atomic_load(r->u.work.gone);
 }
 
-static struct engine_request *take_out(struct lobby *l, struct seat *s)
+static struct engine_request *take_out(struct standby *l, struct seat *s)
 {
     struct engine_request *r = s->request;
     cache_drop(&l->waiting, &s->item);
@@ -70,11 +70,11 @@ static struct engine_request *take_out(struct lobby *l, struct seat *s)
     return r;
 }
 
-bool lobby_keep(struct lobby *l, struct engine_request *r, const struct engine_outlook *o, int64_t now_ms)
+bool standby_keep(struct standby *l, struct engine_request *r, const struct engine_outlook *o, int64_t now_ms)
 {
     struct engine_work *w = &r->u.work;
     bool first = w->waits_since_ms == 0;
-    if (!lobby_has_room(l) || has_hung_up(r) || cache_get(&l->waiting, w->host_id) ||
+    if (!standby_has_room(l) || has_hung_up(r) || cache_get(&l->waiting, w->host_id) ||
         (!first && now_ms >= w->waits_since_ms + w->wait_ms))
         return false;
     struct seat *s = calloc(1, sizeof *s);
@@ -85,7 +85,7 @@ bool lobby_keep(struct lobby *l, struct engine_request *r, const struct engine_o
     /* Where all is given out there was nothing that it could not have. */
     *s = (struct seat){.item.key = w->host_id,
                        .request = r,
-                       .rest_ms = first || o->unsent == 0 ? now_ms : now_ms + LOBBY_REST_MS,
+                       .rest_ms = first || o->unsent == 0 ? now_ms : now_ms + STANDBY_REST_MS,
                        .again_ms = now_ms + w->next_contact_ms,
                        .news = o->news};
     if (cache_put(&l->waiting, &s->item) != ERR_OK) {
@@ -100,15 +100,15 @@ bool lobby_keep(struct lobby *l, struct engine_request *r, const struct engine_o
 static int64_t look_ms(const struct seat *s, const struct engine_outlook *o)
 {
     bool news = s->news != o->news && o->unsent > 0;
-    if (has_hung_up(s->request)) /* lobby_end() */
+    if (has_hung_up(s->request)) /* standby_end() */
         return INT64_MAX;
     if (news && s->rest_ms < s->again_ms)
         return s->rest_ms;
     return o->unsent > 0 || o->out ? s->again_ms : INT64_MAX;
 }
 
-uint32_t lobby_wake(struct lobby *l, const struct engine_outlook *o, int64_t now_ms,
-                    struct engine_request **ret, uint32_t most)
+uint32_t standby_wake(struct standby *l, const struct engine_outlook *o, int64_t now_ms,
+                      struct engine_request **ret, uint32_t most)
 {
     uint32_t n = 0;
     struct cache_item *next;
@@ -131,7 +131,7 @@ uint32_t lobby_wake(struct lobby *l, const struct engine_outlook *o, int64_t now
     return n;
 }
 
-uint32_t lobby_end(struct lobby *l, int64_t now_ms, struct engine_request **ret, uint32_t most)
+uint32_t standby_end(struct standby *l, int64_t now_ms, struct engine_request **ret, uint32_t most)
 {
     uint32_t n = 0;
     struct cache_item *next;
@@ -145,7 +145,7 @@ uint32_t lobby_end(struct lobby *l, int64_t now_ms, struct engine_request **ret,
     return n;
 }
 
-struct engine_request *lobby_leave(struct lobby *l, uint64_t host_id)
+struct engine_request *standby_leave(struct standby *l, uint64_t host_id)
 {
     struct seat *s = (void *)cache_get(&l->waiting, host_id);
     return s ? take_out(l, s) : NULL;
