@@ -80,7 +80,7 @@ struct plan {
     bool saying_goodbye, left;     /* the contact under way says leaving; the server knows */
     int64_t contacted_ms;          /* the last contact that worked; 0: none yet */
     int64_t asked_ms;              /* when the last one was begun */
-    int64_t paced_ms;              /* when it would have been by now, with one contact in CONTACT_APART_MS */
+    int64_t paced_ms;              /* when the last one would have been, all of them evenly apart */
     int64_t wait_not_before_ms;    /* waiting has failed again and again: no more of it for a while */
     int64_t ask_ms;                /* the server does not want to be asked for work earlier */
     int64_t contact_not_before_ms; /* nothing at all earlier: back-off, Retry-After */

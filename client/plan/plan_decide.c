@@ -305,10 +305,10 @@ static int64_t apart_ms(const struct stock *s)
 
 /* The earliest time of the next contact by what it had of them lately. One that waits at the server is none
  * of the quick ones: those are for what it brings. */
-static int64_t may_speak_ms(const struct plan *p, bool waits)
+static int64_t may_speak_ms(const struct plan *p, const struct stock *s, bool waits)
 {
     int64_t least_ms = p->contacted_ms ? p->contacted_ms + CONTACT_LEAST_MS : 0;
-    int64_t paced_ms = p->paced_ms - CONTACT_AHEAD_MS;
+    int64_t paced_ms = p->paced_ms ? p->paced_ms + apart_ms(s) : 0;
     if (waits)
         return p->asked_ms + WAIT_APART_MS;
     return paced_ms > least_ms ? paced_ms : least_ms;
@@ -325,7 +325,7 @@ static void contact(struct plan *p, int64_t now_ms, struct plan_actions *out)
     if (!wants_contact(p, &s, &wanted, waits, now_ms, out) && !p->refresh_wanted)
         return;
     if (!due(out, p->refresh_wanted ? 0 : p->contact_not_before_ms, now_ms) ||
-        !due(out, may_speak_ms(p, waits), now_ms))
+        !due(out, may_speak_ms(p, &s, waits), now_ms))
         return;
     if (p->refresh_wanted || (p->refreshed_ms && now_ms - p->refreshed_ms >= p->settings.refresh_ms)) {
         p->refreshing = true;
@@ -336,7 +336,8 @@ static void contact(struct plan *p, int64_t now_ms, struct plan_actions *out)
     p->waiting = waits;
     p->asked_ms = now_ms;
     if (!waits)
-        p->paced_ms = (p->paced_ms > now_ms ? p->paced_ms : now_ms) + apart_ms(&s);
+        p->paced_ms = (p->paced_ms > now_ms - CONTACT_AHEAD_MS ? p->paced_ms : now_ms - CONTACT_AHEAD_MS) +
+                      apart_ms(&s);
     struct plan_action *a = add(out, PLAN_DO_CONTACT, 0);
     a->wait_ms = waits ? p->wait_ms : 0;
     a->want_seconds = wanted.want_seconds;

@@ -229,7 +229,7 @@ static void short_runs_are_told_at_once_but_once_in_a_second_in_the_long_run(voi
         tell((struct plan_event){.kind = PLAN_HEARD});
         acked(0, ERR_OK);
     }
-    assert_in_range(quick, 4, 6);
+    assert_in_range(quick, 3, 6);
     assert_in_range(contacts, 60, 65);
 }
 
