@@ -114,7 +114,7 @@ static void look(struct alerts *a, struct alert_sample *ret, struct pulse_view *
                                  .silence_ms = v.silence_ms,
                                  .disk_free = v.disk_free,
                                  .disk_all = v.disk_all,
-                                 .certificate_ends_ms = a->config.certificate_ends_ms,
+                                 .certificate_ends_ms = atomic_load(a->config.certificate_ends_ms),
                                  .root_ends_ms = a->config.root_ends_ms,
                                  .ready = v.ready,
                                  .load = v.load,

@@ -14,16 +14,18 @@
 #include "server/pulse.h"
 #include "server/settings.h"
 #include "server/store.h"
+#include <stdatomic.h>
 
 struct alerts;
 
 struct alerts_config {
     const struct settings *settings;
     const char *data;
-    struct store *store;           /* a reader, the alerts' alone until alerts_stop() */
-    struct pulse *pulse;           /* outlives the alerts */
-    const struct members *members; /* NULL: the only server */
-    int64_t certificate_ends_ms, root_ends_ms;
+    struct store *store;                     /* a reader, the alerts' alone until alerts_stop() */
+    struct pulse *pulse;                     /* outlives the alerts */
+    const struct members *members;           /* NULL: the only server */
+    const atomic_llong *certificate_ends_ms; /* outlives the alerts */
+    int64_t root_ends_ms;
 };
 
 enum err alerts_start(const struct alerts_config *config, struct alerts **ret_alerts) NODISCARD;

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/http_certificate.h"
 #include "server/http_door.h"
 #include "server/http_in.h"
 #include "server/http_link.h"
@@ -44,6 +45,7 @@ struct room {
 struct http {
     struct http_config config;
     gnutls_datum_t ticket_key;
+    struct http_certificate_place certificate;
     struct http_door *door;
     struct http_lobby *lobby;
     struct room *rooms;
@@ -394,6 +396,11 @@ static void on_completed(void *cls, struct MHD_Connection *c, void **con_cls,
     *con_cls = NULL;
 }
 
+enum err http_set_certificate(struct http *h, const char *certificate_pem, const char *key_pem)
+{
+    return http_certificate_put(&h->certificate, certificate_pem, key_pem);
+}
+
 /* Session tickets make a second handshake of a host cost a tenth of the first; libmicrohttpd does not ask for
  * them. */
 static void start_session(const struct room *room, struct MHD_Connection *c, int fd, void **socket_context)
@@ -403,7 +410,9 @@ static void start_session(const struct room *room, struct MHD_Connection *c, int
         return;
     gnutls_db_set_cache_expiration(info->tls_session, TICKET_S);
     gnutls_session_ticket_enable_server(info->tls_session, &room->http->ticket_key);
-    *socket_context = http_link_new(info->tls_session, fd, c, room->loop);
+    struct http_certificate *certificate = http_certificate_take(&room->http->certificate);
+    *socket_context = http_link_new(info->tls_session, fd, c, room->loop, certificate);
+    http_certificate_drop(certificate);
 }
 
 static void on_connection(void *cls, struct MHD_Connection *c, void **socket_context,
@@ -499,6 +508,7 @@ static enum err start(struct http *h)
     if (!h->rooms)
         return err_set(ERR_NOMEM, "no memory for the HTTPS server's threads");
     TRY(take_ticket_key(h));
+    TRY(http_set_certificate(h, c->certificate_pem, c->key_pem));
     TRY(http_door_open(c->address, c->port, c->connections_per_ip_max, &h->door));
     struct http_lobby_config lobby = {.door = h->door,
                                       .inside_max = connections + or_default(c->waiting_max, WAITING_DEFAULT),
@@ -516,6 +526,7 @@ enum err http_start(const struct http_config *config, struct http **ret_http)
     if (!h)
         return err_set(ERR_NOMEM, "no memory for the HTTPS server");
     h->config = *config;
+    http_certificate_place_init(&h->certificate);
     enum err e = start(h);
     if (e != ERR_OK) {
         http_stop(h);
@@ -572,6 +583,7 @@ void http_stop(struct http *h)
         http_loop_free(h->rooms[i].loop);
     http_lobby_free(h->lobby);
     http_door_close(h->door);
+    http_certificate_place_done(&h->certificate);
     gnutls_free(h->ticket_key.data);
     free(h->rooms);
     free(h);

@@ -61,7 +61,9 @@ uint16_t http_port(const struct http *h);
 uint32_t http_connections(const struct http *h); /* all that are open */
 uint32_t http_waiting(const struct http *h);     /* of them: handshake not begun */
 uint32_t http_handshakes(const struct http *h);  /* of them: handshake begun, not done */
-void http_quiesce(struct http *h);               /* takes no new connections; what is under way goes on */
+/* Shown in handshakes that begin from now on; while it is no pair in PEM, the old one stays. Any thread. */
+enum err http_set_certificate(struct http *h, const char *certificate_pem, const char *key_pem) NODISCARD;
+void http_quiesce(struct http *h); /* takes no new connections; what is under way goes on */
 /* Every request that was handed to handle() must have been answered (or be answered during the call by other
  * threads). */
 void http_stop(struct http *h);

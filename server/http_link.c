@@ -15,6 +15,7 @@ enum {
 
 struct http_link {
     struct http_loop *loop;
+    struct http_certificate *certificate;
     struct http_pause pause;
     int64_t begun_ms;
     int fd;
@@ -83,16 +84,18 @@ static ssize_t push(gnutls_transport_ptr_t ptr, const giovec_t *parts, int count
 }
 
 struct http_link *http_link_new(gnutls_session_t session, int fd, struct MHD_Connection *c,
-                                struct http_loop *loop)
+                                struct http_loop *loop, struct http_certificate *certificate)
 {
     struct http_link *l = calloc(1, sizeof *l);
     if (!l)
         return NULL;
     l->fd = fd;
     l->loop = loop;
+    l->certificate = http_certificate_hold(certificate);
     l->pause = (struct http_pause){.connection = c, .fd = fd};
     l->begun_ms = clock_mono_ms();
     gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST, on_finished);
+    http_certificate_show(certificate, session);
     gnutls_transport_set_ptr(session, l);
     gnutls_transport_set_pull_function(session, pull);
     gnutls_transport_set_vec_push_function(session, push);
@@ -101,8 +104,10 @@ struct http_link *http_link_new(gnutls_session_t session, int fd, struct MHD_Con
 
 void http_link_free(struct http_link *l)
 {
-    if (l)
-        http_loop_shaken(l->loop, &l->pause);
+    if (!l)
+        return;
+    http_loop_shaken(l->loop, &l->pause);
+    http_certificate_drop(l->certificate);
     free(l);
 }
 

@@ -10,14 +10,15 @@
 
 #include <gnutls/gnutls.h>
 
+#include "server/http_certificate.h"
 #include "server/http_loop.h"
 
 struct http_link;
 
-/* Takes over how the session moves its bytes; the loop pauses the connection while its handshake waits. NULL:
- * no memory, it stays as it was. */
+/* Takes over how the session moves its bytes; the loop pauses the connection while its handshake waits. Of
+ * the certificate it keeps a hold. NULL: no memory, it stays as it was. */
 struct http_link *http_link_new(gnutls_session_t session, int fd, struct MHD_Connection *c,
-                                struct http_loop *loop);
+                                struct http_loop *loop, struct http_certificate *certificate);
 void http_link_free(struct http_link *l);                /* NULL is fine */
 struct http_pause *http_link_pause(struct http_link *l); /* NULL of NULL */
 /* What is sent next (a reply's head) is followed at once by more (its body): the kernel may wait for that. It

@@ -18,8 +18,8 @@
 #include "server/api_stream.h"
 #include "server/blob_place.h"
 #include "server/route.h"
+#include "server/serve_certificate.h"
 #include "server/store_load.h"
-#include "server/tls_cert.h"
 #include "server/try.h"
 
 enum {
@@ -37,10 +37,6 @@ enum {
 };
 
 #define LOGINS_PER_S (1.0 / 30)
-
-struct pem { /* as it was when the server started; libmicrohttpd wants texts */
-    struct buf certificate, key;
-};
 
 /* --- starting --- */
 
@@ -257,13 +253,11 @@ static enum err start_http(struct server *s, const struct pem *pem)
 
 static enum err start(struct server *s, struct pem *pem)
 {
-    char pin[PIN_TEXT_BYTES];
-    struct sweep_config sweep = {.upload_kept_ms = s->settings.upload_kept_ms};
-    TRY(serve_pem(s->data, s->settings.certificate, &pem->certificate));
-    TRY(serve_pem(s->data, s->settings.key, &pem->key));
-    TRY(tls_cert_pin(pem->certificate.data, pem->certificate.len, pin));
-    TRY(tls_cert_expires(pem->certificate.data, pem->certificate.len, &sweep.certificate_ends_ms));
-    TRY(project_open(s->data, &s->settings, pin, clock_wall_ms(), &s->project));
+    struct sweep_config sweep = {.upload_kept_ms = s->settings.upload_kept_ms,
+                                 .certificate_ends_ms = &s->certificate_ends_ms};
+    TRY(serve_read_pem(s, pem));
+    atomic_store(&s->certificate_ends_ms, pem->ends_ms);
+    TRY(project_open(s->data, &s->settings, pem->pin, clock_wall_ms(), &s->project));
     s->metrics = metrics_new();
     TRY(s->metrics ? ERR_OK : err_set(ERR_NOMEM, "no memory for metrics"));
     TRY(start_storage(s));
@@ -278,7 +272,7 @@ static enum err start(struct server *s, struct pem *pem)
                                    .store = s->alerts_store,
                                    .pulse = s->pulse,
                                    .members = s->members,
-                                   .certificate_ends_ms = sweep.certificate_ends_ms,
+                                   .certificate_ends_ms = &s->certificate_ends_ms,
                                    .root_ends_ms = sweep.root_ends_ms};
     TRY(alerts_start(&alerts, &s->alerts));
     return start_http(s, pem);
@@ -347,14 +341,14 @@ static void stop(struct server *s, struct pem *pem)
     store_close(s->deliver_store);
     store_close(s->members_store);
     store_close(s->store);
-    buf_done(&pem->certificate);
-    buf_done(&pem->key);
+    serve_drop_pem(pem);
     if (s->lock_fd >= 0)
         close(s->lock_fd);
 }
 
-/* Waits for a signal to stop; tells the service manager now and then that all is well. */
-static void wait_for_end(void)
+/* Waits for a signal to stop; reads the certificate anew when told so, tells the service manager now and then
+ * that all is well. */
+static void wait_for_end(struct server *s)
 {
     sigset_t set;
     int64_t watchdog_ms = notify_watchdog_ms();
@@ -363,10 +357,14 @@ static void wait_for_end(void)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     notify_send("READY=1");
-    while (sigtimedwait(&set, NULL, &every) < 0)
+    for (int told; (told = sigtimedwait(&set, NULL, &every)) < 0 || told == SIGHUP;) {
+        if (told == SIGHUP)
+            serve_renew_certificate(s);
         if (watchdog_ms > 0)
             notify_send("WATCHDOG=1");
+    }
     notify_send("STOPPING=1");
 }
 
@@ -376,9 +374,9 @@ static void block_signals(void)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &set, NULL); /* every thread inherits it */
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
 }
 
 /* As many open files as connections and those who wait for one may want; the doctor says when the machine
@@ -473,7 +471,7 @@ enum err serve(const char *data, const struct settings *settings)
     TRY(start_patiently(data, settings, &pem, &s));
     log_event(LOG_INFO, "serving", "version", DUGNAD_VERSION, "project", settings->name, "url", settings->url,
               "listen", settings->listen, "data", data, NULL);
-    wait_for_end();
+    wait_for_end(s);
     log_event(LOG_INFO, "stopping", NULL);
     enum err e = unmake(s, &pem, ERR_OK);
     log_event(LOG_INFO, "stopped", NULL);

@@ -56,6 +56,7 @@ struct server {
     struct archiver *archiver;
     struct replica *replica;
     pthread_mutex_t hook_lock; /* the engine's hooks against the end of judge, deliver, feed and graph */
+    atomic_llong certificate_ends_ms;
     struct sweep *sweep;
     struct pulse *pulse;
     struct alerts *alerts;

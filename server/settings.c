@@ -20,7 +20,7 @@ const struct conf_option settings_options[] = {
      "The address people and PCs use, https://HOST:PORT. It is part of every join link.", NULL},
     {"certificate", TEXT(certificate), "tls/certificate.pem", 0, 0,
      "TLS certificate (PEM, with its chain) and key; relative to this folder. They are read when the server "
-     "starts.\n"
+     "starts, and again at SIGHUP (systemctl reload).\n"
      "A self-signed one is as good as any: PCs check it against the project key.",
      NULL},
     {"key", TEXT(key), "tls/key.pem", 0, 0, "", NULL},

@@ -29,7 +29,7 @@ static void sweep(void *ctx)
         log_event(LOG_DEBUG, "swept", "what", "files", NULL);
     if (blobs_room(s->config.blobs, 0) != ERR_OK)
         log_event(LOG_ERROR, "disk-full", "err", err_text(), NULL);
-    warn_of_end("certificate", s->config.certificate_ends_ms, now_ms);
+    warn_of_end("certificate", atomic_load(s->config.certificate_ends_ms), now_ms);
     warn_of_end("root statement", s->config.root_ends_ms, now_ms);
 }
 
