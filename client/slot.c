@@ -224,7 +224,7 @@ enum err slot_finish(const char *folder, struct run *run, const struct task *tas
         run_finish(run, NULL);
         return ERR_NOMEM;
     }
-    run_finish(run, out);
+    run_take_outcome(run, out);
     x.word = run_end_name(out->end);
     x.cpu_ms = out->usage.cpu_ms;
     x.wall_ms = out->usage.wall_ms;
@@ -242,6 +242,7 @@ enum err slot_finish(const char *folder, struct run *run, const struct task *tas
         x.stderr_tail = outcome_text(a, out->stderr_tail, STDERR_TAIL_BYTES_MAX, true);
     if (strcmp(x.word, "ok") != 0)
         x.stdout_tail = stdout_tail(folder, task, a);
+    run_finish(run, NULL);
     if (e == ERR_OK)
         *ret = x;
     return e;

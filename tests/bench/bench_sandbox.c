@@ -57,8 +57,8 @@ static struct cost sandboxed(const char *word, const char *groups)
         (void)poll(&fd, 1, (int)run_poll_ms(run));
         run_poll(run, clock_mono_ms(), &ended);
     }
-    double took_ms = now_ms() - began_ms;
     run_finish(run, &out);
+    double took_ms = now_ms() - began_ms;
     if (out.end != RUN_END_OK) {
         fprintf(stderr, "bench_sandbox: %s: %s\n", run_end_name(out.end), out.message);
         exit(1);

@@ -64,7 +64,7 @@ def bare(words, units):
 
 def overhead(o):
     rows = []
-    conf = dict(cores=1, work_buffer="24h", report_wait="1m")
+    conf = dict(cores=1, work_buffer="24h", report_wait="1m", idle_priority="no" if o.usual_priority else "yes")
     for ms, units in ((0, o.units or 300), (o.long_ms, o.long_units)):
         rounds = []
         for _ in range(o.rounds if ms == 0 else 1):
@@ -141,6 +141,7 @@ def main():
     p.add_argument("--unit-ms", type=int, default=1000)
     p.add_argument("--clients")
     p.add_argument("--samples", type=int, default=20000000)
+    p.add_argument("--usual-priority", action="store_true", help="programs not idle in the scheduler: where others use the cores, too")
     p.add_argument("--quorum2", action="store_true", help="each number of clients with two equal answers of two owners too")
     o = p.parse_args()
     o.clients = o.clients or ("1,2" if o.figure == "pi" else "1,2,4,10")

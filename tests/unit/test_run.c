@@ -370,6 +370,25 @@ static void forbid_clone3(void)
         _exit(2);
 }
 
+static void nothing_of_a_program_is_left_when_its_end_is_told(void **state)
+{
+    (void)state;
+    const char *argv[] = {"bin/probe", "orphan", NULL};
+    struct run_spec spec = {.app_folder = app, .work_folder = work, .argv = argv, .limits = roomy};
+    struct run_outcome out;
+    for (int i = 0; i < 20; i++) {
+        struct run *run;
+        bool ended = false;
+        assert_ok(run_start(&spec, clock_mono_ms(), &run));
+        while (!ended)
+            run_poll(run, clock_mono_ms(), &ended);
+        int of_first = child_of(child_of(child_of(getpid())));
+        run_finish(run, &out);
+        assert_int_equal(out.end, RUN_END_OK);
+        assert_int_equal(of_first, 0);
+    }
+}
+
 static void where_there_is_no_clone3_a_run_is_begun_all_the_same(void **state)
 {
     (void)state;
@@ -434,6 +453,8 @@ int main(void)
                                         drop_place),
         cmocka_unit_test_setup_teardown(a_run_has_a_control_group_of_its_own_where_there_can_be_one,
                                         make_place, drop_place),
+        cmocka_unit_test_setup_teardown(nothing_of_a_program_is_left_when_its_end_is_told, make_place,
+                                        drop_place),
         cmocka_unit_test_setup_teardown(where_there_is_no_clone3_a_run_is_begun_all_the_same, make_place,
                                         drop_place),
         cmocka_unit_test_setup_teardown(the_share_of_all_runs_is_written_as_the_kernel_reads_it, make_place,

@@ -31,6 +31,8 @@ struct run {
     int pidfd;
     int status_fd, stderr_fd, work_fd;
     struct run_group group;
+    struct sandbox_status status; /* the first word of the sandbox: an end may follow a failed launch */
+    bool said, silent;            /* it is there; it will never come */
     struct run_limits limits;
     struct run_usage usage;
     int64_t started_ms, last_ms, disk_due_ms;
@@ -315,9 +317,23 @@ static void sample(struct run *r, int64_t now_ms)
     check_limits(r, &tree);
 }
 
-static bool has_ended(const struct run *r)
+static void read_status(struct run *r)
+{
+    if (r->said || r->silent)
+        return;
+    ssize_t got = read(r->status_fd, &r->status, sizeof r->status);
+    r->said = got == (ssize_t)sizeof r->status;
+    r->silent = got == 0;
+}
+
+/* When the sandbox tells of the end, all but its own two processes are gone; their own end takes a while
+ * longer. Killed, they say nothing, and then theirs counts. */
+static bool has_ended(struct run *r)
 {
     siginfo_t info = {0};
+    read_status(r);
+    if (r->said && r->status.stage == SANDBOX_ENDED)
+        return true;
     return waitid(P_PID, (id_t)r->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == r->pid;
 }
 
@@ -342,7 +358,7 @@ int64_t run_poll_ms(const struct run *r)
 
 int run_fd(const struct run *r)
 {
-    return r->pidfd;
+    return r->said || r->silent ? r->pidfd : r->status_fd;
 }
 
 const struct run_usage *run_usage(const struct run *r)
@@ -379,12 +395,6 @@ bool run_is_paused(const struct run *r)
 void run_stop(struct run *r)
 {
     stop_for(r, RUN_END_STOPPED);
-}
-
-/* What the sandbox wrote: a failed launch may be followed by an end, so the first word counts. */
-static bool read_status(const struct run *r, struct sandbox_status *ret)
-{
-    return read(r->status_fd, ret, sizeof *ret) == (ssize_t)sizeof *ret;
 }
 
 static void limit_message(const struct run *r, struct run_outcome *o)
@@ -425,15 +435,16 @@ static enum run_end end_by_signal(const struct run *r, int signal)
     return RUN_END_SIGNAL;
 }
 
-static void judge_end(const struct run *r, bool known, const struct sandbox_status *s, struct run_outcome *o)
+static void judge_end(const struct run *r, struct run_outcome *o)
 {
-    if (known && s->stage == SANDBOX_FAILED) {
+    const struct sandbox_status *s = &r->status;
+    if (r->said && s->stage == SANDBOX_FAILED) {
         o->end = RUN_END_LAUNCH;
         snprintf(o->message, sizeof o->message, "could not be started: %.47s: %s", s->step,
                  strerror(s->number));
     } else if (r->why != RUN_ENDS) {
         o->end = r->why;
-    } else if (!known) {
+    } else if (!r->said) {
         o->end = RUN_END_SIGNAL;
         o->signal = SIGKILL;
         snprintf(o->message, sizeof o->message, "was killed from outside, perhaps because memory ran out");
@@ -451,19 +462,20 @@ static void judge_end(const struct run *r, bool known, const struct sandbox_stat
     limit_message(r, o);
 }
 
-static void fill_outcome(struct run *r, struct run_outcome *o)
+void run_take_outcome(struct run *r, struct run_outcome *o)
 {
-    struct sandbox_status s = {0};
-    bool known = read_status(r, &s);
+    const struct sandbox_status *s = &r->status;
+    read_stderr(r);
+    read_status(r);
     *o = (struct run_outcome){0};
-    if (known && s.stage == SANDBOX_ENDED) {
-        if (s.cpu_us / 1000 > r->usage.cpu_ms)
-            r->usage.cpu_ms = s.cpu_us / 1000;
-        if ((uint64_t)s.memory_kb * 1024 > r->usage.memory_bytes_max)
-            r->usage.memory_bytes_max = (uint64_t)s.memory_kb * 1024;
+    if (r->said && s->stage == SANDBOX_ENDED) {
+        if (s->cpu_us / 1000 > r->usage.cpu_ms)
+            r->usage.cpu_ms = s->cpu_us / 1000;
+        if ((uint64_t)s->memory_kb * 1024 > r->usage.memory_bytes_max)
+            r->usage.memory_bytes_max = (uint64_t)s->memory_kb * 1024;
     }
     r->usage.disk_bytes = run_disk_use(r->work_fd, r->limits.disk_bytes);
-    judge_end(r, known, &s, o);
+    judge_end(r, o);
     if (o->end == RUN_END_OK && r->limits.disk_bytes && r->usage.disk_bytes > r->limits.disk_bytes) {
         o->end = RUN_END_DISK;
         limit_message(r, o);
@@ -484,9 +496,8 @@ void run_finish(struct run *r, struct run_outcome *ret)
     }
     while (waitpid(r->pid, NULL, 0) < 0 && errno == EINTR)
         ;
-    read_stderr(r);
     if (ret)
-        fill_outcome(r, ret);
+        run_take_outcome(r, ret);
     close_fd(&r->pidfd);
     close_fd(&r->status_fd);
     close_fd(&r->stderr_fd);

@@ -77,14 +77,19 @@ enum err run_start(const struct run_spec *spec, int64_t now_ms, struct run **ret
 /* Samples use, enforces limits. *ret_ended: call run_finish() next. Call it at least every run_poll_ms(). */
 void run_poll(struct run *run, int64_t now_ms, bool *ret_ended);
 int64_t run_poll_ms(const struct run *run);
-/* A descriptor that becomes readable when the run may have ended; it stays run's. */
+/* A descriptor that becomes readable when the run may have ended; it stays run's, and may be another one
+ * after each run_poll(). */
 int run_fd(const struct run *run);
 const struct run_usage *run_usage(const struct run *run);
 void run_pause(struct run *run, int64_t now_ms); /* every process stops where it is */
 void run_resume(struct run *run, int64_t now_ms);
 bool run_is_paused(const struct run *run);
 void run_stop(struct run *run); /* kills all; poll until it has ended */
-/* Frees run; kills it first if it has not ended. ret may be NULL. */
+/* How it ended, once run_poll() has said so: the scratch folder is as the program left it, and nobody changes
+ * it any more. */
+void run_take_outcome(struct run *run, struct run_outcome *ret);
+/* Frees run; kills it first if it has not ended. ret may be NULL. Waits for the sandbox's own processes,
+ * which take some tenths of a millisecond longer: do what else there is to do first. */
 void run_finish(struct run *run, struct run_outcome *ret);
 
 const char *run_end_name(enum run_end e); /* "ok" or the word of ATTEMPT_ERROR_LIST */
