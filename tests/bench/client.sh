@@ -9,5 +9,5 @@
 set -euo pipefail
 bin=build/bin
 [ "${1:-}" != --bin ] || { bin=$2; shift 2; }
-[ $# -ge 1 ] || { sed -n '2,9p' "$0"; exit 2; }
+[ $# -ge 1 ] || { sed -n '2,8p' "$0"; exit 2; }
 DUGNAD_BIN=$(realpath "$bin") exec python3 "$(dirname "$0")/client.py" "$@"
