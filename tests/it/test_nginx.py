@@ -85,6 +85,21 @@ def test_large_files_go_both_ways_and_events_come_at_once(front):
             said += more
 
 
+def test_a_client_waits_for_work_through_it_and_is_missed_when_it_ends(front):
+    def waiting():
+        text = front.api.ask("GET", "/metrics").body.decode()
+        return next(float(x.split()[-1]) for x in text.splitlines() if x.startswith("dugnad_hosts_waiting "))
+    for other in front.processes:
+        other.end()
+    eventually(lambda: waiting() == 0, what="nobody waits yet")
+    client = Client(front, "waits", link=front.link.replace(front.url, front.front), cores=1)
+    front.processes.append(client)
+    client.start()
+    eventually(lambda: waiting() == 1, what="it waits")
+    assert client.end() == 0
+    eventually(lambda: waiting() == 0, 5, what="the server has seen that it is gone")
+
+
 def test_what_the_server_shows_only_to_its_own_machine_stays_there(front):
     assert fetch(front, "/metrics")[0] == 403
     assert fetch(front, "/v1/batches")[0] == 401

@@ -117,6 +117,25 @@ def test_who_waits_at_one_server_hears_what_is_done_at_another(fleet):
     assert len(items) == 1 and seconds < 1 + HEARD_S, (seconds, items)
 
 
+def test_hosts_that_wait_at_different_servers_get_what_is_submitted_at_one(fleet):
+    hosts, took = [host_at(fleet, f"waits{i}", i) for i in range(3)], {}
+
+    def wait(i):
+        reply = hosts[i].work(want=1, wait_ms=30000)
+        took[i] = (time.monotonic(), len(reply["units"]))
+    threads = [threading.Thread(target=wait, args=(i,), daemon=True) for i in range(3)]
+    for t in threads:
+        t.start()
+    time.sleep(2)
+    assert not took
+    began = time.monotonic()
+    fleet.submit("say", array=30, quorum=1, api=fleet.at(0))
+    for t in threads:
+        t.join(20)
+    assert [took[i][1] for i in range(3)] == [1, 1, 1], took
+    assert max(at for at, _ in took.values()) - began < 1 + HEARD_S, (began, took)
+
+
 def test_what_is_revoked_or_banned_at_one_server_is_so_at_the_others(fleet):
     user = fleet.user("leaver")
     token = user.get("/v1/tokens")["items"][0]["id"]
