@@ -242,8 +242,8 @@ static enum err check_quota(struct call *c, uint64_t total)
     if (user.blob_bytes + total > most)
         return err_set(ERR_LIMIT,
                        "you keep %" PRIu64 " bytes here and may keep %" PRIu64 ": this upload has %" PRIu64
-                       ". Purge a batch, or ask the operator for more",
-                       user.blob_bytes, most, total);
+                       ". The operator can allow more: dugnad user set %" PRIu64 " --quota SIZE",
+                       user.blob_bytes, most, total, c->who.id);
     return ERR_OK;
 }
 
