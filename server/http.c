@@ -4,6 +4,7 @@
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -285,6 +286,13 @@ static enum MHD_Result refuse(struct http_inner *n, enum err e, const char *mess
     return send_response(n);
 }
 
+static void on_lost(struct http_sleeper *s)
+{
+    struct http_inner *n = (void *)((char *)s - offsetof(struct http_inner, sleeper));
+    log_event(LOG_ERROR, "request-lost", "method", n->request.method, "path", n->request.path, NULL);
+    http_reply_err(&n->request, ERR_BUSY, "the server stopped before it had an answer", 0);
+}
+
 static enum MHD_Result begin(const struct room *room, struct MHD_Connection *c, const char *url,
                              const char *method, void **con_cls)
 {
@@ -294,7 +302,7 @@ static enum MHD_Result begin(const struct room *room, struct MHD_Connection *c, 
         return MHD_NO;
     n->http = h;
     n->connection = c;
-    n->sleeper = (struct http_sleeper){.loop = room->loop, .connection = c};
+    n->sleeper = (struct http_sleeper){.loop = room->loop, .connection = c, .lost = on_lost};
     pthread_mutex_init(&n->lock, NULL);
     struct http_request *r = &n->request;
     r->inner = n;
@@ -347,7 +355,7 @@ static enum MHD_Result handle(struct http_inner *n)
     bool answered = n->response || n->late;
     if (!answered) {
         n->asleep = true;
-        MHD_suspend_connection(n->connection);
+        http_loop_sleep(&n->sleeper);
     }
     pthread_mutex_unlock(&n->lock);
     return answered ? send_late(n) : MHD_YES;

@@ -64,8 +64,8 @@ uint32_t http_handshakes(const struct http *h);  /* of them: handshake begun, no
 /* Shown in handshakes that begin from now on; while it is no pair in PEM, the old one stays. Any thread. */
 enum err http_set_certificate(struct http *h, const char *certificate_pem, const char *key_pem) NODISCARD;
 void http_quiesce(struct http *h); /* takes no new connections; what is under way goes on */
-/* Every request that was handed to handle() must have been answered (or be answered during the call by other
- * threads). */
+/* Every request that was handed to handle() should have been answered; one that was not gets 503, and the log
+ * says so. Nobody answers during the call or later. */
 void http_stop(struct http *h);
 
 /* What a request carries; NULL where it does not. Live as long as the request. */

@@ -37,6 +37,7 @@ struct http_loop {
     struct row quick, slow;
     pthread_mutex_t lock;
     struct http_sleeper *basket;
+    struct http_sleeper *asleep; /* the thread's alone: they, and those in the basket */
     bool stop;
 };
 
@@ -45,6 +46,25 @@ static void ring(struct http_loop *l)
     uint64_t one = 1;
     while (write(l->bell, &one, sizeof one) < 0 && errno == EINTR)
         ;
+}
+
+void http_loop_sleep(struct http_sleeper *s)
+{
+    struct http_loop *l = s->loop;
+    s->before = NULL;
+    s->after = l->asleep;
+    if (s->after)
+        s->after->before = s;
+    l->asleep = s;
+    MHD_suspend_connection(s->connection);
+}
+
+static void resume(struct http_loop *l, struct http_sleeper *s)
+{
+    *(s->before ? &s->before->after : &l->asleep) = s->after;
+    if (s->after)
+        s->after->before = s->before;
+    MHD_resume_connection(s->connection);
 }
 
 void http_loop_wake(struct http_sleeper *s)
@@ -227,7 +247,7 @@ static bool empty_basket(struct http_loop *l)
     pthread_mutex_unlock(&l->lock);
     while (s) {
         struct http_sleeper *next = s->next; /* once resumed, it may sleep again */
-        MHD_resume_connection(s->connection);
+        resume(l, s);
         s = next;
     }
     return !stop;
@@ -357,7 +377,13 @@ static void end_handshakes(struct http_loop *l)
 /* What was answered leaves, as far as it goes at once; handshakes end. */
 static void send_last(struct http_loop *l)
 {
+    struct http_sleeper *next;
     l->nobody_waits = true;
+    (void)empty_basket(l);
+    for (struct http_sleeper *s = l->asleep; s; s = next) {
+        next = s->after;
+        s->lost(s);
+    }
     (void)empty_basket(l);
     for (int i = 0; i < LAST_ROUNDS; i++) {
         end_handshakes(l);

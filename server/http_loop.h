@@ -22,11 +22,13 @@ struct http_loop;
 struct http_lobby;
 struct http_guest;
 
-/* A suspended connection in the basket; part of what belongs to the connection. */
+/* A suspended connection; part of what belongs to the connection. */
 struct http_sleeper {
     struct http_loop *loop;
     struct MHD_Connection *connection;
-    struct http_sleeper *next;
+    void (*lost)(struct http_sleeper *s); /* the loop ends and nobody has woken it: wakes it with an answer */
+    struct http_sleeper *next;            /* in the basket */
+    struct http_sleeper *before, *after;  /* of those that sleep */
 };
 
 /* What hears of a socket; the first member of it. */
@@ -67,11 +69,14 @@ struct http_loop_config {
 /* The daemon is the loop's from now on, also on failure. */
 enum err http_loop_new(const struct http_loop_config *config, struct http_loop **ret_loop) NODISCARD;
 enum err http_loop_start(struct http_loop *l) NODISCARD;
-/* Sends what was answered until now, then ends thread and connections. Nobody may wake a connection any more,
- * and the lobby is closed. */
+/* Sends what was answered until now, then ends thread and connections; who sleeps still is lost
+ * (libmicrohttpd aborts the program otherwise). Nobody may wake a connection any more, and the lobby is
+ * closed. */
 void http_loop_free(struct http_loop *l);
 uint32_t http_loop_shaking(const struct http_loop *l); /* handshakes in progress, the slow ones too */
-/* What MHD_resume_connection() is otherwise: once for each time the connection was suspended. */
+/* What MHD_suspend_connection() is otherwise, on its thread, and MHD_resume_connection(), on any: once for
+ * each time the connection was suspended. */
+void http_loop_sleep(struct http_sleeper *s);
 void http_loop_wake(struct http_sleeper *s);
 /* On its thread, of each connection: when it is there, when its handshake is done (or it ends before), when
  * it ends. */

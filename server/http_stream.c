@@ -1,6 +1,7 @@
 /* http_stream.c - replies that stay open: text/event-stream, pushed to from any thread. */
 #include <microhttpd.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,7 +50,7 @@ static ssize_t stream_read(void *ctx, uint64_t pos, char *bytes, size_t room)
         n = MHD_CONTENT_READER_END_OF_STREAM;
     } else {
         s->asleep = true;
-        MHD_suspend_connection(s->sleeper.connection);
+        http_loop_sleep(&s->sleeper);
     }
     pthread_mutex_unlock(&s->lock);
     return n;
@@ -72,6 +73,15 @@ static void stream_wake(struct http_stream *s)
     }
 }
 
+static void on_lost(struct http_sleeper *sleeper)
+{
+    struct http_stream *s = (void *)((char *)sleeper - offsetof(struct http_stream, sleeper));
+    pthread_mutex_lock(&s->lock);
+    s->closed = true;
+    stream_wake(s);
+    pthread_mutex_unlock(&s->lock);
+}
+
 struct http_stream *http_reply_stream(struct http_request *r)
 {
     struct http_stream *s = calloc(1, sizeof *s);
@@ -79,6 +89,7 @@ struct http_stream *http_reply_stream(struct http_request *r)
     if (s) {
         pthread_mutex_init(&s->lock, NULL);
         http_sleeper_init(r, &s->sleeper);
+        s->sleeper.lost = on_lost;
         s->holders = 2;
         buf_init(&s->waiting, STREAM_BYTES_MAX);
         response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, stream_read, s, stream_free);
