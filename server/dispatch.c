@@ -584,7 +584,8 @@ enum err dispatch(struct engine *e, struct engine_request *r, struct host_mem *h
         TRY(search_batch(&s, e->active[i]));
     if (!is_full(&s))
         TRY(search_tail(&s));
-    if (w->given_count > before || is_full(&s))
+    w->unfilled = !is_full(&s);
+    if (w->given_count > before || !w->unfilled)
         return ERR_OK;
     w->nothing = w->given_count == 0;
     return explain(&s);

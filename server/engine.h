@@ -137,7 +137,8 @@ struct engine_work {
     enum engine_reason reason;
     const char *reason_text; /* one sentence, with numbers */
     int64_t next_contact_ms; /* from now */
-    bool nothing;            /* there is nothing for it, and there may be soon */
+    bool unfilled;           /* it could use more than there is for it now */
+    bool nothing;            /* and there is nothing at all */
     /* Kept by who lets it wait: engine_thread.h. */
     int64_t waits_since_ms; /* 0: it has not waited */
     int64_t waited_ms;

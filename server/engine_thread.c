@@ -104,9 +104,9 @@ static void let_go(struct engine_thread *t, struct engine_request *r)
     struct engine_work *w = &r->u.work;
     if (r->kind == ENGINE_WORK) {
         w->waited_ms = w->waits_since_ms ? clock_mono_ms() - w->waits_since_ms : 0;
-        if (w->waits_since_ms) /* many end at once: they are not to come back so */
+        if (w->waits_since_ms && w->nothing) /* many end at once: they are not to come back so */
             w->next_contact_ms += (int64_t)(rand_u64() % ((uint64_t)w->next_contact_ms + 1));
-        w->next_wait_ms = w->nothing && !t->crowded && standby_has_room(t->standby) ? t->config.wait_ms : 0;
+        w->next_wait_ms = w->unfilled && !t->crowded && standby_has_room(t->standby) ? t->config.wait_ms : 0;
     }
     r->done(r, r->done_ctx);
 }

@@ -257,7 +257,7 @@ static enum err reply_room(struct engine_request *r)
     w->given_count = w->chunk_count = w->recall_count = 0;
     w->reason = ENGINE_REASON_NONE;
     w->reason_text = NULL;
-    w->nothing = false;
+    w->nothing = w->unfilled = false;
     return w->given && w->chunks && w->recall ? ERR_OK : ERR_NOMEM;
 }
 

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from grid import Grid, eventually
+from grid import PATIENCE, Grid, eventually
 
 CALMLY = dict(contact="1m", contact_idle="5m")  # as they are for everybody: the next call is 5 s away and more
-SOON = 0.5
+SOON = 0.5 * PATIENCE  # a tenth of a second on a quiet machine; the next call of a client that does not wait would be 5 s away
 
 
 @pytest.fixture
@@ -67,11 +67,11 @@ def test_what_is_submitted_to_idle_clients_starts_at_once(grid):
         batch = grid.submit("say", lines=[f"{turn}a", f"{turn}b"], quorum=1 + turn % 2)
         grid.wait_done(batch, 10)
         took = time.monotonic() - began
-        assert max(start_s(grid, batch)) < SOON and took < 3, (start_s(grid, batch), took)
+        assert max(start_s(grid, batch)) < SOON and took < 1.5 * PATIENCE, (start_s(grid, batch), took)
         wait_for(grid, 2)
     assert all(c.alive() for c in clients)
     slow = metric(grid, 'dugnad_http_request_seconds_sum{method="POST",route="/v1/work"')
-    assert slow < 2, "what hosts waited for is no time that the server took"
+    assert slow < 2 * PATIENCE, "what hosts waited for is no time that the server took"
 
 
 def test_who_waits_is_answered_after_the_time_it_gave_and_may_wait_again(grid):
@@ -91,8 +91,21 @@ def test_a_request_that_says_more_than_that_a_core_is_idle_is_answered_at_once(g
     began = time.monotonic()
     host.report(host.answer(attempt, "a\n"), want=4, wait_ms=20000)
     host.work(want=0, wait_ms=20000)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 2 * PATIENCE
     grid.wait_done(batch)
+
+
+def test_who_was_given_less_than_it_could_use_may_wait_for_more(grid):
+    host = grid.host("ada")
+    grid.submit("say", lines=["a"], quorum=1)
+    reply = host.work(want=4)
+    assert len(reply["units"]) == 1 and reply["wait_ms"] == 30000
+    host.held[reply["units"][0]["attempt"]] = reply["units"][0]
+    waits = Waiting(host)
+    wait_for(grid, 1)
+    batch = grid.submit("say", lines=["b"], quorum=1)
+    assert len(waits.units()) == 1 and start_s(grid, batch)[0] < SOON
+    grid.cancel_all()
 
 
 def test_a_unit_wakes_one_host_and_that_one_which_waits_longest(grid):
@@ -186,7 +199,7 @@ def test_a_server_that_stops_answers_those_who_wait_and_clients_are_back_after_i
     wait_for(grid, 4)
     began = time.monotonic()
     assert grid.server.end() == 0
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 3 * PATIENCE
     for w in waits:
         assert w.units() == [] and "wait_ms" not in w.reply and w.reply["next_contact_ms"] >= 5000, w.reply
     grid.start()
@@ -214,7 +227,7 @@ def test_a_client_that_waits_ends_at_once_and_leaves_nothing_behind(grid):
     wait_for(grid, 1)
     began = time.monotonic()
     assert client.end() == 0
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 2 * PATIENCE
     wait_for(grid, 0, 3)
     batch = grid.submit("say", lines=["a"], quorum=1)
     time.sleep(1)
@@ -234,7 +247,7 @@ def test_the_owner_who_pauses_is_heard_while_the_client_waits(grid):
     began = time.monotonic()
     assert client.call("resume").returncode == 0
     grid.wait_done(batch, 10)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 3 * PATIENCE
 
 
 def test_a_client_that_leaves_says_goodbye_though_it_waits(grid):
@@ -243,5 +256,5 @@ def test_a_client_that_leaves_says_goodbye_though_it_waits(grid):
     began = time.monotonic()
     left = client.call("leave")
     assert left.returncode == 0, left.stderr
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 3 * PATIENCE
     wait_for(grid, 0, 3)

@@ -146,6 +146,21 @@ static void an_idle_core_waits_beside_a_long_run_whose_end_is_told_at_once(void 
     assert_int_equal(said(PLAN_DO_UPLOAD), 1);
 }
 
+static void who_was_given_one_unit_for_two_cores_waits_for_another_while_it_runs(void **state)
+{
+    (void)state;
+    move_in_and_wait();
+    tell((struct plan_event){.kind = PLAN_HEARD});
+    lease(0, h.now_ms + 24 * HOUR_MS);
+    tell((struct plan_event){.kind = PLAN_CONTACTED, .next_contact_ms = MINUTE_MS, .wait_ms = WAIT_MS});
+    tick_after(1000);
+    assert_int_equal(said(PLAN_DO_CONTACT), 0); /* its files are being fetched */
+    fetched(0, 400, 0);
+    assert_int_equal(said(PLAN_DO_RUN), 1);
+    assert_int_equal(action(PLAN_DO_CONTACT)->wait_ms, WAIT_MS);
+    assert_int_equal(action(PLAN_DO_CONTACT)->want_cores, 1);
+}
+
 static void nobody_waits_when_a_run_is_about_to_end(void **state)
 {
     (void)state;
@@ -241,6 +256,7 @@ int main(void)
         cmocka_unit_test(who_has_another_thing_to_say_hangs_up_and_says_it),
         cmocka_unit_test(who_resumes_waits_again),
         cmocka_unit_test(an_idle_core_waits_beside_a_long_run_whose_end_is_told_at_once),
+        cmocka_unit_test(who_was_given_one_unit_for_two_cores_waits_for_another_while_it_runs),
         cmocka_unit_test(nobody_waits_when_a_run_is_about_to_end),
         cmocka_unit_test(who_is_cut_off_twice_does_not_wait_for_ten_minutes),
         cmocka_unit_test(one_wait_that_went_well_forgives_one_that_did_not),
