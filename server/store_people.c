@@ -1,4 +1,6 @@
 /* store_people.c - reading users, volunteers, hosts, their leases, tokens, invitations. */
+#include <stdlib.h>
+
 #include "server/store_in.h"
 #include "server/store_load.h"
 
@@ -142,6 +144,7 @@ struct host_rows {
     struct arena *a;
     struct store_host *hosts;
     uint32_t count;
+    struct store_host **by_id; /* the same, for what comes in no order */
 };
 
 static enum err host_row(void *ctx, const struct db_value *values)
@@ -152,13 +155,33 @@ static enum err host_row(void *ctx, const struct db_value *values)
     return r.failed ? ERR_NOMEM : ERR_OK;
 }
 
+static int compare_hosts(const void *a, const void *b)
+{
+    const struct store_host *const *x = a, *const *y = b;
+    return ((*x)->id > (*y)->id) - ((*x)->id < (*y)->id);
+}
+
+static uint32_t first_of(const struct host_rows *h, uint64_t id)
+{
+    uint32_t low = 0, high = h->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (h->by_id[middle]->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 static enum err host_stat_row(void *ctx, const struct db_value *values)
 {
     struct host_rows *h = ctx;
     struct row_in r = {.a = h->a, .v = values};
-    for (uint32_t i = 0; i < h->count; i++)
-        if (h->hosts[i].id == row_u64(&r, HOST_STAT_ID))
-            fill_host_stat(&r, &h->hosts[i]);
+    uint64_t id = row_u64(&r, HOST_STAT_ID);
+    for (uint32_t i = first_of(h, id); i < h->count && h->by_id[i]->id == id;
+         i++) /* one may be there twice */
+        fill_host_stat(&r, h->by_id[i]);
     return r.failed ? ERR_NOMEM : ERR_OK;
 }
 
@@ -166,10 +189,14 @@ static enum err host_stat_row(void *ctx, const struct db_value *values)
 static enum err add_stats(struct store *s, struct host_rows *h)
 {
     struct db_value *keys = arena_array(h->a, h->count + 1u, sizeof *keys);
-    if (!keys)
+    h->by_id = arena_array(h->a, h->count + 1u, sizeof(struct store_host *));
+    if (!keys || !h->by_id)
         return ERR_NOMEM;
-    for (uint32_t i = 0; i < h->count; i++)
+    for (uint32_t i = 0; i < h->count; i++) {
         keys[i] = db_int((int64_t)h->hosts[i].id);
+        h->by_id[i] = &h->hosts[i];
+    }
+    qsort(h->by_id, h->count, sizeof *h->by_id, compare_hosts);
     return db_fetch_rows(s->db, &fetch_host_stat, keys, h->count,
                          (struct db_rows){.row = host_stat_row, .ctx = h});
 }

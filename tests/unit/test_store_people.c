@@ -115,11 +115,15 @@ static void hosts_are_listed_and_loaded_with_what_they_did(void **state)
     assert_true(count == 2 && hosts[0].id == 1 && hosts[1].id == 3);
     assert_ok(store_host_list_of(w.store, &w.arena, 1, 3, 2, &hosts, &count));
     assert_true(count == 1 && hosts[0].id == 5 && hosts[0].reports == 5);
-    const uint64_t ids[] = {4, 77, 2};
+    const uint64_t ids[] = {4, 77, 2}, twice[] = {5, 1, 4, 5, 3, 1};
     assert_ok(store_hosts_load(w.store, &w.arena, ids, 3, &hosts, &count));
     assert_int_equal(count, 2);
     assert_int_equal(hosts[0].reports + hosts[1].reports, 6);
     assert_int_equal(hosts[0].id + hosts[1].id, 6);
+    assert_ok(store_hosts_load(w.store, &w.arena, twice, 6, &hosts, &count));
+    assert_in_range(count, 4, 6);
+    for (uint32_t i = 0; i < count; i++) /* each with its own, also where one stands there twice */
+        assert_int_equal(hosts[i].reports, hosts[i].id);
     world_close(&w);
 }
 
