@@ -549,7 +549,6 @@ struct engine_stats { /* since the start, for /metrics */
     uint64_t commit_us; /* of it until transactions were durable */
     uint32_t units_cached, hosts_cached, batches_active;
     uint32_t hosts_waiting; /* engine_thread.h */
-    char stopped[200]; /* versions of apps that were stopped by themselves, "say 2: why"; "" when none is */
 };
 void engine_stats(const struct engine *e, struct engine_stats *ret);
 

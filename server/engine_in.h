@@ -389,8 +389,6 @@ enum err version_explain(struct engine *e, struct batch_mem *b, char *ret,
                          size_t room) NODISCARD; /* why not */
 /* An attempt of the batch has ended. */
 enum err version_note(struct engine *e, struct batch_mem *b, uint64_t host_id, bool bad) NODISCARD;
-/* Which were stopped by themselves, for people; "" when none was. */
-void versions_stopped(const struct engine *e, char *ret, size_t room);
 enum err on_version(struct engine *e, struct engine_request *r) NODISCARD;
 
 /* engine_chunk.c */

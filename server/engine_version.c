@@ -235,14 +235,6 @@ enum err version_note(struct engine *e, struct batch_mem *b, uint64_t host_id, b
     return judge(e, m);
 }
 
-void versions_stopped(const struct engine *e, char *ret, size_t room)
-{
-    ret[0] = 0;
-    for (const struct version_mem *m = e->versions; m && !ret[0]; m = m->next)
-        if (m->v.halted && m->v.user_id == 0)
-            snprintf(ret, room, "%s %u: %s", m->v.app, m->v.version, m->v.why);
-}
-
 void versions_write(struct engine *e)
 {
     for (struct version_mem *m = e->versions; m; m = m->next) {

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "server/pulse_history.h"
 #include "server/showcase.h"
+#include "server/store_version.h"
 #include "server/ticker.h"
 #include "server/try.h"
 
@@ -246,6 +247,7 @@ static enum err sample(struct pulse *p, struct state *s)
         p->gathered_ms = s->time_ms + s->n.volunteers / 20;
     }
     s->units_open = s->n.units - s->n.accepted - s->n.failed;
+    TRY(store_version_stopped(p->config.store, s->stopped, sizeof s->stopped));
     TRY(file_disk_free(p->config.data, &s->disk_free));
     return file_disk_size(p->config.data, &s->disk_all);
 }
@@ -344,7 +346,6 @@ static void look_at_load(struct pulse *p, struct state *s)
         snprintf(s->busy, sizeof s->busy, "the %s is at %.0f %% of what it can do", busy, s->load * 100);
     else
         s->load = 0;
-    snprintf(s->stopped, sizeof s->stopped, "%s", stats.stopped);
 }
 
 static void beat(void *ctx)
@@ -355,6 +356,7 @@ static void beat(void *ctx)
         log_event(LOG_WARN, "pulse-failed", "err", err_text(), NULL);
         s.time_ms = clock_wall_ms();
         s.n = p->state.n;
+        memcpy(s.stopped, p->state.stopped, sizeof s.stopped);
     }
     check(p, &s);
     pthread_mutex_lock(&p->lock);

@@ -1,6 +1,8 @@
 /* store_version.c - see store_version.h */
 #include "server/store_version.h"
 
+#include <stdio.h>
+
 #include "server/store_in.h"
 #include "server/store_set_in.h"
 
@@ -40,6 +42,35 @@ enum err store_version_list(struct store *s, struct arena *a, const char *app, s
     *ret = (void *)c.items;
     *ret_count = c.count;
     return ERR_OK;
+}
+
+struct stopped {
+    char *text;
+    size_t room;
+};
+
+static enum err note_stopped(void *ctx, const struct db_value *values)
+{
+    const struct stopped *to = ctx;
+    struct arena ARENA_AUTO a = {0};
+    struct row_in r = {.a = &a, .v = values};
+    struct store_version v;
+    if (*to->text)
+        return ERR_OK;
+    fill(&r, &v);
+    if (r.failed)
+        return ERR_NOMEM;
+    if (v.halted && v.user_id == 0)
+        snprintf(to->text, to->room, "%s %u: %s", v.app, v.version, v.why);
+    return ERR_OK;
+}
+
+enum err store_version_stopped(struct store *s, char *ret_text, size_t room)
+{
+    static const struct db_scan scan = {&schema_app_version, ALL, DB_BY_KEY, .equal = 0};
+    struct stopped to = {ret_text, room};
+    *ret_text = 0;
+    return db_scan_rows(s->db, &scan, NULL, UINT32_MAX, (struct db_rows){note_stopped, &to});
 }
 
 void store_set_version(struct store_set *set, const struct store_version *from)

@@ -25,6 +25,9 @@ struct store_version {
 enum err store_version_list(struct store *s, struct arena *a, const char *app, struct store_version **ret,
                             uint32_t *ret_count) NODISCARD;
 
+/* One that was stopped by itself and is so still, for people: "say 2: why"; "" when there is none. */
+enum err store_version_stopped(struct store *s, char *ret_text, size_t room) NODISCARD;
+
 void store_set_version(struct store_set *set, const struct store_version *v); /* all but ended and bad */
 void store_set_version_add(struct store_set *set, const char *app, uint32_t version, int64_t ended,
                            int64_t bad);

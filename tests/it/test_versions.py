@@ -58,8 +58,11 @@ def test_it_reaches_a_share_of_the_hosts_and_is_stopped_by_itself_when_it_fails(
     grid.api.ask("POST", "/v1/batches", dict(app="say", version=2, command=["{}"], array=dict(first=0, last=1))).refused(409, "conflict")
     [entry] = [e for e in grid.api.get("/v1/audit?limit=20")["items"] if e["action"] == "rollout.halted"]
     assert entry["subject"] == "say 2" and entry["user"] is None
-    alert = eventually(lambda: [a for a in grid.api.get("/v1/stats")["alerts"] if a["kind"] == "rollout"], 20, what="the operator is told")
-    assert "say 2" in alert[0]["what"]
+    def alerts():
+        return [a for a in grid.api.get("/v1/stats")["alerts"] if a["kind"] == "rollout"]
+    assert "say 2" in eventually(alerts, 20, what="the operator is told")[0]["what"]
+    grid.kill_server()  # it is known though no host has asked since
+    assert "say 2" in eventually(alerts, 20, what="the operator is told again")[0]["what"]
     said = grid.dugnad("versions")
     assert "STOPPED" in said
     grid.dugnad("app", "rollout", "say", "2", "50%")
