@@ -362,9 +362,10 @@ static void mark_dirty(struct engine *e, struct unit_mem *u)
 static enum err step(struct engine *e, struct batch_mem *b, struct unit_mem *u, const struct wu_event *ev,
                      const struct unit_fact *fact, enum err *ret_step, bool *ret_deliver)
 {
-    struct wu before = u->wu;
+    struct wu before;
     struct wu_effects fx;
     struct batch_counts d = {0};
+    wu_copy(&before, &u->wu);
     *ret_step = wu_step(&u->wu, ev, &fx);
     if (*ret_step != ERR_OK)
         return ERR_OK;

@@ -1,8 +1,9 @@
 #include "server/unit_row.h"
 
-#include <inttypes.h>
 #include <string.h>
 
+#include "base/str.h"
+#include "server/try.h"
 #include "server/varint.h"
 
 static uint32_t spec_len(const struct text *tail)
@@ -38,17 +39,22 @@ struct wu_rules unit_rules(const struct wu_rules *of_batch, const struct text *t
 
 enum err unit_spec(wu_id id, const struct unit_array *array, const struct text *tail, struct buf *out)
 {
-    char name[ID_TEXT_BYTES];
+    char name[ID_TEXT_BYTES], text[1 + STR_U64_BYTES] = "-";
     uint32_t len = spec_len(tail);
     wu_id_text(id, name);
+    TRY(buf_add_text(out, "{\"unit\":\""));
+    TRY(buf_add_text(out, name));
     if (len > 0) {
-        enum err e = buf_printf(out, "{\"unit\":\"%s\",", name);
-        return e == ERR_OK ? buf_add(out, tail->data, len) : e;
+        TRY(buf_add_text(out, "\","));
+        return buf_add(out, tail->data, len);
     }
     if (!array->is_array)
         return err_set(ERR_CORRUPT, "unit %s has no spec", name);
     int64_t value = array->first + (int64_t)wu_id_index(id) * array->step;
-    return buf_printf(out, "{\"unit\":\"%s\",\"vars\":{\"\":\"%" PRId64 "\"},\"inputs\":[]}", name, value);
+    str_from_u64(value < 0 ? 0 - (uint64_t)value : (uint64_t)value, text + (value < 0));
+    TRY(buf_add_text(out, "\",\"vars\":{\"\":\""));
+    TRY(buf_add_text(out, text));
+    return buf_add_text(out, "\"},\"inputs\":[]}");
 }
 
 uint32_t unit_use_write(uint32_t attempt, const struct store_attempt_use *use,

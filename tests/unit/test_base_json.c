@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/limits.h"
 
@@ -100,6 +101,38 @@ static void depth_ends_at_its_limit(void **state)
     refuse(text, 2 * JSON_DEPTH_MAX + 2, ERR_LIMIT);
     static const char quoted[] = "[\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[[[[[[[[\\\\\"]";
     json_free(parse(quoted));
+}
+
+static void nesting_behind_a_text_that_ends_in_a_backslash_is_seen(void **state)
+{
+    (void)state;
+    static const char *const before[] = {"[\"\\\\\",", "[\"a\\\"\\\\\",", "[\"\\\\\\\"b\","};
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+        BUF_AUTO struct buf text = {0};
+        assert_ok(buf_add_text(&text, before[i]));
+        for (int n = 0; n < JSON_DEPTH_MAX; n++)
+            assert_ok(buf_add_char(&text, '['));
+        refuse(text.data, text.len, ERR_LIMIT);
+    }
+}
+
+static void a_text_of_nothing_but_escapes_is_read_in_good_time(void **state)
+{
+    (void)state;
+    static const char *const pairs[] = {"\\\\", "\\\"", "\\n"};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        BUF_AUTO struct buf text = {0};
+        struct json_doc *doc;
+        assert_ok(buf_add_text(&text, "[\""));
+        for (int n = 0; n < 1000000; n++)
+            assert_ok(buf_add_text(&text, pairs[i]));
+        assert_ok(buf_add_text(&text, "\"]"));
+        int64_t begun_ms = clock_mono_ms();
+        assert_ok(json_parse(text.data, text.len, text.len, &doc));
+        assert_true(clock_mono_ms() - begun_ms < 5000);
+        assert_int_equal(json_text_len(json_at(json_root(doc), 0)), 1000000);
+        json_free(doc);
+    }
 }
 
 /* Eight million bytes of "{}," would be two and a half million objects. */
@@ -306,6 +339,8 @@ int main(void)
         cmocka_unit_test(a_key_told_twice_is_refused),
         cmocka_unit_test(a_document_over_its_size_is_not_even_read),
         cmocka_unit_test(depth_ends_at_its_limit),
+        cmocka_unit_test(nesting_behind_a_text_that_ends_in_a_backslash_is_seen),
+        cmocka_unit_test(a_text_of_nothing_but_escapes_is_read_in_good_time),
         cmocka_unit_test(the_number_of_values_ends_at_its_limit),
         cmocka_unit_test(fields_are_got_with_their_limits),
         cmocka_unit_test(a_missing_or_null_field_gives_the_fallback),

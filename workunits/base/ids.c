@@ -4,25 +4,13 @@
 #include <string.h>
 
 #include "base/limits.h"
-
-static char *put(char *at, uint64_t v)
-{
-    char digits[20];
-    int n = 0;
-    do
-        digits[n++] = (char)('0' + v % 10);
-    while (v /= 10);
-    while (n > 0)
-        *at++ = digits[--n];
-    *at = 0;
-    return at;
-}
+#include "base/str.h"
 
 void wu_id_text(wu_id id, char ret_text[ID_TEXT_BYTES])
 {
-    char *at = put(ret_text, wu_id_batch(id));
+    char *at = str_from_u64(wu_id_batch(id), ret_text);
     *at++ = '.';
-    put(at, wu_id_index(id));
+    str_from_u64(wu_id_index(id), at);
 }
 
 void attempt_id_text(wu_id id, uint32_t attempt, char ret_text[ID_TEXT_BYTES])
@@ -30,7 +18,7 @@ void attempt_id_text(wu_id id, uint32_t attempt, char ret_text[ID_TEXT_BYTES])
     wu_id_text(id, ret_text);
     char *at = ret_text + strlen(ret_text);
     *at++ = '.';
-    put(at, attempt);
+    str_from_u64(attempt, at);
 }
 
 /* One decimal number without leading zeros; NULL when there is none or it is over max. */

@@ -56,6 +56,23 @@ static const struct json *out_of(const json_t *v)
     return (const struct json *)(const void *)v;
 }
 
+/* Where the text ends whose first character is bytes[at], at > 0: at its quote, or at len. */
+static size_t end_of_text(const char *bytes, size_t len, size_t at)
+{
+    size_t quote = 0; /* the first one from `at` on; looked for once for all that stands before it */
+    while (at < len) {
+        if (quote < at) {
+            const char *found = memchr(bytes + at, '"', len - at);
+            quote = found ? (size_t)(found - bytes) : len;
+        }
+        const char *escape = memchr(bytes + at, '\\', quote - at);
+        if (!escape)
+            return quote;
+        at = (size_t)(escape - bytes) + 2;
+    }
+    return len;
+}
+
 /* What a document would take, seen before jansson takes it: its own limit on depth is 2048, and eight million
  * bytes of
  * "{},{},..." become 700 million bytes of memory. */
@@ -65,8 +82,7 @@ static void measure(const char *bytes, size_t len, size_t *ret_depth, size_t *re
     for (size_t i = 0; i < len; i++) {
         switch (bytes[i]) {
         case '"':
-            for (i++; i < len && bytes[i] != '"'; i++)
-                i += bytes[i] == '\\';
+            i = end_of_text(bytes, len, i + 1);
             break;
         case '[':
         case '{':

@@ -61,9 +61,30 @@ static void put_escaped(struct json_out *o, unsigned char c)
         put(o, (char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
 }
 
+/* Nearly all text: keys, digests, base64. */
+static void put_plain(struct json_out *o, const char *text, size_t len)
+{
+    struct buf *b = o->buf;
+    if (o->err == ERR_OK && b->room - b->len <= len + 2)
+        o->err = buf_reserve(b, len + 2);
+    if (o->err != ERR_OK)
+        return;
+    char *to = b->data + b->len;
+    *to++ = '"';
+    memcpy(to, text, len);
+    to[len] = '"';
+    to[len + 1] = 0;
+    b->len += len + 2;
+}
+
 static void put_quoted(struct json_out *o, const char *text, size_t len)
 {
-    size_t from = 0, i = 0;
+    size_t from = 0, i = plain_run(text, len);
+    if (i == len) {
+        put_plain(o, text, len);
+        return;
+    }
+    i = 0;
     put(o, "\"", 1);
     while ((i += plain_run(text + i, len - i)) < len) {
         unsigned char c = (unsigned char)text[i];
@@ -168,14 +189,9 @@ void json_out_string_len(struct json_out *o, const char *key, const char *bytes,
 
 static void put_u64(struct json_out *o, uint64_t v, bool minus)
 {
-    char digits[21];
-    size_t at = sizeof digits;
-    do
-        digits[--at] = (char)('0' + v % 10);
-    while (v /= 10);
-    if (minus)
-        digits[--at] = '-';
-    put(o, digits + at, sizeof digits - at);
+    char text[1 + STR_U64_BYTES] = "-";
+    const char *end = str_from_u64(v, text + minus);
+    put(o, text, (size_t)(end - text));
 }
 
 void json_out_i64(struct json_out *o, const char *key, int64_t v)

@@ -18,6 +18,9 @@ enum err str_to_u64(const char *text, uint64_t max, uint64_t *ret) NODISCARD;
 enum err str_to_i64(const char *text, int64_t min, int64_t max,
                     int64_t *ret) NODISCARD;                     /* a leading '-' is fine */
 enum err str_to_double(const char *text, double *ret) NODISCARD; /* as in JSON: "2", "-0.5", "1e-6" */
+/* Its digits; where the text ends. */
+#define STR_U64_BYTES 21
+char *str_from_u64(uint64_t v, char ret[STR_U64_BYTES]);
 /* The shortest of 15 to 17 digits that reads back as v, in the C locale. v is finite: NaN and infinities are
  * the caller's. */
 #define STR_DOUBLE_BYTES 32

@@ -12,6 +12,19 @@
 #define HOUR_MS   (60 * MINUTE_MS)
 #define DAY_MS    (24 * HOUR_MS)
 
+char *str_from_u64(uint64_t v, char ret[STR_U64_BYTES])
+{
+    char digits[STR_U64_BYTES];
+    int n = 0;
+    do
+        digits[n++] = (char)('0' + v % 10);
+    while (v /= 10);
+    while (n > 0)
+        *ret++ = digits[--n];
+    *ret = 0;
+    return ret;
+}
+
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';

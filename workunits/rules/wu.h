@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/hash.h"
@@ -176,6 +177,12 @@ struct wu {
     int64_t rest_until_ms; /* no further attempt is made before; 0: none is put off */
     struct attempt attempts[ATTEMPTS_MAX];
 };
+
+/* Copies what there is: attempts beyond attempt_count stay as they were in *to. */
+static inline void wu_copy(struct wu *to, const struct wu *from)
+{
+    memcpy(to, from, offsetof(struct wu, attempts) + from->attempt_count * sizeof from->attempts[0]);
+}
 
 /* X(name, word): the word is in the unit's history, so that a person and `dugnad replay` can read it. */
 #define WU_EVENT_LIST(X)                                                                                     \

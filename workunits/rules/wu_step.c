@@ -279,15 +279,16 @@ enum err wu_step(struct wu *wu, const struct wu_event *ev, struct wu_effects *fx
                        wu_event_name(ev->kind));
     if (ev->kind != WU_EV_SUBMIT && wu->attempt_count == 0)
         return err_set(ERR_INVALID, "the unit was never submitted");
-    struct wu next = *wu; /* on a copy: all of a step, or none of it */
+    struct wu next; /* a copy: all of a step, or none of it */
     struct wu_effects owed;
+    wu_copy(&next, wu);
     owed.count = 0;
     enum err e = apply(&next, ev, &owed);
     if (e != ERR_OK)
         return e;
     next.wake_at_ms = wu_next_deadline(&next);
     assert(wu_invariant(&next));
-    *wu = next;
+    wu_copy(wu, &next);
     fx->count = owed.count;
     for (uint32_t i = 0; i < owed.count; i++)
         fx->list[i] = owed.list[i];
