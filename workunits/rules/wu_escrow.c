@@ -51,7 +51,7 @@ void wu_reopen(struct wu *wu, struct wu_effects *fx)
 static void add_audits(struct wu *wu, uint32_t count)
 {
     while (count-- > 0)
-        wu->attempts[wu->attempt_count++] = (struct attempt){.state = ATTEMPT_UNSENT, .audit = true};
+        wu_attempt_add(wu)->audit = true;
 }
 
 void wu_refill_audits(struct wu *wu, struct wu_effects *fx)

@@ -23,6 +23,8 @@ bool wu_is_accepted(const struct wu *wu); /* delivered or not; a provisional ans
 
 void wu_move(struct wu *wu, enum wu_state to);
 void attempt_move(struct attempt *a, enum attempt_state to);
+/* An unsent one. Every byte of it is set, so that units that are the same are so bit by bit. */
+struct attempt *wu_attempt_add(struct wu *wu);
 void wu_owe(struct wu_effects *fx, enum wu_effect_kind kind, uint32_t attempt);
 
 /* What an open unit does next: accept, give up, ask for judgement, or want more attempts. */

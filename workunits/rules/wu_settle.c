@@ -64,6 +64,14 @@ void attempt_move(struct attempt *a, enum attempt_state to)
     a->state = to;
 }
 
+struct attempt *wu_attempt_add(struct wu *wu)
+{
+    struct attempt *a = &wu->attempts[wu->attempt_count++];
+    memset(a, 0, sizeof *a);
+    a->state = ATTEMPT_UNSENT;
+    return a;
+}
+
 void wu_owe(struct wu_effects *fx, enum wu_effect_kind kind, uint32_t attempt)
 {
     assert(fx->count < EFFECTS_MAX);
@@ -192,7 +200,7 @@ static void want_more(struct wu *wu, const struct wu_tally *t, struct wu_effects
         return; /* a TICK makes them */
     more = more > lack ? more : lack;
     for (more = more < room ? more : room; more > 0; more--)
-        wu->attempts[wu->attempt_count++] = (struct attempt){.state = ATTEMPT_UNSENT};
+        (void)wu_attempt_add(wu);
 }
 
 void wu_settle(struct wu *wu, struct wu_effects *fx)

@@ -165,7 +165,7 @@ static enum err on_spare(struct wu *wu)
         return err_set(ERR_STALE, "an attempt of the unit waits to be sent already");
     if (wu->attempt_count >= wu->rules.attempts_max)
         return err_set(ERR_LIMIT, "the unit has had its %u attempts", wu->rules.attempts_max);
-    wu->attempts[wu->attempt_count++] = (struct attempt){.state = ATTEMPT_UNSENT};
+    (void)wu_attempt_add(wu);
     return ERR_OK;
 }
 
@@ -288,6 +288,8 @@ enum err wu_step(struct wu *wu, const struct wu_event *ev, struct wu_effects *fx
         return e;
     next.wake_at_ms = wu_next_deadline(&next);
     assert(wu_invariant(&next));
+    for (uint32_t i = next.attempt_count; i < wu->attempt_count; i++) /* after a RETRY there are fewer */
+        memset(&wu->attempts[i], 0, sizeof wu->attempts[i]);
     wu_copy(wu, &next);
     fx->count = owed.count;
     for (uint32_t i = 0; i < owed.count; i++)
