@@ -254,12 +254,14 @@ static void write_acks(const struct call *c, const struct work *w, struct work_a
                               "an output is not here in full: upload it, then report again"};
 }
 
+/* The last part of a name tells apart what is of the same units: of a batch that grew, two statements may be
+ * in one reply. */
 static void write_chunks(const struct engine_work *from, char (*names)[ID_TEXT_BYTES],
                          struct work_chunk *chunks)
 {
     for (uint32_t i = 0; i < from->chunk_count; i++) {
         const struct engine_chunk *k = &from->chunks[i];
-        snprintf(names[i], ID_TEXT_BYTES, "%u-%u", k->batch, k->number);
+        snprintf(names[i], ID_TEXT_BYTES, "%u-%u-%u", k->batch, k->number, i);
         chunks[i] = (struct work_chunk){names[i], k->envelope.data, k->envelope.len};
     }
 }

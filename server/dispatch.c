@@ -218,6 +218,13 @@ static enum err path_of(struct arena *a, const struct chunk_mem *c, uint32_t ind
     return ERR_OK;
 }
 
+static bool is_of(const struct engine_chunk *k, uint32_t batch, uint32_t number, const struct text *envelope)
+{
+    return k->batch == batch && k->number == number && k->envelope.len == envelope->len &&
+           memcmp(k->envelope.data, envelope->data, envelope->len) == 0;
+}
+
+/* A chunk that grew since its statement went into this reply has a new one, and other paths. */
 static enum err give_chunk(struct engine *e, struct engine_request *r, struct batch_mem *b,
                            struct engine_given *g)
 {
@@ -226,12 +233,8 @@ static enum err give_chunk(struct engine *e, struct engine_request *r, struct ba
     uint32_t number = g->index / CHUNK_UNITS_MAX, i = 0;
     TRY(chunk_find(e, b, g->index, &c));
     TRY(path_of(r->arena, c, g->index % CHUNK_UNITS_MAX, g));
-    while (i < w->chunk_count && (w->chunks[i].batch != b->b.id || w->chunks[i].number != number))
+    while (i < w->chunk_count && !is_of(&w->chunks[i], b->b.id, number, &c->envelope))
         i++;
-    /* A chunk that grew since its statement went into this reply has a new one, and other paths. */
-    if (i < w->chunk_count && (w->chunks[i].envelope.len != c->envelope.len ||
-                               memcmp(w->chunks[i].envelope.data, c->envelope.data, c->envelope.len) != 0))
-        i = w->chunk_count;
     if (i == w->chunk_count) {
         struct engine_chunk *chunk = &w->chunks[w->chunk_count++];
         *chunk = (struct engine_chunk){.batch = b->b.id, .number = number};

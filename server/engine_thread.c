@@ -210,15 +210,18 @@ static void *run(void *arg)
         uint32_t n = gather(t, turn, more ? 0 : tick_at_ms, &stop);
         bool ticks = clock_mono_ms() >= tick_at_ms && !stop, begins = begins_job(turn, n);
         end_earlier(t, turn, n);
-        if (n > 0)
-            take_turn(t, turn, n);
-        if (ticks) { /* in a turn of its own: it writes twice, and would hold what the others wrote */
+        /* In a turn of its own: it writes twice, and would hold what the others wrote. The first: who was
+         * told that a job has begun, and asks on, finds its first slice done. */
+        if (ticks) {
             take_turn(t, &only, 1);
             bool slices = tick.err == ERR_OK && tick.u.tick.ret_more;
             tick_at_ms = slices ? 0 : clock_mono_ms() + t->config.tick_ms;
             arena_reset(&arena);
-            end_waits(t, turn, clock_mono_ms());
         }
+        if (n > 0)
+            take_turn(t, turn, n);
+        if (ticks)
+            end_waits(t, turn, clock_mono_ms());
         more = look_again(t, turn);
         if (begins)
             tick_at_ms = 0;

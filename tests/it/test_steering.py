@@ -1,5 +1,9 @@
 """A unit that is given up or tried again by hand, and a version of an app that is retired, while hosts hold work of them."""
 
+import base64
+import json
+import os
+
 import pytest
 
 from test_graph import take_one
@@ -36,6 +40,27 @@ def test_a_unit_that_was_given_up_is_computed_when_it_is_tried_again(grid):
     assert host.report(host.answer(attempt, "0\n"))[attempt]["code"] == "ok"
     status = grid.wait_done(batch)
     assert (status["accepted"], status["failed"]) == (1, 0)
+
+
+def test_units_of_before_and_after_a_batch_grew_come_in_one_reply_with_a_statement_each(grid):
+    batch = grid.api.post("/v1/batches", dict(app="say", command=["{}"], rules=dict(policy="once")), key=os.urandom(8).hex())["batch"]
+    host = grid.host("grows")
+
+    def add(first, count):
+        grid.api.ask("POST", f"/v1/batches/{batch}/units?first={first}", "".join(f'{{"vars":{{"":"{i}"}}}}\n' for i in range(first, first + count))).ok()
+
+    def fields(pairs):
+        assert len({key for key, _ in pairs}) == len(pairs), f"told twice: {[key for key, _ in pairs]}"
+        return dict(pairs)
+    add(0, 7)
+    assert len(host.take(2)) == 2  # the statement of seven is made
+    add(7, 7)
+    body = dict(reports=[], held=list(host.held), want=dict(seconds=1e6, cores=4, units_max=12))
+    reply = json.loads(host.api.ask("POST", "/v1/work", body).body, object_pairs_hook=fields)
+    counts = {name: json.loads(base64.b64decode(envelope["payload"]))["count"] for name, envelope in reply["chunks"].items()}
+    assert len(reply["units"]) == 12 and sorted(counts.values()) == [7, 14]
+    assert all(unit["index"] < counts[unit["chunk"]] for unit in reply["units"])
+    grid.dugnad("cancel", batch)
 
 
 def test_a_retired_version_takes_no_new_batch_and_its_work_is_done(grid):
