@@ -210,11 +210,17 @@ static enum err explain_version(struct call *c, const struct store_batch *b, str
     return ERR_OK;
 }
 
+static enum err count_and_explain(struct call *c, const struct store_batch *b, struct crowd *n,
+                                  struct buf *out)
+{
+    TRY(count_hosts(c, b, n));
+    return explain_hosts(b, n, out);
+}
+
 enum err api_explain_hosts(struct call *c, const struct store_batch *b, const struct wu *wu, struct buf *out)
 {
     struct crowd n = {.wu = wu};
-    TRY(count_hosts(c, b, &n));
-    return explain_hosts(b, &n, out);
+    return count_and_explain(c, b, &n, out);
 }
 
 static enum err keep_id(void *ctx, const struct store_unit_row *row)
@@ -246,12 +252,10 @@ enum err api_batch_explain(struct call *c)
     TRY(api_find_batch(c, &b));
     TRY(explain(&b, &text));
     bool asks = !api_batch_is_complete(&b) && !b.cancelled && !b.paused && b.counts.unsent > 0;
-    if (asks)
+    if (asks) {
         TRY(find_again(c, &b, &again, &crowd.wu));
-    if (asks)
-        TRY(count_hosts(c, &b, &crowd));
-    if (asks)
-        TRY(explain_hosts(&b, &crowd, &text));
+        TRY(count_and_explain(c, &b, &crowd, &text));
+    }
     if (!api_batch_is_complete(&b) && !b.cancelled)
         TRY(explain_version(c, &b, &text));
     json_out_init(&o, &body);

@@ -294,7 +294,9 @@ static enum err work_reply(struct call *c, struct work *w, struct buf *body)
                                .unit_count = from->given_count,
                                .chunk_count = from->chunk_count,
                                .next_contact_ms = from->next_contact_ms,
-                               .wait_ms = http_may_linger(c->http) ? from->next_wait_ms : 0};
+                               .wait_ms = from->next_wait_ms};
+    if (reply.wait_ms > 0 && !http_may_linger(c->http))
+        reply.wait_ms = 0;
     char(*names)[ID_TEXT_BYTES] = arena_array(a, from->chunk_count + 1, sizeof *names);
     reply.acks = arena_array(a, reply.ack_count + 1, sizeof *reply.acks);
     reply.recall = arena_array(a, reply.recall_count + 1, sizeof *reply.recall);
@@ -483,10 +485,11 @@ enum err api_work(struct call *c)
         return call_on_worker(c, work_with_blobs);
     for (uint32_t i = 0; i < w->q.report_count; i++)
         TRY(add_report(c, w, i));
-    if (!http_may_linger(c->http))
-        c->request.u.work.wait_ms = 0;
-    if (c->request.u.work.wait_ms > 0)
-        c->request.u.work.gone = http_watch(c->http);
+    struct engine_work *to = &c->request.u.work;
+    if (to->wait_ms > 0 && !http_may_linger(c->http))
+        to->wait_ms = 0;
+    if (to->wait_ms > 0)
+        to->gone = http_watch(c->http);
     return work_put(c);
 }
 

@@ -55,13 +55,12 @@ static enum err note_stopped(void *ctx, const struct db_value *values)
     struct arena ARENA_AUTO a = {0};
     struct row_in r = {.a = &a, .v = values};
     struct store_version v;
-    if (*to->text)
+    if (*to->text || !row_bool(&r, APP_VERSION_HALTED) || row_u64(&r, APP_VERSION_USER) != 0)
         return ERR_OK;
     fill(&r, &v);
     if (r.failed)
         return ERR_NOMEM;
-    if (v.halted && v.user_id == 0)
-        snprintf(to->text, to->room, "%s %u: %s", v.app, v.version, v.why);
+    snprintf(to->text, to->room, "%s %u: %s", v.app, v.version, v.why);
     return ERR_OK;
 }
 

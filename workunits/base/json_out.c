@@ -9,16 +9,23 @@
 
 static_assert(JSON_DEPTH_MAX < 64, "struct json_out keeps one bit per depth");
 
-static void put(struct json_out *o, const char *bytes, size_t len)
+/* Where so many bytes may be written, and a NUL behind them; NULL after a failure. */
+static char *room_for(struct json_out *o, size_t len)
 {
     struct buf *b = o->buf;
     if (o->err == ERR_OK && b->room - b->len <= len)
         o->err = buf_reserve(b, len);
-    if (o->err != ERR_OK)
+    return o->err == ERR_OK ? b->data + b->len : NULL;
+}
+
+static void put(struct json_out *o, const char *bytes, size_t len)
+{
+    char *to = room_for(o, len);
+    if (!to)
         return;
-    memcpy(b->data + b->len, bytes, len);
-    b->len += len;
-    b->data[b->len] = 0;
+    memcpy(to, bytes, len);
+    to[len] = 0;
+    o->buf->len += len;
 }
 
 static bool stands_for_itself(unsigned char c)
@@ -64,17 +71,14 @@ static void put_escaped(struct json_out *o, unsigned char c)
 /* Nearly all text: keys, digests, base64. */
 static void put_plain(struct json_out *o, const char *text, size_t len)
 {
-    struct buf *b = o->buf;
-    if (o->err == ERR_OK && b->room - b->len <= len + 2)
-        o->err = buf_reserve(b, len + 2);
-    if (o->err != ERR_OK)
+    char *to = room_for(o, len + 2);
+    if (!to)
         return;
-    char *to = b->data + b->len;
     *to++ = '"';
     memcpy(to, text, len);
     to[len] = '"';
     to[len + 1] = 0;
-    b->len += len + 2;
+    o->buf->len += len + 2;
 }
 
 static void put_quoted(struct json_out *o, const char *text, size_t len)
@@ -84,7 +88,6 @@ static void put_quoted(struct json_out *o, const char *text, size_t len)
         put_plain(o, text, len);
         return;
     }
-    i = 0;
     put(o, "\"", 1);
     while ((i += plain_run(text + i, len - i)) < len) {
         unsigned char c = (unsigned char)text[i];

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/str.h"
+
 #define DIGEST_CHARS 43 /* base64url of 32 bytes, without padding */
 
 /* What stands after the time. */
@@ -45,13 +47,9 @@ static void put_text(struct pen *p, const char *text)
 
 static void put_u64(struct pen *p, uint64_t n)
 {
-    char digits[20];
-    size_t count = 0;
-    do
-        digits[count++] = (char)('0' + n % 10);
-    while (n /= 10);
-    while (count > 0)
-        put(p, digits[--count]);
+    char digits[STR_U64_BYTES];
+    str_from_u64(n, digits);
+    put_text(p, digits);
 }
 
 static void put_i64(struct pen *p, int64_t n)

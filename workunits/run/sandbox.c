@@ -25,6 +25,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/str.h"
+
 /* Any folder that exists everywhere and below which no app or scratch folder lies: it is covered while they
  * are looked up. */
 #define STAGE "/sys"
@@ -55,20 +57,6 @@ static void write_file(const struct sandbox_plan *p, const char *path, const cha
         close(fd);
 }
 
-/* Decimal without printf, which is not safe after a fork of a threaded process. */
-static char *put_number(char *at, unsigned long v)
-{
-    char digits[24];
-    int n = 0;
-    do
-        digits[n++] = (char)('0' + v % 10);
-    while (v /= 10);
-    while (n > 0)
-        *at++ = digits[--n];
-    *at = 0;
-    return at;
-}
-
 static void be_idle(const struct sandbox_plan *p)
 {
     struct sched_param none = {0};
@@ -81,9 +69,10 @@ static void be_idle(const struct sandbox_plan *p)
 
 static void map_id(const struct sandbox_plan *p, const char *path, unsigned long outside)
 {
-    char line[64], *at = put_number(line, INSIDE_UID);
+    char line[64],
+        *at = str_from_u64(INSIDE_UID, line); /* printf is not safe after a fork of a threaded process */
     *at++ = ' ';
-    at = put_number(at, outside);
+    at = str_from_u64(outside, at);
     memcpy(at, " 1", 3);
     write_file(p, path, line, true);
 }
