@@ -294,6 +294,13 @@ enum err trust_follow(struct engine *e, struct batch_mem *b, struct unit_mem *u,
 enum err trust_leased(struct engine *e, struct batch_mem *b, const struct unit_mem *u,
                       struct host_mem *h) NODISCARD;
 /* May the host begin new units of the batch, and check what others answered? */
+/* The hosts that ask for the batch's work; *ret lives until the next call. */
+enum err crowd_of(struct engine *e, struct batch_mem *b, struct trust_crowd **ret) NODISCARD;
+void crowd_count(struct trust_crowd *c, uint64_t host_id, bool trusted); /* this one has asked */
+/* So many of its answers are confirmed now, in whatever batch of the app. */
+void crowd_trust(struct engine *e, uint64_t app, uint64_t host_id, uint32_t answers);
+uint32_t crowd_hosts(const struct trust_crowd *c);
+uint32_t crowd_trusted(const struct trust_crowd *c);
 enum err trust_allows(struct engine *e, struct batch_mem *b, struct host_mem *h,
                       struct trust_leave *ret) NODISCARD;
 /* What waits of the host's answers, provisionally or to be checked, is void; trust_settle() does it. */

@@ -10,14 +10,7 @@
 #include "server/audit_draw.h"
 #include "server/engine_in.h"
 
-enum {
-    IS_STORED = 1,
-    IS_CHANGED = 2,
-    RIPE_MAX = 64,
-    TODO_MAX = 65536,
-    CROWD_MS = 3600000,
-    SETTLE_AGAIN_MS = 60000
-};
+enum { IS_STORED = 1, IS_CHANGED = 2, RIPE_MAX = 64, TODO_MAX = 65536, SETTLE_AGAIN_MS = 60000 };
 
 /* --- memory --- */
 
@@ -161,55 +154,10 @@ static uint32_t entry_find(const struct trust_mem *t, wu_id unit)
     return i; /* one more than its place; 0: none */
 }
 
-static struct trust_crowd *crowd_of(struct engine *e, uint64_t app)
-{
-    uint32_t i = 0;
-    while (i < CROWDS_MAX - 1 && e->crowds[i].app != app && e->crowds[i].app != 0)
-        i++;
-    struct trust_crowd *c = &e->crowds[i];
-    if (c->app != app)
-        *c = (struct trust_crowd){.app = app, .since_ms = e->now_ms};
-    int64_t age_ms = e->now_ms - c->since_ms;
-    if (age_ms > CROWD_MS || age_ms < 0) {
-        uint32_t hosts = age_ms > 2 * CROWD_MS ? 0 : c->hosts, trusted = hosts ? c->trusted : 0;
-        *c = (struct trust_crowd){
-            .app = app, .since_ms = e->now_ms, .hosts_before = hosts, .trusted_before = trusted};
-    }
-    return c;
-}
-
-static uint32_t hosts_in(const struct trust_crowd *c)
-{
-    return c->hosts > c->hosts_before ? c->hosts : c->hosts_before;
-}
-
-static uint32_t trusted_in(const struct trust_crowd *c)
-{
-    uint32_t n = c->trusted > c->trusted_before ? c->trusted : c->trusted_before;
-    return n < hosts_in(c) ? n : hosts_in(c);
-}
-
-/* How many marks that changes. */
-static uint32_t mark(uint64_t *bits, uint64_t host_id, bool on)
-{
-    uint64_t at = host_id * 0x9E3779B97F4A7C15ull >> (64 - CROWD_SHIFT), bit = 1ull << at % 64;
-    bool was = bits[at / 64] & bit;
-    if (was != on)
-        bits[at / 64] ^= bit;
-    return was != on;
-}
-
-/* Two hosts of one mark are rare, and count as one. */
-static void count(struct trust_crowd *c, uint64_t host_id, bool trusted)
-{
-    c->hosts += mark(c->is_host, host_id, true);
-    uint32_t changed = mark(c->is_trusted, host_id, trusted);
-    c->trusted += trusted ? changed : 0 - changed;
-}
-
 static void touch(struct engine *e, struct host_mem *h, struct trust_mem *t)
 {
     t->changed = true;
+    crowd_trust(e, t->app, h->h.id, t->trust.answers);
     host_touch(e, h);
 }
 
@@ -282,13 +230,14 @@ static enum err ripen(struct engine *e, const struct trust_todo *todo)
 
 static enum err choose(struct engine *e, struct batch_mem *b, wu_id unit, enum trust_choice choice)
 {
+    struct trust_crowd *c;
     switch (choice) {
     case TRUST_CONFIRM:
         return note(e, &(struct trust_todo){.unit = unit, .kind = WU_EV_CONFIRM, .count = 2});
     case TRUST_AUDIT:
-        return note(e, &(struct trust_todo){.unit = unit,
-                                            .kind = WU_EV_AUDIT,
-                                            .count = trust_auditors(trusted_in(crowd_of(e, batch_app(b))))});
+        TRY(crowd_of(e, b, &c));
+        return note(e, &(struct trust_todo){
+                           .unit = unit, .kind = WU_EV_AUDIT, .count = trust_auditors(crowd_trusted(c))});
     case TRUST_FINAL:
         return note(e, &(struct trust_todo){.unit = unit, .kind = WU_EV_FINAL});
     case TRUST_WAIT:
@@ -539,13 +488,15 @@ enum err trust_allows(struct engine *e, struct batch_mem *b, struct host_mem *h,
     if (b->b.rules.own_hosts)
         return ERR_OK;
     TRY(trust_find(e, h, batch_app(b), &t));
-    struct trust_crowd *c = crowd_of(e, t->app);
-    count(c, h->h.id, b->b.rules.escrow != WU_ESCROW_NONE && t->trust.answers >= b->b.trust.probation);
-    ret->crowd = hosts_in(c);
+    struct trust_crowd *c;
+    TRY(crowd_of(e, b, &c));
+    crowd_count(c, h->h.id, t->trust.answers >= c->probation);
+    ret->crowd = crowd_hosts(c);
     if (b->b.rules.escrow == WU_ESCROW_NONE)
         return ERR_OK;
     ret->may_begin = trust_may_begin(&b->b.trust, &t->trust, t->count, e->now_ms);
-    ret->may_check = trust_may_check(&b->b.trust, &t->trust, trusted_in(c), hosts_in(c), e->now_ms);
+    ret->may_check = trust_may_check(&b->b.trust, &t->trust, c->known ? UINT32_MAX : crowd_trusted(c),
+                                     crowd_hosts(c), e->now_ms);
     return ERR_OK;
 }
 

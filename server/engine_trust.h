@@ -17,17 +17,20 @@ struct trust_mem {
     uint8_t *marks; /* of each entry: stored, changed */
 };
 
-/* Of the hosts that asked for an app's work lately. Each host is a bit, so that one that is forgotten and
- * loaded again, as after each turn where several servers share the store, is not two. Of tens of thousands
- * some share a bit: a few too few are counted. */
+/* Of the hosts that asked lately for an app's work of one probation: what is trusted in a lax batch is not in
+ * a strict one, and where no host is put on probation (0) none is trusted or not. Each host is a bit, so that
+ * one that is forgotten and loaded again, as after each turn where several servers share the store, is not
+ * two. Of tens of thousands some share a bit: a few too few are counted. */
 enum { CROWD_SHIFT = 14, CROWD_WORDS = (1 << CROWD_SHIFT) / 64 };
 struct trust_crowd {
     uint64_t app;
+    uint32_t probation;
+    bool known;       /* in its first hour: enough trusted hosts are on record, whoever has asked yet */
     int64_t since_ms; /* this hour, and the one before */
     uint32_t hosts, trusted, hosts_before, trusted_before;
     uint64_t is_host[CROWD_WORDS], is_trusted[CROWD_WORDS];
 };
-enum { CROWDS_MAX = 64 }; /* apps that are told apart; the last one's place is taken in turns */
+enum { CROWDS_MAX = 128 }; /* that are told apart; the last one's place is taken in turns */
 
 struct trust_leave { /* of one host, for one batch */
     bool may_begin, may_check;

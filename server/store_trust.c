@@ -69,6 +69,31 @@ enum err store_trusts_load(struct store *s, struct arena *a, const uint64_t *hos
     return ERR_OK;
 }
 
+enum { TRUSTED_LOOK = 20000 };
+struct trusted {
+    uint64_t app;
+    uint32_t answers, hosts, rows;
+};
+
+static enum err count_trusted(void *ctx, const struct db_value *values)
+{
+    struct trusted *t = ctx;
+    struct row_in r = {.v = values};
+    t->rows++;
+    t->hosts += row_u64(&r, TRUST_APP) == t->app && row_u32(&r, TRUST_ANSWERS) >= t->answers;
+    return ERR_OK;
+}
+
+enum err store_trusted(struct store *s, uint64_t app, uint32_t answers, uint32_t hosts, bool *ret)
+{
+    static const struct db_scan scan = {
+        &schema_trust, TRUST_COLUMN_COUNT, {TRUST_COLUMNS(NUMBER_TRUST)}, DB_BY_KEY, .equal = 0};
+    struct trusted t = {.app = app, .answers = answers};
+    TRY(db_scan_rows(s->db, &scan, NULL, TRUSTED_LOOK, (struct db_rows){count_trusted, &t}));
+    *ret = t.hosts >= hosts || t.rows == TRUSTED_LOOK;
+    return ERR_OK;
+}
+
 static void fill_escrow(struct row_in *r, void *item)
 {
     int64_t flags = row_int(r, ESCROW_FLAGS);

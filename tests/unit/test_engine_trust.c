@@ -227,6 +227,91 @@ static void what_waits_when_a_batch_is_closed_ends(void **state)
     world_close(&g.w);
 }
 
+/* Of the second answers to what a newcomer has begun: how many is another newcomer given, before the trusted
+ * ones ask? */
+static uint32_t friends_meet(struct grid *g)
+{
+    struct engine_given *given;
+    uint64_t friends[2] = {join(&g->w), join(&g->w)};
+    enum { UNITS = 3 };
+    uint32_t batch = submit_with(&g->w, UNITS, &adaptive, &policy);
+    assert_int_equal(fetch(&g->w, friends[0], UNITS, &given), UNITS);
+    for (uint32_t i = 0; i < UNITS; i++)
+        assert_ok(report(&g->w, friends[0], &given[i], 9));
+    g->w.now_ms += 1001;
+    tick(&g->w);
+    uint32_t met = fetch(&g->w, friends[1], UNITS, &given);
+    for (uint32_t i = 0; i < met; i++)
+        assert_int_equal(wu_id_batch(given[i].unit), batch);
+    return met;
+}
+
+/* Whatever other batches of the app asked of them meanwhile, and though none of them has asked since the
+ * start. */
+static void the_trusted_alone_check_newcomers(void **state)
+{
+    static const struct wu_rules pairs = {.quorum = 2,
+                                          .target_attempts = 2,
+                                          .errors_max = 3,
+                                          .attempts_max = 8,
+                                          .successes_max = 6,
+                                          .lease_ms = 60000};
+    struct trust_policy strict = policy;
+    char where[DATABASE_WHERE_BYTES];
+    database_new(*state, where);
+    struct grid g;
+    grid_open(&g, where, 0);
+    assert_int_equal(friends_meet(&g), 3); /* nobody is trusted yet: anybody checks anybody */
+    submit_with(&g.w, 200, &adaptive, &policy);
+    run_all(&g, HOSTS, EVER, 0);
+    submit_with(&g.w, 40, &pairs, NULL);
+    run_all(&g, HOSTS, EVER, 0);
+    assert_int_equal(friends_meet(&g), 0);
+    strict.probation = 1000;
+    submit_with(&g.w, 40, &adaptive, &strict);
+    run_all(&g, HOSTS, EVER, 0);
+    assert_int_equal(friends_meet(&g), 0);
+    restart(&g.w);
+    assert_int_equal(friends_meet(&g), 0);
+    world_close(&g.w);
+}
+
+static uint32_t trusted(struct grid *g)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < HOSTS; i++) {
+        struct store_trust *list;
+        uint32_t count;
+        assert_ok(store_trust_list(g->w.store, &g->w.arena, g->hosts[i], 0, &list, &count));
+        n += count == 1 && list[0].trust.answers >= policy.probation;
+    }
+    return n;
+}
+
+/* Who is trusted counts from then on, not when he asks next: in a small project that may be long after. */
+static void who_has_not_asked_since_he_is_trusted_is_one_of_them(void **state)
+{
+    char where[DATABASE_WHERE_BYTES];
+    database_new(*state, where);
+    struct grid g;
+    struct engine_given *given[HOSTS];
+    uint32_t counts[HOSTS];
+    grid_open(&g, where, 200);
+    while (trusted(&g) < HOSTS) {
+        for (uint32_t i = 0; i < HOSTS; i++)
+            counts[i] = fetch(&g.w, g.hosts[i], 4, &given[i]);
+        for (uint32_t i = 0; i < HOSTS; i++)
+            for (uint32_t k = 0; k < counts[i]; k++)
+                assert_ok(report(&g.w, g.hosts[i], &given[i][k], 1));
+    }
+    struct engine_request end = {.kind = ENGINE_BATCH_DO, .user_id = 1};
+    end.u.batch_do.batch = g.batch;
+    end.u.batch_do.verb = ENGINE_BATCH_CANCEL;
+    assert_ok(ask(&g.w, &end));
+    assert_int_equal(friends_meet(&g), 0);
+    world_close(&g.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +321,8 @@ int main(void)
         cmocka_unit_test(a_lone_answer_is_provisional_and_says_so),
         cmocka_unit_test(what_a_sweep_has_passed_over_ends_too),
         cmocka_unit_test(what_waits_when_a_batch_is_closed_ends),
+        cmocka_unit_test(the_trusted_alone_check_newcomers),
+        cmocka_unit_test(who_has_not_asked_since_he_is_trusted_is_one_of_them),
     };
     return DATABASE_RUN(tests);
 }

@@ -1,0 +1,71 @@
+/* engine_crowd.c - how many hosts ask for an app's work, and how many of them are trusted. */
+#include "server/engine_in.h"
+
+enum { CROWD_MS = 3600000 };
+
+/* Until those that are trusted have asked after a start, nobody else may pass for them. */
+static enum err crowd_new(struct engine *e, struct trust_crowd *c, uint64_t app, uint32_t probation,
+                          bool last)
+{
+    bool known = last;
+    if (!last && probation > 0)
+        TRY(store_trusted(e->store, app, probation, TRUST_CHECKERS_MIN, &known));
+    *c = (struct trust_crowd){.app = app, .probation = probation, .known = known, .since_ms = e->now_ms};
+    return ERR_OK;
+}
+
+enum err crowd_of(struct engine *e, struct batch_mem *b, struct trust_crowd **ret)
+{
+    uint64_t app = batch_app(b);
+    uint32_t i = 0, probation = b->b.rules.escrow == WU_ESCROW_NONE ? 0 : b->b.trust.probation;
+    while (i < CROWDS_MAX - 1 && e->crowds[i].app != 0 &&
+           (e->crowds[i].app != app || e->crowds[i].probation != probation))
+        i++;
+    struct trust_crowd *c = *ret = &e->crowds[i];
+    int64_t age_ms = e->now_ms - c->since_ms;
+    if (c->app != app || c->probation != probation || age_ms > 2 * CROWD_MS)
+        return crowd_new(e, c, app, probation, i == CROWDS_MAX - 1);
+    if (age_ms > CROWD_MS || age_ms < 0)
+        *c = (struct trust_crowd){.app = app,
+                                  .probation = probation,
+                                  .since_ms = e->now_ms,
+                                  .hosts_before = c->hosts,
+                                  .trusted_before = c->trusted};
+    return ERR_OK;
+}
+
+uint32_t crowd_hosts(const struct trust_crowd *c)
+{
+    return c->hosts > c->hosts_before ? c->hosts : c->hosts_before;
+}
+
+uint32_t crowd_trusted(const struct trust_crowd *c)
+{
+    uint32_t n = c->trusted > c->trusted_before ? c->trusted : c->trusted_before;
+    return n < crowd_hosts(c) ? n : crowd_hosts(c);
+}
+
+/* How many marks that changes. */
+static uint32_t mark(uint64_t *bits, uint64_t host_id, bool on)
+{
+    uint64_t at = host_id * 0x9E3779B97F4A7C15ull >> (64 - CROWD_SHIFT), bit = 1ull << at % 64;
+    bool was = bits[at / 64] & bit;
+    if (was != on)
+        bits[at / 64] ^= bit;
+    return was != on;
+}
+
+/* Two hosts of one mark are rare, and count as one. */
+void crowd_count(struct trust_crowd *c, uint64_t host_id, bool trusted)
+{
+    c->hosts += mark(c->is_host, host_id, true);
+    uint32_t changed = mark(c->is_trusted, host_id, trusted);
+    c->trusted += trusted ? changed : 0 - changed;
+}
+
+void crowd_trust(struct engine *e, uint64_t app, uint64_t host_id, uint32_t answers)
+{
+    for (struct trust_crowd *c = e->crowds; c < e->crowds + CROWDS_MAX && c->app != 0; c++)
+        if (c->app == app && c->probation > 0)
+            crowd_count(c, host_id, answers >= c->probation);
+}
