@@ -137,7 +137,6 @@ struct search {
     struct match_tally tally;
     double seconds;            /* given so far */
     struct trust_leave leave;  /* of the batch in hand */
-    int64_t draw_ms;           /* trust_draw_ms() */
     struct batch_mem *rollout; /* work of it waits, but its version does not go to this host */
     bool waits;                /* on probation somewhere, with much that waits to be confirmed */
     double hoard;              /* the same as parts of what is no hoard for a core */
@@ -335,10 +334,10 @@ static bool is_not_drawn(const struct search *s, const struct wu *wu, uint32_t a
     int64_t waited = waited_ms(s, wu);
     if (waited < 0 || s->leave.crowd == 0)
         return false;
-    if (!s->leave.may_check && !trust_is_patience_over(s->leave.crowd, waited, s->draw_ms))
+    if (!s->leave.may_check && !trust_is_patience_over(s->leave.crowd, waited, s->leave.draw_ms))
         return true;
     return !trust_is_drawn(audit_draw_host(&s->e->config.audit_key, wu->id, attempt, s->h->h.id),
-                           s->leave.crowd, waited, s->draw_ms);
+                           s->leave.crowd, waited, s->leave.draw_ms);
 }
 
 /* May the host not be given this unit because of who has had it? */
@@ -581,7 +580,6 @@ enum err dispatch(struct engine *e, struct engine_request *r, struct host_mem *h
                                    .cores = h->h.cores,
                                    .speed = h->h.speed};
     s.share = tail_share(e, h->h.cores);
-    s.draw_ms = hosts_draw_ms(e);
     uint32_t before = w->given_count;
     for (uint32_t i = 0; i < e->active_count && !is_full(&s); i++)
         TRY(search_batch(&s, e->active[i]));

@@ -1,4 +1,6 @@
 /* engine_crowd.c - how many hosts ask for an app's work, and how many of them are trusted. */
+#include <string.h>
+
 #include "server/engine_in.h"
 
 enum { CROWD_MS = 3600000 };
@@ -10,8 +12,21 @@ static enum err crowd_new(struct engine *e, struct trust_crowd *c, uint64_t app,
     bool known = last;
     if (!last && probation > 0)
         TRY(store_trusted(e->store, app, probation, TRUST_CHECKERS_MIN, &known));
-    *c = (struct trust_crowd){.app = app, .probation = probation, .known = known, .since_ms = e->now_ms};
+    *c = (struct trust_crowd){
+        .app = app, .probation = probation, .known = known, .since_ms = e->now_ms, .silent_ms = -1};
     return ERR_OK;
+}
+
+static void hour_begin(struct trust_crowd *c, int64_t now_ms)
+{
+    c->known = false;
+    c->since_ms = now_ms;
+    c->hosts_before = c->hosts;
+    c->trusted_before = c->trusted;
+    c->hosts = c->trusted = 0;
+    memcpy(c->was_host, c->is_host, sizeof c->was_host);
+    memset(c->is_host, 0, sizeof c->is_host);
+    memset(c->is_trusted, 0, sizeof c->is_trusted);
 }
 
 enum err crowd_of(struct engine *e, struct batch_mem *b, struct trust_crowd **ret)
@@ -26,11 +41,8 @@ enum err crowd_of(struct engine *e, struct batch_mem *b, struct trust_crowd **re
     if (c->app != app || c->probation != probation || age_ms > 2 * CROWD_MS)
         return crowd_new(e, c, app, probation, i == CROWDS_MAX - 1);
     if (age_ms > CROWD_MS || age_ms < 0)
-        *c = (struct trust_crowd){.app = app,
-                                  .probation = probation,
-                                  .since_ms = e->now_ms,
-                                  .hosts_before = c->hosts,
-                                  .trusted_before = c->trusted};
+        hour_begin(c, e->now_ms);
+    c->asked = true;
     return ERR_OK;
 }
 
@@ -45,14 +57,31 @@ uint32_t crowd_trusted(const struct trust_crowd *c)
     return n < crowd_hosts(c) ? n : crowd_hosts(c);
 }
 
+struct place { /* of a host's mark */
+    uint32_t word;
+    uint64_t bit;
+};
+
+static struct place place_of(uint64_t host_id)
+{
+    uint64_t at = host_id * 0x9E3779B97F4A7C15ull >> (64 - CROWD_SHIFT);
+    return (struct place){(uint32_t)(at / 64), 1ull << at % 64};
+}
+
 /* How many marks that changes. */
 static uint32_t mark(uint64_t *bits, uint64_t host_id, bool on)
 {
-    uint64_t at = host_id * 0x9E3779B97F4A7C15ull >> (64 - CROWD_SHIFT), bit = 1ull << at % 64;
-    bool was = bits[at / 64] & bit;
+    struct place p = place_of(host_id);
+    bool was = bits[p.word] & p.bit;
     if (was != on)
-        bits[at / 64] ^= bit;
+        bits[p.word] ^= p.bit;
     return was != on;
+}
+
+bool crowd_has(const struct trust_crowd *c, uint64_t host_id)
+{
+    struct place p = place_of(host_id);
+    return (c->is_host[p.word] | c->was_host[p.word]) & p.bit;
 }
 
 /* Two hosts of one mark are rare, and count as one. */

@@ -210,7 +210,6 @@ struct engine {
     uint64_t tail_turn;
     int64_t tail_looked_ms, hosts_counted_ms;
     uint32_t hosts_about;
-    int64_t hosts_silent_ms;   /* the median host; negative: not known */
     int64_t work_ms;           /* when work came in or went out last */
     uint64_t news;             /* engine_outlook() */
     struct arena version_text; /* of what follows: engine_version.c */
@@ -299,6 +298,8 @@ enum err crowd_of(struct engine *e, struct batch_mem *b, struct trust_crowd **re
 void crowd_count(struct trust_crowd *c, uint64_t host_id, bool trusted); /* this one has asked */
 /* So many of its answers are confirmed now, in whatever batch of the app. */
 void crowd_trust(struct engine *e, uint64_t app, uint64_t host_id, uint32_t answers);
+bool crowd_has(const struct trust_crowd *c,
+               uint64_t host_id); /* has it asked in this hour or the one before? */
 uint32_t crowd_hosts(const struct trust_crowd *c);
 uint32_t crowd_trusted(const struct trust_crowd *c);
 enum err trust_allows(struct engine *e, struct batch_mem *b, struct host_mem *h,
@@ -374,7 +375,6 @@ enum err dispatch_give(struct engine *e, struct engine_request *r, struct host_m
                        struct unit_mem *u, uint32_t attempt) NODISCARD;
 
 /* engine_tail.c */
-int64_t hosts_draw_ms(struct engine *e);               /* trust_draw_ms() of the hosts that there are */
 uint32_t tail_share(struct engine *e, uint32_t cores); /* attempts that a host is given at most, for now */
 void tail_note(struct batch_mem *b, int64_t took_ms);  /* an attempt was reported so long after its lease */
 enum err tail_look(struct engine *e) NODISCARD;        /* fills e->tail, at most once a second */

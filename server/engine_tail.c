@@ -40,20 +40,41 @@ static int64_t median_of(const uint32_t buckets[SILENT_BUCKETS + 1])
     return (int64_t)1 << i;
 }
 
-/* Those that called lately, and how long they are silent; the cache has the last ones first. */
+/* How long the hosts are silent: those of each crowd in which who checks is drawn. */
+struct silence {
+    struct trust_crowd *crowds[CROWDS_MAX];
+    uint32_t count, buckets[CROWDS_MAX][SILENT_BUCKETS + 1];
+};
+
+static void silence_begin(struct engine *e, struct silence *s)
+{
+    s->count = 0;
+    for (struct trust_crowd *c = e->crowds; c < e->crowds + CROWDS_MAX && c->app != 0; c++)
+        if (c->asked && crowd_hosts(c) > TRUST_CROWD)
+            s->crowds[s->count++] = c;
+    memset(s->buckets, 0, s->count * sizeof s->buckets[0]);
+}
+
+/* Those that called lately; the cache has the last ones first. */
 static void hosts_count(struct engine *e)
 {
-    uint32_t buckets[SILENT_BUCKETS + 1] = {0}, n = 0;
+    struct silence s;
+    uint32_t n = 0;
     e->hosts_about = 0;
+    silence_begin(e, &s);
     for (const struct cache_item *i = e->hosts.newest; i && n < HOSTS_COUNTED; i = i->older, n++) {
         const struct host_mem *h = (const void *)i;
         int64_t silent_ms = e->now_ms - (h->calls.asked_ms > h->h.seen_ms ? h->calls.asked_ms : h->h.seen_ms);
         if (e->now_ms < h->calls.waits_until_ms)
             silent_ms = 0;
         e->hosts_about += silent_ms < ABOUT_MS;
-        buckets[bucket_of(silent_ms)]++;
+        for (uint32_t k = 0; k < s.count; k++)
+            s.buckets[k][bucket_of(silent_ms)] += crowd_has(s.crowds[k], h->h.id);
     }
-    e->hosts_silent_ms = median_of(buckets);
+    for (uint32_t k = 0; k < s.count; k++) {
+        s.crowds[k]->silent_ms = median_of(s.buckets[k]);
+        s.crowds[k]->asked = false;
+    }
 }
 
 static void hosts_look(struct engine *e)
@@ -62,12 +83,6 @@ static void hosts_look(struct engine *e)
         return;
     hosts_count(e);
     e->hosts_counted_ms = e->now_ms;
-}
-
-int64_t hosts_draw_ms(struct engine *e)
-{
-    hosts_look(e);
-    return trust_draw_ms(e->hosts_silent_ms);
 }
 
 uint32_t tail_share(struct engine *e, uint32_t cores)

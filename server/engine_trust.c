@@ -492,6 +492,7 @@ enum err trust_allows(struct engine *e, struct batch_mem *b, struct host_mem *h,
     TRY(crowd_of(e, b, &c));
     crowd_count(c, h->h.id, t->trust.answers >= c->probation);
     ret->crowd = crowd_hosts(c);
+    ret->draw_ms = trust_draw_ms(c->silent_ms);
     if (b->b.rules.escrow == WU_ESCROW_NONE)
         return ERR_OK;
     ret->may_begin = trust_may_begin(&b->b.trust, &t->trust, t->count, e->now_ms);

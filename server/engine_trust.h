@@ -28,13 +28,16 @@ struct trust_crowd {
     bool known;       /* in its first hour: enough trusted hosts are on record, whoever has asked yet */
     int64_t since_ms; /* this hour, and the one before */
     uint32_t hosts, trusted, hosts_before, trusted_before;
-    uint64_t is_host[CROWD_WORDS], is_trusted[CROWD_WORDS];
+    int64_t silent_ms; /* the median host, as of rules/trust.h; negative: not known */
+    bool asked;        /* since that was found out last */
+    uint64_t is_host[CROWD_WORDS], was_host[CROWD_WORDS], is_trusted[CROWD_WORDS];
 };
 enum { CROWDS_MAX = 128 }; /* that are told apart; the last one's place is taken in turns */
 
 struct trust_leave { /* of one host, for one batch */
     bool may_begin, may_check;
-    uint32_t crowd; /* hosts that ask for this app's work; 0: the owner's own, of whom nobody is drawn */
+    uint32_t crowd;  /* hosts that ask for this app's work; 0: the owner's own, of whom nobody is drawn */
+    int64_t draw_ms; /* trust_draw_ms() of them */
 };
 
 struct trust_todo { /* an event that follows from what has happened to another unit */

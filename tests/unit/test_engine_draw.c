@@ -2,6 +2,7 @@
  * they are compared. */
 #include "lib/engine_world.h"
 
+#include "rules/kin.h"
 #include "server/audit_draw.h"
 
 enum { CROWD = 80, UNITS = 160, MINUTE_MS = 60000 };
@@ -28,14 +29,19 @@ static uint32_t take(struct world *w, uint64_t host, uint32_t rounds)
     return taken;
 }
 
+static void ask_once(struct world *w, const uint64_t *hosts, uint32_t count)
+{
+    struct engine_given *given;
+    for (uint32_t i = 0; i < count; i++)
+        if (fetch(w, hosts[i], 1, &given) == 1)
+            assert_ok(report(w, hosts[i], &given[0], 1));
+}
+
 static void known(struct world *w, uint64_t *hosts, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        struct engine_given *given;
+    for (uint32_t i = 0; i < count; i++)
         hosts[i] = join(w);
-        if (i > 0 && fetch(w, hosts[i], 1, &given) == 1)
-            assert_ok(report(w, hosts[i], &given[0], 1));
-    }
+    ask_once(w, hosts + 1, count - 1);
 }
 
 /* A friend who asks again and again gets hardly any of the second answers, until the others had their time.
@@ -97,6 +103,51 @@ static void nor_by_one_of_several_servers(void **state)
     ask_all_the_time(UNITS / 2, STORE_SCHEMA_VERSION);
 }
 
+static const struct store_host plain_host = {.platform = "x86_64-linux",
+                                             .os = "Debian 12",
+                                             .client = "0.1",
+                                             .cores = 4,
+                                             .memory_bytes = 8ull << 30,
+                                             .disk_bytes = 8ull << 30};
+
+static uint64_t join_host(struct world *w, const struct store_host *host)
+{
+    struct engine_request r = {.kind = ENGINE_JOIN};
+    r.u.join.host = *host;
+    assert_ok(ask(w, &r));
+    return r.u.join.ret_host_id;
+}
+
+/* How long those that are drawn are waited for follows from the hosts that may have this work. */
+static void hosts_of_other_work_that_ask_all_the_time_hasten_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    struct engine_given *given;
+    uint64_t hosts[CROWD], others[2 * CROWD];
+    struct store_host other = plain_host;
+    other.platform = "aarch64-linux";
+    world_open(&w, "memory:");
+    for (uint32_t i = 0; i < CROWD; i++) {
+        hosts[i] = join(&w);
+        w.now_ms += KIN_BURST_MS + 1; /* none joined with another */
+    }
+    for (uint32_t i = 0; i < 2 * CROWD; i++)
+        others[i] = join_host(&w, &other);
+    submit_with(&w, 400, &pairs, NULL);
+    ask_once(&w, hosts + 1, CROWD - 1);
+    w.now_ms += 5 * MINUTE_MS; /* so long the hosts of this work compute what they have */
+    uint32_t begun = take(&w, hosts[0], 8), met = 0;
+    assert_true(begun >= UNITS);
+    for (uint32_t i = 0; i < 100; i++) {
+        for (uint32_t k = 0; k < 2 * CROWD; k++)
+            assert_int_equal(fetch(&w, others[k], 1, &given), 0);
+        met += take(&w, hosts[1], 1);
+    }
+    assert_true(met <= 400 - begun + UNITS / 4);
+    world_close(&w);
+}
+
 static void in_a_small_project_everybody_may_at_once(void **state)
 {
     (void)state;
@@ -132,18 +183,11 @@ static void a_draw_is_uniform_and_of_key_unit_attempt_and_host(void **state)
 
 static uint64_t join_as(struct world *w, const char *cpu, const char *class, const char *features)
 {
-    struct engine_request r = {.kind = ENGINE_JOIN};
-    r.u.join.host = (struct store_host){.platform = "x86_64-linux",
-                                        .os = class,
-                                        .cpu = cpu,
-                                        .hr_class = class,
-                                        .features = features,
-                                        .client = "0.1",
-                                        .cores = 4,
-                                        .memory_bytes = 8ull << 30,
-                                        .disk_bytes = 8ull << 30};
-    assert_ok(ask(w, &r));
-    return r.u.join.ret_host_id;
+    struct store_host h = plain_host;
+    h.os = h.hr_class = class;
+    h.cpu = cpu;
+    h.features = features;
+    return join_host(w, &h);
 }
 
 static uint32_t submit_class(struct world *w, const char *kind)
@@ -194,16 +238,9 @@ static void nobody_makes_a_class_for_himself_and_a_friend(void **state)
 
 static uint64_t join_from(struct world *w, uint64_t network)
 {
-    struct engine_request r = {.kind = ENGINE_JOIN};
-    r.u.join.host = (struct store_host){.platform = "x86_64-linux",
-                                        .os = "Debian 12",
-                                        .client = "0.1",
-                                        .network = network,
-                                        .cores = 4,
-                                        .memory_bytes = 8ull << 30,
-                                        .disk_bytes = 8ull << 30};
-    assert_ok(ask(w, &r));
-    return r.u.join.ret_host_id;
+    struct store_host h = plain_host;
+    h.network = network;
+    return join_host(w, &h);
 }
 
 /* What holds up a batch goes to an idle host too, but not to one that may be the same person's. */
@@ -239,6 +276,7 @@ int main(void)
         cmocka_unit_test(who_asks_most_often_does_not_meet_his_friend_at_most_units),
         cmocka_unit_test(where_hosts_ask_all_the_time_nobody_is_waited_for),
         cmocka_unit_test(nor_by_one_of_several_servers),
+        cmocka_unit_test(hosts_of_other_work_that_ask_all_the_time_hasten_nothing),
         cmocka_unit_test(in_a_small_project_everybody_may_at_once),
         cmocka_unit_test(a_draw_is_uniform_and_of_key_unit_attempt_and_host),
         cmocka_unit_test(a_spare_is_not_for_a_host_of_the_same_network),

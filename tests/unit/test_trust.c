@@ -160,6 +160,8 @@ static void who_checks_is_drawn_and_more_may_as_time_goes(void **state)
     assert_true(trust_is_drawn(999999, UINT32_MAX, INT64_MAX, draw_ms));
     assert_true(trust_is_patience_over(TRUST_CROWD, TRUST_PATIENCE_MS, draw_ms));
     assert_false(trust_is_patience_over(TRUST_CROWD + 1, TRUST_PATIENCE_MS, draw_ms));
+    assert_false(trust_is_patience_over(hosts, TRUST_PATIENCE_MS - 1, TRUST_DRAW_MS_MIN));
+    assert_true(trust_is_patience_over(hosts, TRUST_PATIENCE_MS, TRUST_DRAW_MS_MIN));
 }
 
 /* Of answers that are checked a twentieth as closely, twenty times as many must follow; and trust that was

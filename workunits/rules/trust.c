@@ -87,7 +87,8 @@ bool trust_is_drawn(uint32_t draw, uint32_t hosts, int64_t waited_ms, int64_t dr
 
 bool trust_is_patience_over(uint32_t hosts, int64_t waited_ms, int64_t draw_ms)
 {
-    return waited_ms >= (hosts <= TRUST_CROWD ? TRUST_PATIENCE_MS : 16 * draw_ms);
+    int64_t crowd_ms = hosts <= TRUST_CROWD ? 0 : 16 * draw_ms;
+    return waited_ms >= (crowd_ms > TRUST_PATIENCE_MS ? crowd_ms : TRUST_PATIENCE_MS);
 }
 
 enum trust_choice trust_choose(const struct trust_policy *p, const struct host_trust *t, const struct wu *wu,

@@ -27,9 +27,9 @@
 #define TRUST_CHECKERS_MIN 4u   /* with fewer trusted hosts anybody checks anybody */
 #define TRUST_AUDITORS_MIN                                                                                   \
     20u /* trusted hosts; with fewer one audits, so that there are always more to ask */
-#define TRUST_PATIENCE_MS   60000  /* then who is on probation may check too: there are few others */
-#define TRUST_CROWD         50u    /* hosts; with fewer anybody may check at once, and sooner */
-#define TRUST_DRAWN         2u     /* hosts of a crowd that may check something from the start */
+#define TRUST_PATIENCE_MS   60000 /* at least; then who is on probation may check too: there are few others */
+#define TRUST_CROWD         50u   /* hosts; with fewer anybody may check at once, and sooner */
+#define TRUST_DRAWN         2u    /* hosts of a crowd that may check something from the start */
 #define TRUST_DRAW_MS_MAX   180000 /* twice as many after so long at most: trust_draw_ms() */
 #define TRUST_DRAW_MS_MIN   50
 #define TRUST_JOINS_PER_DAY 5     /* hosts of one owner */
