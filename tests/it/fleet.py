@@ -5,20 +5,13 @@
         fleet.start_server(1)
         fleet.at(2).get("/v1/server")              # one of them by itself"""
 
-import socket
 import subprocess
 from pathlib import Path
 
-from grid import BIN, Api, Grid, Process, eventually, set_conf
+from grid import BIN, Api, Grid, Process, eventually, free_port, set_conf
 from postgres import Postgres
 
 SHIPPED = Path(__file__).resolve().parents[2] / "packaging" / "proxy" / "haproxy.cfg"
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Place:

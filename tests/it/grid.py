@@ -37,6 +37,12 @@ PR_SET_PDEATHSIG = 1
 libc = ctypes.CDLL(None)
 
 
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
 def digest(data):
     return hashlib.sha256(data).hexdigest()
 

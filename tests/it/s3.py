@@ -7,19 +7,12 @@ import http.client
 import os
 import re
 import signal
-import socket
 from pathlib import Path
 
-from grid import Process, eventually
+from grid import Process, eventually, free_port
 
 PROGRAM = Path(__file__).resolve().parents[1] / "lib" / "s3_temp.py"
 BUCKET, KEY, SECRET, REGION = "dugnad", "test:tester", "testing", "us-east-1"
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def signed(method, host, path, query, body):

@@ -4,7 +4,6 @@ import email
 import email.policy
 import json
 import re
-import socket
 import subprocess
 import threading
 import time
@@ -14,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from aiosmtpd.controller import Controller
 
-from grid import BIN, Grid, eventually
+from grid import BIN, Grid, eventually, free_port
 
 
 class Post:
@@ -65,12 +64,6 @@ class Hook:
 
     def notices(self, kind):
         return [n["notice"] for p in self.posts for n in p["notices"] if n["kind"] == kind]
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

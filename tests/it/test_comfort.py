@@ -12,7 +12,7 @@ from grid import eventually
 
 CONF = dict(contact="1s", contact_idle="1s")
 SECONDS = float(os.environ.get("COMFORT_SECONDS", 5))
-LOOKS = 4
+LOOKS = 8
 CORES = len(os.sched_getaffinity(0))
 
 

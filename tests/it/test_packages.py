@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-BIN = Path(os.environ["DUGNAD_BIN"])
+from grid import BIN, free_port
+
 SOURCE = Path(__file__).resolve().parents[2]
 ROOT_SH = Path(__file__).resolve().parent / "root" / "root.sh"
 LINK = "https://127.0.0.1:1/join#k=" + "ab" * 32
@@ -234,13 +235,14 @@ def test_the_steps_of_the_servers_container_give_a_server_that_runs_as_its_user(
     assert copied[:2] == ["--from=build", f"{deb.split()[1]}/dugnad-server_*.deb"] and json.loads(last["CMD"]) == ["serve"] and last["STOPSIGNAL"] == "SIGTERM"
     install = last["RUN"].replace("apt-get update && ", "").replace("ca-certificates ", "")  # what it needs is here; the lists are the engine's to fetch
     run_as = f"setpriv --reuid {user} --regid {user} --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs env HOME=/"
+    address = f"127.0.0.1:{free_port()}"
     out, _ = in_copy(debs, tmp_path, f"""
         mkdir -p {copied[2]} && cp /test/v/dugnad-server_*.deb {copied[2]}
         {install}
         [ -d {volume} ] && [ "$(stat -c %U {volume})" = {user} ]
-        {run_as} {entry} init --name Contained --url https://127.0.0.1:18443 --listen 127.0.0.1:18443
+        {run_as} {entry} init --name Contained --url https://{address} --listen {address}
         {run_as} {entry} serve & main=$!
-        curl -sk --retry 20 --retry-all-errors --retry-delay 1 https://127.0.0.1:18443/healthz
+        curl -sk --retry 20 --retry-all-errors --retry-delay 1 https://{address}/healthz
         kill -TERM $main; wait $main && echo ended well
         """)
     assert "ok" in out and "ended well" in out, out

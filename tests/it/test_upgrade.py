@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import random
-import socket
 import subprocess
 import tarfile
 import threading
@@ -17,7 +16,7 @@ import pytest
 
 import fleet
 import grid as lib
-from grid import BIN, Api, Grid, Host, Process, eventually, set_conf
+from grid import BIN, Api, Grid, Host, Process, eventually, free_port, set_conf
 
 HERE = Path(__file__).resolve().parent / "upgrade"
 OLD_BIN = os.environ.get("OLD_BIN")
@@ -32,9 +31,7 @@ class Found(Grid):
 
     def __init__(self, folder, data):
         self.address, self.folder, self.data, self.processes, self.hosts = "127.0.0.1", Path(folder), Path(data), [], []
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.port = free_port()
         self.url = f"https://127.0.0.1:{self.port}"
         set_conf(self.data / "server.conf", listen=f"127.0.0.1:{self.port}", url=self.url, load_max=0)
         self.facts = json.loads((self.data / "facts.json").read_text())
