@@ -42,7 +42,7 @@ static const struct variant {
      "are compared; "
      "or link it statically with -ffp-contract=off, or compare with numeric:"},
 };
-enum { VARIANTS = sizeof variants / sizeof *variants };
+enum { AGAIN = 1, VARIANTS = sizeof variants / sizeof *variants };
 
 struct finding {
     bool same;
@@ -139,9 +139,13 @@ static enum err tell(struct cli *c, const struct finding *found)
     }
     for (int i = 1; i < VARIANTS; i++)
         fprintf(c->out, "%-40s %s\n", variants[i].name, found[i].same ? "the same" : "DIFFERENT");
-    for (int i = 1; i < VARIANTS; i++)
+    /* What differs from run to run tells nothing about the variants after it. */
+    int told = found[AGAIN].same ? VARIANTS : AGAIN + 1;
+    for (int i = 1; i < told; i++)
         if (!found[i].same)
             fprintf(c->out, "%s: %s.\n", variants[i].name, variants[i].advice);
+    if (!found[AGAIN].same)
+        fputs("The other lines tell nothing until it is.\n", c->out);
     if (!hopeless && str_eq(class, "none"))
         fputs("No class is needed as far as this machine can tell. Other libraries may round otherwise: a "
               "program that is "

@@ -54,6 +54,20 @@ static enum err find_inputs(struct cli *c, const struct args *a, struct local_jo
     return ERR_OK;
 }
 
+/* Where the outputs are; or, as a program that was given another name than its file has says less, what it
+ * could read. */
+static void tell_files(struct cli *c, const struct local_job *job, const struct local_result *r)
+{
+    const char *sep = str_eq(job->out_folder, ".") ? "" : "/", *folder = *sep ? job->out_folder : "";
+    for (uint32_t i = 0; c->status == 0 && r->output_count > 0 && i < job->manifest->output_count; i++)
+        cli_say(c, "%s%s%s", folder, sep, job->manifest->outputs[i].path);
+    if (c->status != 0 && r->outcome.end == RUN_END_EXIT)
+        cli_say(c, job->input_count ? "the files in its working folder were:"
+                                    : "it had no files in its working folder");
+    for (uint32_t i = 0; c->status != 0 && r->outcome.end == RUN_END_EXIT && i < job->input_count; i++)
+        cli_say(c, "  %s", job->inputs[i].path);
+}
+
 static enum err run_cmd_app_run(struct cli *c, const struct args *a)
 {
     BUF_AUTO struct buf file = {0}, payload = {0};
@@ -79,7 +93,9 @@ static enum err run_cmd_app_run(struct cli *c, const struct args *a)
     job.manifest = &r.manifest;
     job.env = env;
     e = local_run(c, &job, result);
-    return e == ERR_OK ? local_tell(c, result) : e;
+    if (e == ERR_OK && (e = local_tell(c, result)) == ERR_OK && !c->json)
+        tell_files(c, &job, result);
+    return e;
 }
 
 CLI_COMMAND(cmd_app_run, "app run", "BUNDLE", "try a packed app on this machine, in the sandbox",

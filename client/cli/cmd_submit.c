@@ -207,6 +207,27 @@ static enum err close_batch(struct submit *s, const char *batch)
     return api_send(s->cli, "POST", path, NULL, NULL, NULL);
 }
 
+/* A batch takes no more units: all is well when it has those of this submission, which was made before with
+ * this key. */
+static enum err made_before(struct submit *s, const char *batch)
+{
+    char path[128];
+    JSON_AUTO struct json_doc *doc = NULL;
+    snprintf(path, sizeof path, "/v1/batches/%s", batch);
+    enum err e = api_get(s->cli, path, &doc);
+    if (e != ERR_OK)
+        return e;
+    int64_t units = json_int(json_field(json_root(doc), "units"), -1);
+    if (units != (int64_t)s->units.count)
+        return err_set(
+            ERR_STALE,
+            "batch %s, which has this key, was closed with %lld of %llu units: another --key makes "
+            "another batch",
+            batch, (long long)units, (unsigned long long)s->units.count);
+    cli_say(s->cli, "batch %s was made with this key before, with all its units", batch);
+    return ERR_OK;
+}
+
 static enum err send_all(struct submit *s, const char **ret_batch)
 {
     char fresh[33];
@@ -220,9 +241,11 @@ static enum err send_all(struct submit *s, const char **ret_batch)
         e = send_units(s, *ret_batch);
         if (e == ERR_OK)
             e = close_batch(s, *ret_batch);
+        else if (e == ERR_STALE)
+            e = made_before(s, *ret_batch);
     }
     show_bar_end(&s->bar);
-    if (e != ERR_OK && *ret_batch && !s->array)
+    if (e != ERR_OK && e != ERR_STALE && *ret_batch && !s->array)
         err_prefix(e, "batch %s is not complete (the same command with --key %s goes on)", *ret_batch,
                    key ? key : fresh);
     return e;

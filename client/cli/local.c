@@ -293,6 +293,7 @@ enum err local_tell(struct cli *c, const struct local_result *r)
     str_from_duration_ms(out->usage.wall_ms, wall, sizeof wall);
     str_from_bytes(out->usage.memory_bytes_max, memory, sizeof memory);
     str_from_bytes(r->output_bytes, size, sizeof size);
-    cli_say(c, "%s, %s of CPU, %s of memory, %u outputs with %s", wall, cpu, memory, r->output_count, size);
+    cli_say(c, "%s, %s of CPU, %s of memory, %u output%s with %s", wall, cpu, memory, r->output_count,
+            r->output_count == 1 ? "" : "s", size);
     return ERR_OK;
 }

@@ -4,10 +4,13 @@ the second look at what failed."""
 import csv
 import json
 import re
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+from grid import BIN
 
 SCHEMA = Path(__file__).parents[2] / "client" / "cli" / "batch.schema.json"
 
@@ -137,3 +140,27 @@ def test_a_web_hook_is_asked_for(grid, world):
     batch = submit(grid, "say", "--array", "1..1", "--quiet", "--notify", "http://127.0.0.1:9/done", "--", "{}")
     grid.dugnad("cancel", batch)
     assert "address" in submit(grid, "say", "--array", "1..1", "--notify", "me@example.org", "--", "{}", status=2)
+
+
+def test_the_same_key_again_names_the_batch_that_has_all_its_units_already(grid, world):
+    (world.folder / "keyed").write_text("1\n2\n3\n")
+    words = ("say", "--each-line", world.folder / "keyed", "--key", "once", "--quiet", "--", "{}")
+    batch = submit(grid, *words)
+    assert submit(grid, *words) == batch
+    (world.folder / "keyed").write_text("1\n2\n")
+    assert "with 3 of 2 units" in submit(grid, *words, status=5)
+
+
+def test_a_program_that_was_given_a_wrong_name_is_told_which_files_there_were(grid, world):
+    (world.folder / "n1.txt").write_text("1\n")
+    words = ("app", "run", world.folder / "app-say" / "bundle.tar", "--out", world.folder / "tried", "--input", f"{world.folder}/n1.txt=in/n1.txt", "--", "--read")
+    done = subprocess.run([BIN / "dugnad", *words, "n1.txt"], env=grid.env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and done.stderr.endswith("the files in its working folder were:\n  in/n1.txt\n"), done.stderr
+    done = subprocess.run([BIN / "dugnad", *words, "in/n1.txt"], env=grid.env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stderr.endswith(f"{world.folder}/tried/out.txt\n"), done.stderr
+
+
+def test_a_program_that_is_never_the_same_twice_is_not_said_to_have_a_bug_in_its_memory(grid, world):
+    grid.dugnad("app", "pack", "mktemp", "--quiet", "--out", world.folder / "app-mktemp")
+    told = grid.dugnad("app", "check-determinism", world.folder / "app-mktemp" / "bundle.tar", "--", "-u", status=1)
+    assert "not the same twice" in told and "valgrind" not in told
