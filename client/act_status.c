@@ -51,7 +51,7 @@ static void waiting_sentence(const struct act *a, const struct counts *c, int64_
         snprintf(ret, TEXT_ROOM, "Leaves the network alone: %s; %u answers wait to be reported.", a->offline,
                  c->reporting);
     } else if (p->waiting) {
-        snprintf(ret, TEXT_ROOM, "Waiting for work from %s%s%s; hears of it at once.", name,
+        snprintf(ret, TEXT_ROOM, "Waiting for work from %s%s%s; begins as soon as there is some.", name,
                  *a->reason ? ": " : "", a->reason);
     } else if (p->contacting || p->refreshing) {
         snprintf(ret, TEXT_ROOM, "Asking %s for work.", name);
@@ -71,6 +71,16 @@ static void waiting_sentence(const struct act *a, const struct counts *c, int64_
 static uint32_t cores_of(const struct plan *p)
 {
     return p->cores_given < p->cores_now ? p->cores_given : p->cores_now;
+}
+
+/* Work goes on meanwhile; why its answers are still here stands nowhere else. */
+static void add_out_of_reach(const struct act *a, int64_t now_ms, char *ret)
+{
+    char when[64];
+    size_t len = strlen(ret);
+    in_text(a->plan.contact_not_before_ms, now_ms, when, sizeof when);
+    snprintf(ret + len, TEXT_ROOM - len, " Cannot reach %s to report: %s; tries again in %s.",
+             a->project->trust.root.project, a->problem, when);
 }
 
 static void sentence(const struct act *a, const struct counts *c, int64_t now_ms, char *ret)
@@ -102,7 +112,10 @@ static void sentence(const struct act *a, const struct counts *c, int64_t now_ms
         snprintf(ret, TEXT_ROOM, "Fetching the files of %u work units for %s.", c->fetching, name);
     } else {
         waiting_sentence(a, c, now_ms, ret);
+        return;
     }
+    if (p->contact_err != ERR_OK && p->cores_now > 0 && !p->paused && p->mode != PLAN_LEAVING && !a->exit)
+        add_out_of_reach(a, now_ms, ret);
 }
 
 static double read_progress(const struct act *a, const struct job *j)

@@ -184,6 +184,23 @@ static struct entry *oldest(const struct depot *c)
     return best;
 }
 
+/* Whose fault it is: the owner's limit, or a disk that has less than that. */
+static enum err no_room(const struct depot *c, uint64_t bytes, uint64_t free_bytes)
+{
+    char wanted[32], used[32], most[32], left[32];
+    str_from_bytes(bytes, wanted, sizeof wanted);
+    str_from_bytes(c->bytes, used, sizeof used);
+    str_from_bytes(c->bytes_max, most, sizeof most);
+    str_from_bytes(free_bytes, left, sizeof left);
+    if (c->bytes + bytes > c->bytes_max)
+        return err_set(ERR_FULL, "%s more do not fit into %s, which holds %s of %s: raise disk_bytes", wanted,
+                       c->folder, used, most);
+    if (free_bytes < bytes)
+        return err_set(ERR_FULL, "%s are needed in %s, and its disk has %s left: make room there", wanted,
+                       c->folder, left);
+    return err_set(ERR_FULL, "%s holds as many files as it may, and all of them are in use", c->folder);
+}
+
 static enum err make_room(struct depot *c, uint64_t bytes)
 {
     uint64_t free_bytes;
@@ -192,10 +209,7 @@ static enum err make_room(struct depot *c, uint64_t bytes)
            (c->bytes + bytes > c->bytes_max || free_bytes < bytes || c->count >= DEPOT_ENTRIES_MAX)) {
         struct entry *old = oldest(c);
         if (!old)
-            return err_set(ERR_FULL,
-                           "no room for %llu bytes in %s: %llu of %llu bytes are in use; raise disk_bytes",
-                           (unsigned long long)bytes, c->folder, (unsigned long long)c->bytes,
-                           (unsigned long long)c->bytes_max);
+            return no_room(c, bytes, free_bytes);
         struct digest d = old->digest;
         depot_drop(c, (enum depot_kind)old->kind, &d);
         e = file_disk_free(c->folder, &free_bytes);

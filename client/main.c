@@ -205,8 +205,16 @@ static enum err place_project(struct call *c, char ret_path[PATH_ROOM])
     return e;
 }
 
+/* What a person has to type again: " --data DIR", or nothing. */
+static const char *data_words(const struct call *c, char ret[PATH_ROOM])
+{
+    snprintf(ret, PATH_ROOM, "%s%s", c->data ? " --data " : "", c->data ? c->data : "");
+    return ret;
+}
+
 static enum err joined(struct call *c, const struct project *p)
 {
+    char data[PATH_ROOM];
     BUF_AUTO struct buf reply = {0};
     (void)unlink(c->left);
     printf("Joined %s as host %s of volunteer %s.\n", p->trust.root.project, p->host, p->volunteer);
@@ -214,7 +222,7 @@ static enum err joined(struct call *c, const struct project *p)
         printf("The volunteer's token, for your other computers, is volunteer_token in %s.\n", p->path);
     enum err e = control_ask(c->control, "{\"command\":\"joined\"}", &reply);
     if (e == ERR_MISSING)
-        printf("Next: dugnad-client run\n");
+        printf("Next: dugnad-client run%s\n", data_words(c, data));
     else if (e == ERR_OK && str_starts(buf_text(&reply), "{\"error\""))
         return error_from_reply(400, buf_text(&reply), reply.len);
     else if (e == ERR_OK)
@@ -340,12 +348,26 @@ static void print_status(const struct json *s)
            (long long)json_int(json_field(s, "to_report"), 0));
 }
 
+/* A line to the daemon; where none runs, what to do about it is another thing before the first join. */
+static enum err ask_daemon(struct call *c, const char *line, struct buf *ret_reply)
+{
+    char data[PATH_ROOM], others[PATH_ROOM];
+    enum err e = control_ask(c->control, line, ret_reply);
+    snprintf(others, sizeof others, "%s/projects", c->folder);
+    if (e == ERR_MISSING && !file_exists(c->project) && !file_exists(others))
+        return err_set(e, "this computer has not joined a project: dugnad-client join LINK%s",
+                       data_words(c, data));
+    if (e == ERR_MISSING)
+        return err_set(e, "no daemon is running for %s: dugnad-client run%s", c->folder, data_words(c, data));
+    return e;
+}
+
 /* Asks the daemon and shows its status. */
 static enum err ask(struct call *c, const char *line)
 {
     BUF_AUTO struct buf reply = {0};
     JSON_AUTO struct json_doc *doc = NULL;
-    enum err e = control_ask(c->control, line, &reply);
+    enum err e = ask_daemon(c, line, &reply);
     if (e == ERR_OK)
         e = json_parse(buf_text(&reply), reply.len, JSON_BODY_BYTES_MAX, &doc);
     if (e != ERR_OK)
@@ -408,7 +430,7 @@ static enum err cmd_pause(struct call *c)
     int64_t ms = 0;
     enum err e =
         c->word_count == 0 || until_clock(c->words[0], &ms) ? ERR_OK : str_to_duration_ms(c->words[0], &ms);
-    return e == ERR_OK ? tell(c, "pause", ms) : e;
+    return e == ERR_OK ? tell(c, "pause", ms) : err_set(e, "%s, nor a time such as 18:00", err_text());
 }
 
 static enum err cmd_resume(struct call *c)
@@ -446,7 +468,7 @@ static enum err cmd_page(struct call *c)
 {
     BUF_AUTO struct buf reply = {0};
     JSON_AUTO struct json_doc *doc = NULL;
-    enum err e = control_ask(c->control, "{\"command\":\"page\"}", &reply);
+    enum err e = ask_daemon(c, "{\"command\":\"page\"}", &reply);
     if (e == ERR_OK)
         e = json_parse(buf_text(&reply), reply.len, JSON_BODY_BYTES_MAX, &doc);
     if (e != ERR_OK)

@@ -230,7 +230,12 @@ static enum err check(const struct settings *s)
 static enum err write_defaults(const char *path)
 {
     BUF_AUTO struct buf text = {0};
-    enum err e = conf_print_defaults(settings_table, settings_table_count, &text);
+    enum err e = buf_add_text(
+        &text,
+        "# The settings of dugnad-client. A line that starts with # is what holds without it. They are "
+        "read when it\n# starts; what is changed on the local page (dugnad-client page) holds at once.\n\n");
+    if (e == ERR_OK)
+        e = conf_print_defaults(settings_table, settings_table_count, &text);
     if (e == ERR_OK)
         e = file_create_atomic(path, buf_text(&text), text.len, 0600);
     return e == ERR_CONFLICT ? ERR_OK : e;

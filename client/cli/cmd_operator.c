@@ -42,7 +42,7 @@ static const struct show_column user_columns[] = {
     {"mail", "Mail", SHOW_TEXT},
     {"disabled", "Disabled", SHOW_TEXT},
     {"blob_bytes", "Stored", SHOW_BYTES},
-    {"blob_bytes_max", "Quota", SHOW_BYTES},
+    {"blob_bytes_max", "Quota", SHOW_QUOTA},
     {"created_ms", "Since", SHOW_TIME},
     {"token", "Token (shown once)", SHOW_TEXT},
 };
@@ -52,8 +52,8 @@ static const struct cli_option user_options[] = {
     {"name", 'n', "NAME", "another name", NULL, false},
     {"mail", 0, "ADDRESS", "for reports and alerts", NULL, false},
     {"disabled", 0, "yes|no", "no token of this user is taken while it is disabled", "yes no", false},
-    {"quota", 0, "SIZE", "bytes of uploads kept for this user", NULL, false},
-    {"units", 0, "N", "units not finished at once", NULL, false},
+    {"quota", 0, "SIZE", "bytes of uploads kept for this user; 0: as the project has it", NULL, false},
+    {"units", 0, "N", "units not finished at once; 0: as the project has it", NULL, false},
 };
 
 static enum err user_body(const struct args *a, const char *name, const char *role, struct buf *body)
@@ -376,7 +376,7 @@ static enum err ban(struct cli *c, const char *host, const char *verb, const cha
     if (e == ERR_OK && dry_run)
         return show_object(c, json_field(json_root(doc), "voids"), void_columns, COUNT(void_columns));
     if (e == ERR_OK)
-        cli_say(c, "host %s: %s", host, verb + 1);
+        cli_say(c, "host %s %s", host, reason ? "is banned and gets no more work" : "gets work again");
     return e;
 }
 
@@ -415,6 +415,17 @@ const struct cli_command cmd_host_unban = {.words = "host unban",
 
 /* --- stats, audit --- */
 
+/* A counter's name for people: what its unit was is seen from the value. */
+static enum err add_label(const char *key, struct buf *out)
+{
+    size_t len = strlen(key);
+    len -= str_ends(key, "_bytes") ? strlen("_bytes") : str_ends(key, "_ms") ? strlen("_ms") : 0;
+    enum err e = ERR_OK;
+    for (size_t i = 0; i < len && e == ERR_OK; i++)
+        e = buf_add_char(out, key[i] == '_' ? ' ' : key[i]);
+    return e;
+}
+
 static enum err run_cmd_stats(struct cli *c, const struct args *a)
 {
     JSON_AUTO struct json_doc *doc = NULL;
@@ -425,7 +436,7 @@ static enum err run_cmd_stats(struct cli *c, const struct args *a)
     if (e != ERR_OK || c->json)
         return e == ERR_OK ? show_json(c, json_root(doc)) : e;
     for (size_t i = 0; e == ERR_OK && json_each(json_root(doc), i, &key, &v); i++) {
-        BUF_AUTO struct buf text = {0};
+        BUF_AUTO struct buf text = {0}, label = {0};
         if (str_eq(key, "streams")) {
             streams = json_count(v) > 0;
             continue;
@@ -434,8 +445,8 @@ static enum err run_cmd_stats(struct cli *c, const struct args *a)
                               : str_eq(key, "time_ms") ? SHOW_TIME
                               : str_ends(key, "_ms")   ? SHOW_DURATION
                                                        : SHOW_COUNT;
-        if ((e = show_value(v, kind, &text)) == ERR_OK)
-            fprintf(c->out, "%-24s  %s\n", key, buf_text(&text));
+        if ((e = add_label(key, &label)) == ERR_OK && (e = show_value(v, kind, &text)) == ERR_OK)
+            fprintf(c->out, "%-24s  %s\n", buf_text(&label), text.len ? buf_text(&text) : "-");
     }
     if (e == ERR_OK && streams) {
         fputc('\n', c->out);

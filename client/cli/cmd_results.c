@@ -117,10 +117,11 @@ static enum err tell(struct results *r)
         return ERR_OK;
     }
     fprintf(c->out, "%s\n", r->folder);
-    cli_say(c, "%llu answers%s, %llu units failed (%s/%s has a line for each)",
-            (unsigned long long)r->accepted,
-            r->complete ? ", all there are" : "; more will come: the same command again goes on",
-            (unsigned long long)r->failed, r->folder, RESULTS_LIST_FILE);
+    cli_say(c, "%llu answer%s, %llu unit%s failed%s (%s/%s has a line for each)",
+            (unsigned long long)r->accepted, r->accepted == 1 ? "" : "s", (unsigned long long)r->failed,
+            r->failed == 1 ? "" : "s",
+            r->complete ? ": all there are" : " so far: the same command again goes on", r->folder,
+            RESULTS_LIST_FILE);
     return ERR_OK;
 }
 
@@ -224,7 +225,11 @@ static enum err run_cmd_results(struct cli *c, const struct args *a)
         e = merge(&r, a);
     if (e == ERR_OK && !args_flag(a, "no-provenance"))
         e = prove(&r, r.after > before);
-    return e == ERR_OK ? tell(&r) : e;
+    if (e == ERR_OK)
+        e = tell(&r);
+    if (e == ERR_OK && args_flag(a, "merge") && !c->json)
+        cli_say(c, "%s has them one after the other", args_text(a, "merge", ""));
+    return e;
 }
 
 CLI_COMMAND(

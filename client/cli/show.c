@@ -55,7 +55,9 @@ static enum err add_number(const struct json *v, enum show_kind kind, struct buf
         return show_count((uint64_t)n, out);
     if (kind == SHOW_TIME)
         return add_time(n, out);
-    if (kind == SHOW_BYTES && n >= 0)
+    if (kind == SHOW_QUOTA && n == 0)
+        return buf_add_text(out, "default");
+    if ((kind == SHOW_BYTES || kind == SHOW_QUOTA) && n >= 0)
         str_from_bytes((uint64_t)n, text, sizeof text);
     else if (kind == SHOW_DURATION)
         str_from_duration_ms(n, text, sizeof text);

@@ -11,6 +11,7 @@ enum show_kind {
     SHOW_COUNT,    /* 1,234,567 */
     SHOW_BYTES,    /* 1.5 GiB */
     SHOW_TIME,     /* 2026-11-23 18:00:00 in local time */
+    SHOW_QUOTA,    /* bytes, 0: what the project has for everybody */
     SHOW_DURATION, /* from milliseconds */
     SHOW_SHORT     /* the first 12 characters of a digest */
 };

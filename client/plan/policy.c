@@ -166,6 +166,10 @@ void policy_text(const struct policy *p, const struct policy_verdict *v, const s
                  p->because == POLICY_EXCLUSIVE ? " ran" : "");
     else if (v->reason == POLICY_TEMPERATURE)
         snprintf(ret, room, "too warm: %.0f degrees", m->temperature_c);
+    else if (v->reason == POLICY_DISK)
+        snprintf(ret, room,
+                 "the disk is nearly full: it has %llu MiB left (disk_free_min says how many there must be)",
+                 (unsigned long long)(m->disk_free >> 20));
     else if (v->reason == POLICY_LOAD)
         snprintf(ret, room, "other programs use %.0f %% of the processor", m->others_load * 100);
     else

@@ -112,6 +112,25 @@ static void what_was_not_used_for_longest_goes_first_and_what_is_held_stays(void
     temp_done(&t);
 }
 
+static void what_has_no_room_is_told_whether_the_limit_or_the_disk_is_too_small(void **state)
+{
+    (void)state;
+    struct temp t = temp_new();
+    struct depot *c = open_it(&t, 12);
+    struct digest d = hash_bytes("much", 4);
+    uint64_t have;
+    int fd;
+    assert_err(depot_part_open(c, &d, 13, &fd, &have), ERR_FULL);
+    assert_non_null(strstr(err_text(), "raise disk_bytes"));
+    depot_close(c);
+    c = open_it(&t, UINT64_MAX);
+    assert_err(depot_part_open(c, &d, (uint64_t)1 << 60, &fd, &have), ERR_FULL);
+    assert_non_null(strstr(err_text(), "its disk has"));
+    assert_null(strstr(err_text(), "disk_bytes"));
+    depot_close(c);
+    temp_done(&t);
+}
+
 static void a_file_that_the_disk_has_changed_is_not_handed_out(void **state)
 {
     (void)state;
@@ -195,6 +214,7 @@ int main(void)
         cmocka_unit_test(what_is_not_what_was_asked_for_never_gets_in),
         cmocka_unit_test(a_download_goes_on_where_it_stopped),
         cmocka_unit_test(what_was_not_used_for_longest_goes_first_and_what_is_held_stays),
+        cmocka_unit_test(what_has_no_room_is_told_whether_the_limit_or_the_disk_is_too_small),
         cmocka_unit_test(a_file_that_the_disk_has_changed_is_not_handed_out),
         cmocka_unit_test(a_bundle_is_unpacked_once_and_counted),
         cmocka_unit_test(the_index_keeps_its_head),

@@ -65,6 +65,8 @@ enum err str_to_i64(const char *text, int64_t min, int64_t max, int64_t *ret)
     at += minus;
     bool fine = take_digits(&at, (uint64_t)INT64_MAX + minus, &v) && !*at;
     int64_t n = minus ? (int64_t)(0 - v) : (int64_t)v;
+    if (!fine && min == INT64_MIN && max == INT64_MAX)
+        return err_set(ERR_INVALID, "'%.40s' is not a whole number", text ? text : "");
     if (!fine || n < min || n > max)
         return err_set(ERR_INVALID, "'%.40s' is not a whole number from %lld to %lld", text ? text : "",
                        (long long)min, (long long)max);
