@@ -101,6 +101,18 @@ static enum err begin_rollout(struct call *c, const struct store_release *r)
     return ERR_OK;
 }
 
+static enum err open_release(struct call *c, const struct buf *envelope, struct buf *ret_payload)
+{
+    enum err e = envelope_open(buf_text(envelope), envelope->len, ENVELOPE_TYPE_RELEASE,
+                               project_release_keys(c->server->project), ret_payload);
+    if (e != ERR_UNTRUSTED)
+        return e;
+    return err_set(e,
+                   "%s: sign it anew with dugnad app sign and a release key of this project, not with its "
+                   "root key or another project's",
+                   err_text());
+}
+
 enum err api_release_post(struct call *c)
 {
     BUF_AUTO struct buf payload = {0};
@@ -108,8 +120,7 @@ enum err api_release_post(struct call *c)
     struct arena *a = &c->http->arena;
     struct release r;
     struct store_release *to = &c->request.u.release.release, made;
-    TRY(envelope_open(buf_text(envelope), envelope->len, ENVELOPE_TYPE_RELEASE,
-                      project_release_keys(c->server->project), &payload));
+    TRY(open_release(c, envelope, &payload));
     TRY(release_parse(payload.data, payload.len, a, &r));
     struct digest digest = hash_bytes(payload.data, payload.len);
     TRY(check_version(c, &r, &digest));

@@ -249,6 +249,18 @@ static const char *failure_text(enum wu_failure f)
     return texts[f] ? texts[f] : "it failed";
 }
 
+/* An open unit with enough answers has none that are equal: else it would be accepted or be judged. */
+static enum err explain_answers(uint32_t needed, uint32_t have, struct buf *out)
+{
+    if (needed <= 1)
+        return buf_add_text(out, have ? "It needs an answer that counts; the one it has does not."
+                                      : "It needs an answer and has none yet.");
+    if (have < needed)
+        return buf_printf(out, "It needs %u equal answers and has %u.", needed, have);
+    return buf_printf(out, "It needs %u equal answers: %u are in, and no %u of them are equal.", needed, have,
+                      needed);
+}
+
 static enum err explain_open(const struct seen *s, int64_t now_ms, struct buf *out)
 {
     const struct wu *wu = &s->unit.wu;
@@ -259,8 +271,7 @@ static enum err explain_open(const struct seen *s, int64_t now_ms, struct buf *o
     if (s->unit.known.len > 0)
         TRY(buf_add_text(out, "Its answer is known: each one that comes is compared with it."));
     else
-        TRY(buf_printf(out, "It needs %u equal answers and has %u.", wu->rules.quorum,
-                       count[ATTEMPT_REPORTED] + count[ATTEMPT_VALID]));
+        TRY(explain_answers(wu->needed, count[ATTEMPT_REPORTED] + count[ATTEMPT_VALID], out));
     if (count[ATTEMPT_UNSENT])
         TRY(buf_printf(out, " %u attempt%s for a host%s.", count[ATTEMPT_UNSENT],
                        count[ATTEMPT_UNSENT] == 1 ? " waits" : "s wait",

@@ -47,18 +47,23 @@ void engine_fail(struct engine_request *r, enum err e)
         r->retry_after_ms = BUSY_RETRY_MS;
 }
 
-void engine_audit(struct engine *e, const struct engine_request *r, const char *action, uint64_t subject)
+static void audit_text(struct engine *e, const struct engine_request *r, const char *action, const char *text)
 {
-    char text[24];
     if (r->user_id == 0)
         return;
-    snprintf(text, sizeof text, "%" PRIu64, subject);
     struct store_audit entry = {.at_ms = e->now_ms,
                                 .user_id = r->user_id,
                                 .action = action,
                                 .subject = arena_text(&e->turn, text),
                                 .detail = {.data = "{}", .len = 2}};
     store_set_audit(e->set, &entry);
+}
+
+void engine_audit(struct engine *e, const struct engine_request *r, const char *action, uint64_t subject)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, subject);
+    audit_text(e, r, action, text);
 }
 
 /* --- memory --- */
@@ -208,7 +213,7 @@ static enum err on_unit_do(struct engine *e, struct engine_request *r)
     snprintf(action, sizeof action, "unit.%s", wu_event_name(q->event));
     const char *kept;
     TRY(engine_text(&e->turn, action, &kept));
-    engine_audit(e, r, kept, q->unit);
+    audit_text(e, r, kept, name);
     return ERR_OK;
 }
 

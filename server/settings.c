@@ -13,7 +13,7 @@ const struct conf_option settings_options[] = {
     {"name", TEXT(name), NULL, 0, 0, "The project's name, as volunteers see it.", "The project"},
     {"summary", TEXT(summary), NULL, 0, 0, "One sentence on what the computing is for.", NULL},
     {"invitation_needed", CONF_BOOL, VALUE(invitation_needed), "no", 0, 0,
-     "Only who has an invitation may join a PC: dugnad invite makes one.", NULL},
+     "Only who has an invitation may join a PC: dugnad invitation new makes one.", NULL},
     {"listen", TEXT(listen), "0.0.0.0:8443", 0, 0,
      "Address and port of HTTPS. [::]:8443 is every address, IPv4 and IPv6.", "Addresses"},
     {"url", TEXT(url), NULL, 0, 0,

@@ -123,7 +123,7 @@ export function Validation() {
       <${Card} label="Provisional answers" value=${count(v.provisional)} note="not yet sure" /><${Card} label="Units being compared" value=${count(v.judging)} /></div>
     <p class="soft">“At most” holds with 97.5 % confidence, for hosts that go on as they did. Few checks give a wide bound.</p>
     <h2>Provisional answers</h2><${Rows} rows=${v.batches} columns=${waits} name="provisional" empty="None. Under the policies adaptive and audit an answer waits here until later ones of its host were found right." />
-    <h2>Units whose answers disagreed</h2><${Table} path="/v1/validation/disputes" columns=${columns} name="disputes" id=${(d) => d.unit} empty="No two hosts have disagreed so far." />
+    <h2>Units with an answer that was found wrong</h2><${Table} path="/v1/validation/disputes" columns=${columns} name="disputes" id=${(d) => d.unit} empty="No answer was found wrong so far." />
     <${Cli}>dugnad stats; dugnad show UNIT<//>`;
 }
 

@@ -186,7 +186,7 @@ const host = (id) => html`<a href="/admin/hosts/${id}">host ${id}</a>`;
 // A line of rules/wu_history.h as a sentence: [event, milliseconds after base_ms, ...].
 const SAYS = {
   submit: () => 'submitted', delivered: () => 'outcome delivered', cancel: () => 'cancelled', retry: () => 'started again with fresh limits',
-  spare: () => 'one more attempt wanted', purge: () => 'files removed: nothing can be compared any more', tick: () => 'looked at: time had passed',
+  spare: () => 'one more attempt wanted', final: () => 'its time of probation is over', confirm: ([answers]) => `${answers} equal answers wanted from now on`, audit: ([hosts]) => `${hosts} more ${hosts === 1 ? 'host' : 'hosts'} asked to check the answer`, purge: () => 'files removed: nothing can be compared any more', tick: () => 'looked at: time had passed',
   lease: ([attempt, id]) => html`attempt ${attempt} given to ${host(id)}`,
   renew: ([attempt, id]) => html`attempt ${attempt}: ${host(id)} still works on it`,
   report: ([attempt, id, answer]) => html`attempt ${attempt}: answer from ${host(id)} <span class="mono" title=${answer}>${answer.slice(0, 10)}</span>`,
@@ -222,7 +222,7 @@ export function Unit({ unit }) {
   if (!u) return html`<${Waiting} title="Unit ${unit}" error=${error} />`;
   const batch = unit.split('.')[0], failed = !!u.failure && u.failure !== 'none', over = failed || u.canonical !== null;
   return html`<h1>Unit ${unit} <${State} word=${failed ? 'failed' : u.state} /></h1>
-    <p>Part of <a href="/admin/batches/${batch}">batch ${batch}</a>; wants ${u.rules?.quorum} equal ${u.rules?.quorum === 1 ? 'answer' : 'answers'}${failed ? html`; failed: <strong class="bad">${u.failure}</strong>` : ''}${u.purged ? '; its files have been removed' : ''}</p>
+    <p>Part of <a href="/admin/batches/${batch}">batch ${batch}</a>${u.rules?.escrow === 'none' ? `; wants ${u.rules.quorum} equal ${u.rules.quorum === 1 ? 'answer' : 'answers'}` : ''}${failed ? html`; failed: <strong class="bad">${u.failure}</strong>` : ''}${u.purged ? '; its files have been removed' : ''}</p>
     ${why?.text && html`<div class="note"><${Sentence} text=${why.text} /></div>`}${error && html`<${Failure} error=${error} />`}
     ${may('scientist') && html`<div class="row">${failed && html`<${Action} label="Retry" main cli="dugnad retry ${unit}" run=${() => post(`/v1/units/${unit}/retry`)} after=${reload} />`}
       ${!over && html`<${Action} label="Cancel" title="Cancel unit ${unit}" danger word=${unit} confirm=${html`<p>This unit is given up, and hosts are told to stop it.</p>`} cli="dugnad cancel ${unit}" run=${() => post(`/v1/units/${unit}/cancel`)} after=${reload} />`}</div>`}

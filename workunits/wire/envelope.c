@@ -145,6 +145,14 @@ static enum err count_signers(const struct opened *x, const struct key_set *keys
     return e;
 }
 
+/* By the word that tells its type from others: "application/vnd.dugnad.release+json" is a release. */
+static enum err too_few(const struct opened *x, uint32_t good, uint32_t needed)
+{
+    const char *dot = strrchr(x->type, '.'), *word = dot ? dot + 1 : x->type;
+    return err_set(ERR_UNTRUSTED, "%.*s: %u of the keys that this project signs it with have signed, %u must",
+                   (int)strcspn(word, "+"), word, good, needed);
+}
+
 enum err envelope_open(const char *envelope, size_t len, const char *type, const struct key_set *keys,
                        struct buf *payload)
 {
@@ -155,8 +163,7 @@ enum err envelope_open(const char *envelope, size_t len, const char *type, const
         return e;
     e = count_signers(&x, keys, &good);
     if (e == ERR_OK && (keys->threshold == 0 || good < keys->threshold))
-        e = err_set(ERR_UNTRUSTED, "%s has %u good signatures of known keys, %u are needed", x.type, good,
-                    keys->threshold);
+        e = too_few(&x, good, keys->threshold);
     if (e == ERR_OK)
         e = buf_add(payload, x.payload.data, x.payload.len);
     opened_done(&x);
