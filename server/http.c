@@ -106,7 +106,8 @@ const char *http_cookie(struct http_request *r, const char *name)
 
 void http_sleeper_init(const struct http_request *r, struct http_sleeper *ret)
 {
-    *ret = inner_of(r)->sleeper;
+    const struct http_sleeper *s = &inner_of(r)->sleeper; /* its place among others is the loop's alone */
+    *ret = (struct http_sleeper){.loop = s->loop, .connection = s->connection};
 }
 
 const atomic_bool *http_watch(struct http_request *r)
