@@ -141,7 +141,7 @@ static uint32_t rev_of(struct world *w, wu_id id)
 /* One of each kind of what a turn writes, the `n`th time. */
 static void fill(struct world *w, uint32_t n)
 {
-    static struct store_answer_key key = {.answer = {{1}}};
+    static _Thread_local struct store_answer_key key = {.answer = {{1}}}; /* the set points to its digest */
     static const struct project_counts project = {.reports = 1};
     struct store_unit_change c = world_change(wu_id_make(5, 0), n);
     struct text none = {0};
