@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -80,28 +79,9 @@ static struct http_inner *inner_of(const struct http_request *r)
     return r->inner;
 }
 
-/* --- what a request carries --- */
-
-const char *http_query(const struct http_request *r, const char *name)
+struct MHD_Connection *http_connection(const struct http_request *r)
 {
-    return MHD_lookup_connection_value(inner_of(r)->connection, MHD_GET_ARGUMENT_KIND, name);
-}
-
-const char *http_header(const struct http_request *r, const char *name)
-{
-    return MHD_lookup_connection_value(inner_of(r)->connection, MHD_HEADER_KIND, name);
-}
-
-const char *http_bearer(const struct http_request *r)
-{
-    const char *value = http_header(r, MHD_HTTP_HEADER_AUTHORIZATION);
-    return value && strncasecmp(value, "Bearer ", 7) == 0 ? value + 7 : NULL;
-}
-
-const char *http_cookie(struct http_request *r, const char *name)
-{
-    const char *value = MHD_lookup_connection_value(inner_of(r)->connection, MHD_COOKIE_KIND, name);
-    return value ? arena_text(&r->arena, value) : NULL;
+    return inner_of(r)->connection;
 }
 
 void http_sleeper_init(const struct http_request *r, struct http_sleeper *ret)
@@ -287,6 +267,11 @@ static enum MHD_Result refuse(struct http_inner *n, enum err e, const char *mess
     return send_response(n);
 }
 
+static enum MHD_Result refuse_all(struct http_inner *n)
+{
+    return refuse(n, ERR_BUSY, "the server is about to stop: try again in a moment");
+}
+
 static void on_lost(struct http_sleeper *s)
 {
     struct http_inner *n = (void *)((char *)s - offsetof(struct http_inner, sleeper));
@@ -314,6 +299,8 @@ static enum MHD_Result begin(const struct room *room, struct MHD_Connection *c, 
     r->path = arena_text(&r->arena, url);
     if (!r->path)
         return MHD_NO;
+    if (http_loop_is_quiet(room->loop))
+        return refuse_all(n);
     enum err e = h->config.begin(h->config.ctx, r);
     if (e != ERR_OK)
         return refuse(n, e, err_text());
@@ -351,6 +338,8 @@ static enum MHD_Result handle(struct http_inner *n)
     n->handled = true;
     if (n->refused != ERR_OK)
         return refuse(n, n->refused, n->refusal);
+    if (http_loop_is_quiet(n->sleeper.loop))
+        return refuse_all(n);
     n->http->config.handle(n->http->config.ctx, &n->request);
     pthread_mutex_lock(&n->lock);
     bool answered = n->response || n->late;
@@ -580,6 +569,8 @@ void http_goes_ahead(const struct http_request *r)
 void http_quiesce(struct http *h)
 {
     http_lobby_close(h->lobby);
+    for (uint32_t i = 0; i < h->room_count; i++)
+        http_loop_quiesce(h->rooms[i].loop);
 }
 
 void http_stop(struct http *h)

@@ -63,7 +63,9 @@ uint32_t http_waiting(const struct http *h);     /* of them: handshake not begun
 uint32_t http_handshakes(const struct http *h);  /* of them: handshake begun, not done */
 /* Shown in handshakes that begin from now on; while it is no pair in PEM, the old one stays. Any thread. */
 enum err http_set_certificate(struct http *h, const char *certificate_pem, const char *key_pem) NODISCARD;
-void http_quiesce(struct http *h); /* takes no new connections; what is under way goes on */
+/* Takes no new connections. From its return on begin() and handle() are not called any more, nor under way:
+ * what they need may go. Requests that handle() was given go on; others get 503. */
+void http_quiesce(struct http *h);
 /* Every request that was handed to handle() should have been answered; one that was not gets 503, and the log
  * says so. Nobody answers during the call or later. */
 void http_stop(struct http *h);

@@ -7,6 +7,7 @@
 #include "server/http.h"
 #include "server/http_loop.h"
 
+struct MHD_Connection *http_connection(const struct http_request *r);
 /* How the request's connection is woken, zero times asleep so far. */
 void http_sleeper_init(const struct http_request *r, struct http_sleeper *ret);
 /* The reply, which is taken over; has_body: it is there already and follows the head at once. */

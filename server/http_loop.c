@@ -36,9 +36,11 @@ struct http_loop {
     atomic_uint shaking;
     struct row quick, slow;
     pthread_mutex_t lock;
+    pthread_cond_t is_quiet;
     struct http_sleeper *basket;
     struct http_sleeper *asleep; /* the thread's alone: they, and those in the basket */
-    bool stop;
+    bool stop, hush;
+    bool quiet; /* the thread has seen that it is to be; it alone changes it, under the lock */
 };
 
 static void ring(struct http_loop *l)
@@ -243,6 +245,10 @@ static bool empty_basket(struct http_loop *l)
     pthread_mutex_lock(&l->lock);
     struct http_sleeper *s = l->basket;
     bool stop = l->stop;
+    if (l->hush && !l->quiet) {
+        l->quiet = true;
+        pthread_cond_signal(&l->is_quiet);
+    }
     l->basket = NULL;
     pthread_mutex_unlock(&l->lock);
     while (s) {
@@ -331,6 +337,7 @@ enum err http_loop_new(const struct http_loop_config *config, struct http_loop *
         return err_set(ERR_NOMEM, "no memory for the HTTPS server's threads");
     }
     pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->is_quiet, NULL);
     l->config = *config;
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     l->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -357,6 +364,23 @@ enum err http_loop_start(struct http_loop *l)
     l->runs = true;
     (void)pthread_setname_np(l->thread, "https"); /* for who looks where the time goes */
     return ERR_OK;
+}
+
+void http_loop_quiesce(struct http_loop *l)
+{
+    pthread_mutex_lock(&l->lock);
+    l->hush = true;
+    pthread_mutex_unlock(&l->lock);
+    ring(l);
+    pthread_mutex_lock(&l->lock);
+    while (l->runs && !l->quiet)
+        pthread_cond_wait(&l->is_quiet, &l->lock);
+    pthread_mutex_unlock(&l->lock);
+}
+
+bool http_loop_is_quiet(const struct http_loop *l)
+{
+    return l->quiet;
 }
 
 static void end_thread(struct http_loop *l)
@@ -406,6 +430,7 @@ void http_loop_free(struct http_loop *l)
         close(l->epoll);
     if (l->bell >= 0)
         close(l->bell);
+    pthread_cond_destroy(&l->is_quiet);
     pthread_mutex_destroy(&l->lock);
     free(l);
 }

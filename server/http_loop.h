@@ -69,6 +69,9 @@ struct http_loop_config {
 /* The daemon is the loop's from now on, also on failure. */
 enum err http_loop_new(const struct http_loop_config *config, struct http_loop **ret_loop) NODISCARD;
 enum err http_loop_start(struct http_loop *l) NODISCARD;
+/* From its return on the thread is in no handler and http_loop_is_quiet(). */
+void http_loop_quiesce(struct http_loop *l);
+bool http_loop_is_quiet(const struct http_loop *l); /* on its thread */
 /* Sends what was answered until now, then ends thread and connections; who sleeps still is lost
  * (libmicrohttpd aborts the program otherwise). Nobody may wake a connection any more, and the lobby is
  * closed. */
