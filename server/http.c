@@ -530,7 +530,8 @@ enum err http_start(const struct http_config *config, struct http **ret_http)
         http_stop(h);
         return e;
     }
-    *ret_http = h;
+    *ret_http = h; /* handlers of the first who comes in may ask for it */
+    http_lobby_open(h->lobby);
     return ERR_OK;
 }
 

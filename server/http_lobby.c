@@ -318,9 +318,9 @@ int http_lobby_fd(const struct http_lobby *l)
 
 /* --- its life --- */
 
-static enum err wait_for(const struct http_lobby *l, int fd, void *mark)
+static enum err wait_for(const struct http_lobby *l, int fd, uint32_t events, void *mark)
 {
-    struct epoll_event ev = {.events = EPOLLIN, .data.ptr = mark};
+    struct epoll_event ev = {.events = events, .data.ptr = mark};
     return l->epoll >= 0 && fd >= 0 && epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &ev) == 0
                ? ERR_OK
                : err_set_errno(ERR_IO, "the HTTPS server cannot wait for newcomers");
@@ -335,16 +335,22 @@ enum err http_lobby_new(const struct http_lobby_config *config, struct http_lobb
     pthread_mutex_init(&l->lock, NULL);
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     l->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    enum err e = wait_for(l, http_door_fd(config->door), &l->config);
+    enum err e = wait_for(l, http_door_fd(config->door), 0, &l->config);
     if (e == ERR_OK)
-        e = wait_for(l, l->timer, &l->timer);
+        e = wait_for(l, l->timer, EPOLLIN, &l->timer);
     if (e != ERR_OK) {
         http_lobby_free(l);
         return e;
     }
-    l->watches = true;
     *ret_lobby = l;
     return ERR_OK;
+}
+
+void http_lobby_open(struct http_lobby *l)
+{
+    pthread_mutex_lock(&l->lock);
+    watch_door(l, true);
+    pthread_mutex_unlock(&l->lock);
 }
 
 void http_lobby_close(struct http_lobby *l)

@@ -37,7 +37,9 @@ struct http_lobby_config {
     uint32_t threads;       /* that take guests */
 };
 
+/* Nobody comes in yet. */
 enum err http_lobby_new(const struct http_lobby_config *config, struct http_lobby **ret_lobby) NODISCARD;
+void http_lobby_open(struct http_lobby *l);
 /* Readable when http_lobby_look() has something to do; for any number of threads. */
 int http_lobby_fd(const struct http_lobby *l);
 void http_lobby_look(struct http_lobby *l);
