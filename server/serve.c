@@ -46,16 +46,16 @@ enum {
 
 static void has_delivered(struct server *s, uint32_t batch)
 {
-    if (s->waiters)
+    if (atomic_load(&s->told))
         waiters_tell(s->waiters, batch);
 }
 
 static void has_streamed(struct server *s, uint64_t stream)
 {
-    if (s->waiters)
-        waiters_tell(s->waiters, stream_waiter(stream));
-    if (s->tails)
-        tails_wake(s->tails);
+    if (!atomic_load(&s->told))
+        return;
+    waiters_tell(s->waiters, stream_waiter(stream));
+    tails_wake(s->tails);
     pthread_mutex_lock(&s->hook_lock);
     if (s->feed)
         feed_wake(s->feed);
@@ -64,6 +64,8 @@ static void has_streamed(struct server *s, uint64_t stream)
 
 static void has_to_do(struct server *s, enum outbox_kind kind)
 {
+    if (!atomic_load(&s->told))
+        return;
     pthread_mutex_lock(&s->hook_lock);
     if (kind == OUTBOX_JUDGE && s->judge)
         judge_wake(s->judge);
@@ -99,7 +101,7 @@ static void on_outbox(void *ctx, enum outbox_kind kind)
 static void on_news(void *ctx, uint64_t number, bool all)
 {
     struct server *s = ctx;
-    if (all && s->waiters)
+    if (all && atomic_load(&s->told))
         waiters_tell_all(s->waiters);
     for (uint32_t kind = 0; all && kind < OUTBOX_KINDS; kind++)
         has_to_do(s, (enum outbox_kind)kind);
@@ -224,6 +226,15 @@ static enum err start_threads(struct server *s)
     return deliver_start(&deliver, &s->deliver);
 }
 
+/* The engine's thread and the other servers' news go on while the parts are started, and must not find them
+ * half there; what they told of before is looked for now. */
+static void begin_telling(struct server *s)
+{
+    atomic_store(&s->told, true);
+    for (uint32_t kind = 0; kind < OUTBOX_KINDS; kind++)
+        has_to_do(s, (enum outbox_kind)kind);
+}
+
 static enum err start_http(struct server *s, const struct pem *pem)
 {
     const struct settings *c = &s->settings;
@@ -264,6 +275,7 @@ static enum err start(struct server *s, struct pem *pem)
     TRY(start_members(s));
     TRY(start_engine(s));
     TRY(start_threads(s));
+    begin_telling(s);
     sweep.blobs = s->blobs;
     sweep.root_ends_ms = project_root_expires_ms(s->project);
     TRY(sweep_start(&sweep, &s->sweep));

@@ -55,6 +55,7 @@ struct server {
     struct timetable *timetable;
     struct archiver *archiver;
     struct replica *replica;
+    atomic_bool told;          /* the engine's hooks and news reach waiters, tails and those below */
     pthread_mutex_t hook_lock; /* the engine's hooks against the end of judge, deliver, feed and graph */
     atomic_llong certificate_ends_ms;
     struct sweep *sweep;
