@@ -140,8 +140,11 @@ void waiters_close(struct waiters *w)
     pthread_join(w->thread, NULL);
     pthread_mutex_lock(&w->lock);
     while (w->count > 0)
-        if (!release(w, w->count - 1))
-            clock_sleep_ms(10); /* the workers are at work: there will be room */
+        if (!release(w, w->count - 1)) { /* the workers are at work, and want the lock: there will be room */
+            pthread_mutex_unlock(&w->lock);
+            clock_sleep_ms(10);
+            pthread_mutex_lock(&w->lock);
+        }
     pthread_mutex_unlock(&w->lock);
 }
 
