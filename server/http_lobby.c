@@ -171,6 +171,13 @@ static void watch_silent(struct http_lobby *l, struct guest *g)
         tick(l, TICK_MS);
 }
 
+/* By hand: closed, it would still be heard while a process that was just copied from this one has it open. */
+static void unwatch(struct http_lobby *l, struct guest *g)
+{
+    (void)epoll_ctl(l->epoll, EPOLL_CTL_DEL, g->is.fd, NULL);
+    drop(&l->silent, g);
+}
+
 static void take_in(struct http_lobby *l, struct guest *g)
 {
     char first;
@@ -185,8 +192,7 @@ static void take_in(struct http_lobby *l, struct guest *g)
 
 static void hear(struct http_lobby *l, struct guest *g, uint32_t events)
 {
-    (void)epoll_ctl(l->epoll, EPOLL_CTL_DEL, g->is.fd, NULL);
-    drop(&l->silent, g);
+    unwatch(l, g);
     if (events == EPOLLIN)
         queue(l, g);
     else
@@ -204,7 +210,7 @@ static void end_silent(struct http_lobby *l, int64_t now_ms)
     if (is_full(l) && may_ms > SILENT_AT_LEAST_MS)
         may_ms = SILENT_AT_LEAST_MS;
     for (struct guest *g; (g = l->silent.first) && now_ms - g->since_ms >= may_ms;) {
-        drop(&l->silent, g);
+        unwatch(l, g);
         send_away(l, g);
     }
 }
