@@ -147,6 +147,10 @@ void tails_stop(struct tails *t)
 {
     if (!t)
         return;
+    pthread_mutex_lock(&t->lock);
+    for (uint32_t i = 0; i < t->count; i++) /* who reads on would wake what is about to go */
+        http_stream_watch(t->list[i].http, NULL, NULL);
+    pthread_mutex_unlock(&t->lock);
     ticker_stop(t->ticker);
     for (uint32_t i = 0; i < t->count; i++)
         http_stream_close(t->list[i].http);
