@@ -35,7 +35,8 @@ struct engine_thread {
     struct engine_stats stats; /* as of the last turn */
     /* The thread's alone. */
     struct standby *standby;
-    atomic_uint waiting; /* its count, for the others */
+    struct engine_request **turn; /* room for turn_max */
+    atomic_uint waiting;          /* its count, for the others */
     bool crowded; /* more wait for the engine than one turn takes: nobody is left to wait for work as well */
 };
 
@@ -199,13 +200,11 @@ static void ticked(struct engine_request *tick, void *ctx)
 static void *run(void *arg)
 {
     struct engine_thread *t = arg;
-    struct engine_request **turn = calloc(t->config.turn_max, sizeof(struct engine_request *));
+    struct engine_request **turn = t->turn;
     struct arena arena = {0};
     struct engine_request tick = {.kind = ENGINE_TICK, .arena = &arena, .done = ticked}, *only = &tick;
     int64_t tick_at_ms = 0;
-    bool stop = turn == NULL, more = false;
-    if (stop)
-        log_event(LOG_ERROR, "engine", "error", "no memory for its thread", NULL);
+    bool stop = false, more = false;
     while (!stop) {
         uint32_t n = gather(t, turn, more ? 0 : tick_at_ms, &stop);
         bool ticks = clock_mono_ms() >= tick_at_ms && !stop, begins = begins_job(turn, n);
@@ -227,11 +226,18 @@ static void *run(void *arg)
             tick_at_ms = 0;
     }
     t->crowded = true; /* nobody is to come back at once */
-    if (turn)
-        end_waits(t, turn, INT64_MAX);
-    free(turn);
+    end_waits(t, turn, INT64_MAX);
     arena_done(&arena);
     return NULL;
+}
+
+static void drop(struct engine_thread *t)
+{
+    standby_free(t->standby);
+    free(t->turn);
+    pthread_cond_destroy(&t->work);
+    pthread_mutex_destroy(&t->lock);
+    free(t);
 }
 
 enum err engine_thread_start(struct engine *e, const struct engine_thread_config *config,
@@ -252,13 +258,11 @@ enum err engine_thread_start(struct engine *e, const struct engine_thread_config
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&t->work, &attr);
     pthread_condattr_destroy(&attr);
+    t->turn = calloc(t->config.turn_max, sizeof(struct engine_request *));
     enum err err = standby_new(t->config.wait_ms ? t->config.waiting_max : 0, &t->standby);
-    int n = err == ERR_OK ? pthread_create(&t->thread, NULL, run, t) : ENOMEM;
+    int n = err == ERR_OK && t->turn ? pthread_create(&t->thread, NULL, run, t) : ENOMEM;
     if (n != 0) {
-        standby_free(t->standby);
-        pthread_cond_destroy(&t->work);
-        pthread_mutex_destroy(&t->lock);
-        free(t);
+        drop(t);
         errno = n;
         return err_set_errno(ERR_IO, "the engine's thread cannot be started");
     }
@@ -347,8 +351,5 @@ void engine_thread_stop(struct engine_thread *t)
     pthread_cond_signal(&t->work);
     pthread_mutex_unlock(&t->lock);
     pthread_join(t->thread, NULL);
-    standby_free(t->standby);
-    pthread_cond_destroy(&t->work);
-    pthread_mutex_destroy(&t->lock);
-    free(t);
+    drop(t);
 }
