@@ -55,6 +55,10 @@ static void waiting_sentence(const struct act *a, const struct counts *c, int64_
                  *a->reason ? ": " : "", a->reason);
     } else if (p->contacting || p->refreshing) {
         snprintf(ret, TEXT_ROOM, "Asking %s for work.", name);
+    } else if (p->contact_err == ERR_AUTH) {
+        snprintf(ret, TEXT_ROOM,
+                 "%s does not know this computer (%s). Tell who runs the project; or leave and join again.",
+                 name, a->problem);
     } else if (p->contact_err != ERR_OK) {
         in_text(p->contact_not_before_ms, now_ms, when, sizeof when);
         snprintf(ret, TEXT_ROOM, "Cannot get work from %s: %s; tries again in %s.", name, a->problem, when);

@@ -236,6 +236,8 @@ static void contact_failed(struct plan *p, const struct plan_event *ev)
     p->contact_failures++;
     if (ev->err == ERR_AUTH || ev->err == ERR_DENIED)
         p->contact_not_before_ms = ev->now_ms + AUTH_WAIT_MS;
+    /* Whom the project does not know (any more: it was brought back from a backup) owes it no goodbye. */
+    p->left = p->saying_goodbye && ev->err == ERR_AUTH;
     if (ev->err == ERR_UNTRUSTED && (p->refreshed_ms == 0 || ev->now_ms - p->refreshed_ms > REFRESH_APART_MS))
         p->refresh_wanted = true;
 }

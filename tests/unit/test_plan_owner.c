@@ -108,6 +108,21 @@ static void leaving_hands_over_what_is_finished_gives_back_the_rest_and_says_goo
     assert_int_equal(said(PLAN_DO_EXIT), 1);
 }
 
+static void whom_the_project_does_not_know_has_left_when_it_says_so(void **state)
+{
+    (void)state;
+    move_in(&usual);
+    tell((struct plan_event){.kind = PLAN_LEAVE});
+    assert_true(action(PLAN_DO_CONTACT)->leaving);
+    tell((struct plan_event){.kind = PLAN_CONTACT_FAILED, .err = ERR_UNREACHABLE, .random = 5000});
+    assert_false(h.p.left);
+    tick_after(HOUR_MS);
+    assert_true(action(PLAN_DO_CONTACT)->leaving);
+    tell((struct plan_event){.kind = PLAN_CONTACT_FAILED, .err = ERR_AUTH, .random = 5000});
+    assert_true(h.p.left);
+    assert_int_equal(said(PLAN_DO_EXIT), 1);
+}
+
 static void halting_nothing_is_begun_and_the_end_comes_with_the_last_run(void **state)
 {
     (void)state;
@@ -188,6 +203,7 @@ int main(void)
         cmocka_unit_test(finishing_a_server_that_is_away_keeps_nobody),
         cmocka_unit_test(finishing_can_be_taken_back),
         cmocka_unit_test(leaving_hands_over_what_is_finished_gives_back_the_rest_and_says_goodbye),
+        cmocka_unit_test(whom_the_project_does_not_know_has_left_when_it_says_so),
         cmocka_unit_test(halting_nothing_is_begun_and_the_end_comes_with_the_last_run),
         cmocka_unit_test(halting_with_nothing_running_is_the_end),
         cmocka_unit_test(after_a_restart_what_is_finished_is_told_at_once),
