@@ -16,10 +16,11 @@ static double percent(int64_t part, int64_t all)
     return all > 0 ? 100.0 * (double)part / (double)all : 0;
 }
 
-static void describe_end(const char *what, int64_t ends_ms, int64_t now_ms, struct alert_note *n)
+static void describe_end(const char *what, const char *so, int64_t ends_ms, int64_t now_ms,
+                         struct alert_note *n)
 {
     if (ends_ms <= now_ms)
-        snprintf(TEXT(n), "%s has expired: no PC works for this project", what);
+        snprintf(TEXT(n), "%s has expired: %s", what, so);
     else
         snprintf(TEXT(n), "%s ends in %" PRId64 " days", what, (ends_ms - now_ms) / DAY_MS);
 }
@@ -60,11 +61,11 @@ void alert_describe(enum alert_kind kind, const struct alert_sample *s, const ch
                   "disk_free_min no answer.");
         break;
     case ALERT_CERTIFICATE:
-        describe_end("the TLS certificate", s->certificate_ends_ms, s->now_ms, n);
-        REMEDY(n, "Put a new one in its place and restart; PCs learn it from the server statement.");
+        describe_end("the TLS certificate", ALERT_CERTIFICATE_ENDED, s->certificate_ends_ms, s->now_ms, n);
+        REMEDY(n, "Put a new one in its place and send SIGHUP; PCs learn it from the server statement.");
         break;
     case ALERT_ROOT:
-        describe_end("the root statement", s->root_ends_ms, s->now_ms, n);
+        describe_end("the root statement", ALERT_ROOT_ENDED, s->root_ends_ms, s->now_ms, n);
         REMEDY(n, "Sign the next version with the offline root key (server/README.md).");
         break;
     case ALERT_READY:

@@ -8,6 +8,12 @@
 #include "server/pulse.h"
 #include "server/settings.h"
 
+/* What comes of it when one of them has ended. PCs and the command line know the certificate by the project's
+ * signature, whatever its dates. */
+#define ALERT_CERTIFICATE_ENDED                                                                              \
+    "browsers refuse this server; PCs and the command line go by the project's signature and work on"
+#define ALERT_ROOT_ENDED "no PC works for this project"
+
 /* What is wrong, in a sentence with its figures, and what to do. */
 void alert_describe(enum alert_kind kind, const struct alert_sample *sample, const char *reason,
                     struct alert_note *ret);

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/str.h"
+#include "server/alert_text.h"
 #include "server/doctor.h"
 #include "server/project.h"
 #include "server/serve.h"
@@ -15,15 +16,15 @@
 
 enum { PATH_ROOM = 4096, DAY_MS = 86400000 };
 
-static void look_end(struct doctor *d, const char *name, const char *what, int64_t ends_ms,
+/* so: what comes of it once it has ended. */
+static void look_end(struct doctor *d, const char *name, const char *what, const char *so, int64_t ends_ms,
                      const char *remedy)
 {
     int64_t left_ms = ends_ms - clock_wall_ms();
     char date[40];
     str_from_time_ms(ends_ms, date, sizeof date);
     if (left_ms <= 0)
-        findings_add(d->found, FINDING_ERROR, name, remedy,
-                     "%s has expired (%s): no PC works for this project", what, date);
+        findings_add(d->found, FINDING_ERROR, name, remedy, "%s has expired (%s): %s", what, date, so);
     else if (left_ms < DOCTOR_WARN_MS)
         findings_add(d->found, FINDING_WARN, name, remedy, "%s ends in %" PRId64 " days (%s)", what,
                      left_ms / DAY_MS, date);
@@ -56,8 +57,9 @@ static bool look_certificate(struct doctor *d, char pin[PIN_TEXT_BYTES])
     if (e != ERR_OK)
         findings_add(d->found, FINDING_ERROR, "certificate",
                      "give certificate and key of one pair in server.conf", "%s", err_text());
-    look_end(d, "certificate", "the TLS certificate", ends_ms,
-             "get a new one, put it in its place and restart; PCs learn it from the server statement");
+    look_end(d, "certificate", "the TLS certificate", ALERT_CERTIFICATE_ENDED, ends_ms,
+             "get a new one, put it in its place and send SIGHUP (systemctl reload dugnad-server); PCs learn "
+             "it from the server statement");
     return true;
 }
 
@@ -70,7 +72,7 @@ static void look_root(struct doctor *d, const char *pin)
                      err_text());
         return;
     }
-    look_end(d, "root", "the root statement", project_root_expires_ms(project),
+    look_end(d, "root", "the root statement", ALERT_ROOT_ENDED, project_root_expires_ms(project),
              "sign the next version with the root key");
     project_close(project);
 }

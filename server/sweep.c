@@ -16,7 +16,8 @@ struct sweep {
 static void warn_of_end(const char *what, int64_t ends_ms, int64_t now_ms)
 {
     if (ends_ms - now_ms < WARN_DAYS * 86400000ll)
-        log_event(LOG_WARN, "ends-soon", "what", what, "days", log_i64((ends_ms - now_ms) / 86400000), NULL);
+        log_event(LOG_WARN, ends_ms > now_ms ? "ends-soon" : "has-ended", "what", what, "days",
+                  log_i64((ends_ms - now_ms) / 86400000), NULL);
 }
 
 static void sweep(void *ctx)
