@@ -232,7 +232,7 @@ function ticks(max) {
   return list;
 }
 
-const short = (v) => (v >= 1e6 ? `${+(v / 1e6).toFixed(1)} M` : v >= 1e4 ? `${+(v / 1e3).toFixed(1)} k` : String(+v.toFixed(v < 1 ? 3 : 1)));
+const short = (v) => (v >= 1e6 ? `${+(v / 1e6).toFixed(1)} M` : v >= 1e4 ? `${+(v / 1e3).toFixed(1)} k` : String(v < 0.1 ? +v.toPrecision(2) : +v.toFixed(v < 1 ? 3 : 1)));
 
 // A line is broken where there was no server: where more than three of the usual steps lie between two points.
 function path(times, values, x, y) {

@@ -9,6 +9,7 @@
 #include "client/cli/commands.h"
 #include "client/cli/show.h"
 #include "client/cli/watch.h"
+#include "rules/wu_history.h"
 
 #define COUNT(list) (sizeof list / sizeof *list)
 
@@ -406,16 +407,48 @@ static enum err print_outputs(struct cli *c, const struct json *outputs)
     return ERR_OK;
 }
 
+/* Who did what, beyond what the event's name says. */
+static void event_text(const struct wu_event *ev, char *ret, size_t room)
+{
+    char answer[DIGEST_TEXT_BYTES];
+    *ret = '\0';
+    if (ev->kind == WU_EV_CONFIRM || ev->kind == WU_EV_AUDIT)
+        snprintf(ret, room, "%u %s from now on", ev->count,
+                 ev->kind == WU_EV_CONFIRM ? "equal answers are wanted" : "hosts check the answer");
+    if (ev->host_id == 0)
+        return;
+    int n = snprintf(ret, room, "attempt %u, host %llu", ev->attempt, (unsigned long long)ev->host_id);
+    if (n < 0 || (size_t)n >= room)
+        return;
+    digest_text(&ev->answer, answer);
+    if (ev->kind == WU_EV_ERROR)
+        snprintf(ret + n, room - (size_t)n, ", %s", attempt_error_name(ev->error));
+    else if (ev->kind == WU_EV_REPORT)
+        snprintf(ret + n, room - (size_t)n, ", answer %.12s", answer);
+}
+
+static enum err print_event(struct cli *c, const struct json *item)
+{
+    BUF_AUTO struct buf line = {0};
+    struct wu_event ev;
+    char after[32], text[160];
+    enum err e = json_dump(item, &line);
+    if (e == ERR_OK && wu_history_read(buf_text(&line), line.len, 0, &ev) != ERR_OK)
+        fprintf(c->out, "  %s\n", buf_text(&line)); /* of a newer server */
+    else if (e == ERR_OK) {
+        str_from_duration_ms(ev.now_ms, after, sizeof after);
+        event_text(&ev, text, sizeof text);
+        fprintf(c->out, *text ? "  +%-8s %-9s  %s\n" : "  +%-8s %s\n", after, wu_event_name(ev.kind), text);
+    }
+    return e;
+}
+
 static enum err print_history(struct cli *c, const struct json *history)
 {
-    for (size_t i = 0; i < json_count(history); i++) {
-        BUF_AUTO struct buf line = {0};
-        enum err e = show_value(json_at(history, i), SHOW_TEXT, &line);
-        if (e != ERR_OK)
-            return e;
-        fprintf(c->out, "  %s\n", buf_text(&line));
-    }
-    return ERR_OK;
+    enum err e = ERR_OK;
+    for (size_t i = 0; i < json_count(history) && e == ERR_OK; i++)
+        e = print_event(c, json_at(history, i));
+    return e;
 }
 
 static enum err run_cmd_show(struct cli *c, const struct args *a)
@@ -436,7 +469,9 @@ static enum err run_cmd_show(struct cli *c, const struct args *a)
     if (e == ERR_OK && json_field(u, "outputs"))
         e = print_outputs(c, json_field(u, "outputs"));
     if (e == ERR_OK && json_count(json_field(u, "history")) > 0) {
-        fprintf(c->out, "history (dugnad replay %s runs the rules over it again)\n", a->words[0]);
+        fprintf(c->out,
+                "history, after the batch was submitted (dugnad replay %s runs the rules over it again)\n",
+                a->words[0]);
         e = print_history(c, json_field(u, "history"));
     }
     return e;

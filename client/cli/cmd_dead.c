@@ -53,7 +53,7 @@ static enum err show_dead(struct cli *c, const struct json *unit)
         const struct json *told = json_field(last, "stderr");
         if (e == ERR_OK)
             e = add_text(json_field(last, "error"), "; last: ", &line);
-        if (e == ERR_OK)
+        if (e == ERR_OK && json_int(json_field(last, "exit_code"), 0) != 0)
             e = add_text(json_field(last, "exit_code"), ", exit ", &line);
         if (e == ERR_OK)
             e = add_text(json_field(last, "signal"), ", signal ", &line);

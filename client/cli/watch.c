@@ -85,19 +85,26 @@ static void look_at_failures(struct watch *w, int64_t now_ms)
 
 /* --- pictures --- */
 
+/* In whole seconds: what is guessed is not known better. */
+static const char *guess_text(int64_t ms, char *ret, size_t room)
+{
+    if (ms < 1000)
+        return "less than a second";
+    str_from_duration_ms(ms / 1000 * 1000, ret, room);
+    return ret;
+}
+
 static enum err add_eta(const struct pace_guess *g, struct buf *out)
 {
-    char eta[32], soonest[32], latest[32] = "no telling";
+    char text[32];
     if (g->rate <= 0)
         return ERR_OK;
-    str_from_duration_ms(g->eta_ms / 1000 * 1000, eta, sizeof eta);
-    enum err e = buf_printf(out, "%.3g/s, about %s to go", g->rate, eta);
-    if (e != ERR_OK || !g->has_bounds)
-        return e;
-    str_from_duration_ms(g->soonest_ms / 1000 * 1000, soonest, sizeof soonest);
-    if (g->latest_ms != INT64_MAX)
-        str_from_duration_ms(g->latest_ms / 1000 * 1000, latest, sizeof latest);
-    return buf_printf(out, " (%s to %s)", soonest, latest);
+    enum err e = buf_printf(out, "%.3g/s, about %s to go", g->rate, guess_text(g->eta_ms, text, sizeof text));
+    if (e == ERR_OK && g->has_bounds)
+        e = buf_printf(out, " (%s or more", guess_text(g->soonest_ms, text, sizeof text));
+    if (e == ERR_OK && g->has_bounds && g->latest_ms != INT64_MAX)
+        e = buf_printf(out, ", %s at most", guess_text(g->latest_ms, text, sizeof text));
+    return e == ERR_OK && g->has_bounds ? buf_add_char(out, ')') : e;
 }
 
 static enum err add_line(struct buf *out, const char *text, size_t len, int columns)
