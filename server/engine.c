@@ -185,6 +185,16 @@ enum err engine_flush(struct engine *e)
 
 /* --- small requests --- */
 
+/* May a unit of the batch be tried again? What retry of the whole batch asks, too. */
+static enum err may_retry(const struct batch_mem *b)
+{
+    if (b->b.purged || b->b.job == BATCH_JOB_PURGE)
+        return err_set(ERR_STALE, "batch %u is purged: submit it again", b->b.id);
+    if (b->b.job == BATCH_JOB_CANCEL)
+        return err_set(ERR_CONFLICT, "batch %u is still being cancelled: try again", b->b.id);
+    return ERR_OK;
+}
+
 static enum err on_unit_do(struct engine *e, struct engine_request *r)
 {
     struct engine_unit_do *q = &r->u.unit_do;
@@ -199,14 +209,18 @@ static enum err on_unit_do(struct engine *e, struct engine_request *r)
         engine_fail(r, err_set(ERR_MISSING, "there is no work unit %s", name));
         return ERR_OK;
     }
-    TRY(unit_apply(e, u, &ev, NULL, &step));
+    TRY(batch_find(e, wu_id_batch(q->unit), &b));
+    bool again = b && q->event == WU_EV_RETRY;
+    step = again ? may_retry(b) : ERR_OK;
+    if (step == ERR_OK)
+        TRY(unit_apply(e, u, &ev, NULL, &step));
     if (step != ERR_OK) {
         engine_fail(r, step);
         return ERR_OK;
     }
-    TRY(batch_find(e, wu_id_batch(q->unit), &b));
-    if (b && q->event == WU_EV_RETRY) { /* also where it is not over: another server may just end it */
+    if (again) { /* also where it is not over: another server may just end it */
         b->b.finished_ms = 0;
+        b->b.cancelled = false; /* or it would be sent to nobody, and the batch never end */
         batch_live_changed(e, b);
     }
     char action[40];

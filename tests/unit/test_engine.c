@@ -346,6 +346,38 @@ static void beside_older(const char *where)
     world_close(&w);
 }
 
+/* One unit of a cancelled batch that is wanted after all goes out, and the batch ends again. */
+static void retried_alone(const char *where)
+{
+    struct world w;
+    struct engine_given *g;
+    world_open(&w, where);
+    uint64_t hosts[] = {join(&w), join(&w)};
+    uint32_t batch = submit(&w, 20);
+    struct engine_request end = {.kind = ENGINE_BATCH_DO, .user_id = 1},
+                          again = {.kind = ENGINE_UNIT_DO, .user_id = 1};
+    end.u.batch_do.batch = batch;
+    end.u.batch_do.verb = ENGINE_BATCH_CANCEL;
+    again.u.unit_do.unit = wu_id_make(batch, 7);
+    again.u.unit_do.event = WU_EV_RETRY;
+    assert_ok(ask(&w, &end));
+    assert_int_equal(ask(&w, &again), ERR_CONFLICT); /* it is not over yet */
+    tick(&w);
+    assert_true(batch_of(&w, batch).finished_ms > 0);
+    assert_ok(ask(&w, &again));
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(fetch(&w, hosts[i], 20, &g), 1);
+        assert_ok(report(&w, hosts[i], g, 1));
+    }
+    struct store_batch b = batch_of(&w, batch);
+    assert_true(b.finished_ms > 0 && b.counts.accepted == 1 && b.counts.failed == 19);
+    end.u.batch_do.verb = ENGINE_BATCH_PURGE;
+    assert_ok(ask(&w, &end));
+    again.u.unit_do.unit = wu_id_make(batch, 8);
+    assert_int_equal(ask(&w, &again), ERR_STALE); /* its files go */
+    world_close(&w);
+}
+
 static int64_t next_wake(struct world *w)
 {
     int64_t at_ms;
@@ -385,6 +417,7 @@ OVER_EACH(a_wrong_answer_is_never_accepted, wrong_answer)
 OVER_EACH(what_a_vanished_host_had_goes_to_another_after_its_deadline, vanished)
 OVER_EACH(what_holds_up_a_batch_goes_to_an_idle_host_too_but_once, tail)
 OVER_EACH(a_cancelled_batch_ends_and_can_be_tried_again, cancelled_and_retried)
+OVER_EACH(a_unit_of_a_cancelled_batch_can_be_tried_again_alone, retried_alone)
 OVER_EACH(a_unit_that_waits_for_its_next_copy_keeps_when_it_is_looked_at, old_wake)
 OVER_EACH(what_a_lost_reply_gave_is_given_again_and_what_is_not_wanted_is_recalled, lost_replies)
 OVER_EACH(an_idle_host_asks_again_sooner_while_somebody_is_at_work_with_the_project, asking_again)
@@ -399,6 +432,7 @@ int main(void)
         cmocka_unit_test(what_a_vanished_host_had_goes_to_another_after_its_deadline),
         cmocka_unit_test(what_holds_up_a_batch_goes_to_an_idle_host_too_but_once),
         cmocka_unit_test(a_cancelled_batch_ends_and_can_be_tried_again),
+        cmocka_unit_test(a_unit_of_a_cancelled_batch_can_be_tried_again_alone),
         cmocka_unit_test(a_unit_that_waits_for_its_next_copy_keeps_when_it_is_looked_at),
         cmocka_unit_test(what_a_lost_reply_gave_is_given_again_and_what_is_not_wanted_is_recalled),
         cmocka_unit_test(an_idle_host_asks_again_sooner_while_somebody_is_at_work_with_the_project),
