@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/merkle.h"
-#include "rules/kin.h"
 #include "server/audit_draw.h"
 #include "server/engine_in.h"
 #include "server/unit_row.h"
@@ -16,8 +15,7 @@ enum {
     LOOK_MAX = 512,    /* units that were never sent */
     LOOK_STARTED = 64, /* units that were, from the first one on, and as many from later ones */
     LOOK_DRAWN = 8,    /* times as many, where somebody else is drawn, which is soon seen */
-    BARRED_MS = 1000,  /* who has looked at all of these in vain looks at no other for so long */
-    LOADS_MAX = 4      /* hosts that one request reads from the store to see whom they are kin to */
+    BARRED_MS = 1000   /* who has looked at all of these in vain looks at no other for so long */
 };
 #define UNKNOWN_COST_SECONDS 10.0 /* of a unit nothing is known of yet */
 /* So much work for each core is no hoard; where nothing is known, so many units. */
@@ -135,14 +133,13 @@ struct search {
     struct host_mem *h;
     struct match_offer offer;
     struct match_tally tally;
-    double seconds;            /* given so far */
-    struct trust_leave leave;  /* of the batch in hand */
+    double seconds; /* given so far */
+    struct check check;
     struct batch_mem *rollout; /* work of it waits, but its version does not go to this host */
     bool waits;                /* on probation somewhere, with much that waits to be confirmed */
     double hoard;              /* the same as parts of what is no hoard for a core */
-    uint32_t loads;
-    uint32_t room;  /* attempts it may still be given */
-    uint32_t share; /* given beyond this, it would only keep them from others */
+    uint32_t room;             /* attempts it may still be given */
+    uint32_t share;            /* given beyond this, it would only keep them from others */
 };
 
 static bool is_cost_known(const struct batch_mem *b)
@@ -307,69 +304,16 @@ static enum err lease(struct search *s, struct batch_mem *b, struct unit_mem *u,
     TRY(trust_leased(s->e, b, u, s->h));
     s->e->stats.leases++;
     s->room--;
+    s->check.leave.begins -= s->check.leave.begins > 0;
     s->seconds += cost_seconds(b, s->h);
     s->hoard += is_cost_known(b) ? cost_seconds(b, s->h) / SHARE_SECONDS : 1 / SHARE_UNITS;
     return dispatch_give(s->e, s->r, s->h, b, u, ev.attempt);
 }
 
-/* Since somebody was last given the unit or answered it; -1: nobody ever was. */
-static int64_t waited_ms(const struct search *s, const struct wu *wu)
+static bool is_not_drawn(const struct search *s, const struct batch_mem *b, const struct wu *wu)
 {
-    int64_t last_ms = INT64_MIN;
-    for (uint32_t i = 0; i < wu->attempt_count; i++) {
-        const struct attempt *a = &wu->attempts[i];
-        if (a->host_id == 0)
-            continue;
-        last_ms = a->sent_ms > last_ms ? a->sent_ms : last_ms;
-        last_ms = a->ended_ms > last_ms ? a->ended_ms : last_ms;
-    }
-    if (last_ms == INT64_MIN)
-        return -1;
-    return s->e->now_ms > last_ms ? s->e->now_ms - last_ms : 0;
-}
-
-/* Is it somebody else's turn to give this unit its second answer, or to audit it? */
-static bool is_not_drawn(const struct search *s, const struct wu *wu, uint32_t attempt)
-{
-    int64_t waited = waited_ms(s, wu);
-    if (waited < 0 || s->leave.crowd == 0)
-        return false;
-    if (!s->leave.may_check && !trust_is_patience_over(s->leave.crowd, waited, s->leave.draw_ms))
-        return true;
-    return !trust_is_drawn(audit_draw_host(&s->e->config.audit_key, wu->id, attempt, s->h->h.id),
-                           s->leave.crowd, waited, s->leave.draw_ms);
-}
-
-/* May the host not be given this unit because of who has had it? */
-static enum err is_kin(struct search *s, const struct batch_mem *b, const struct wu *wu, bool *ret)
-{
-    const struct store_host *h = &s->h->h;
-    struct kin me = {
-        .host_id = h->id, .owner_id = h->volunteer_id, .network = h->network, .joined_ms = h->created_ms};
-    *ret = !wu_host_may_take(wu, h->id, h->volunteer_id);
-    for (uint32_t i = 0; i < wu->attempt_count && !*ret && !b->b.rules.own_hosts; i++) {
-        const struct attempt *a = &wu->attempts[i];
-        struct host_mem *other;
-        enum attempt_state was = a->state;
-        if (was != ATTEMPT_LEASED && was != ATTEMPT_REPORTED && was != ATTEMPT_VALID &&
-            was != ATTEMPT_EXPIRED)
-            continue;
-        if (a->host_id == h->id) /* what it lost or gave back; wu_host_may_take() has allowed it */
-            continue;
-        if (!cache_get(&s->e->hosts, a->host_id) && s->loads++ >= LOADS_MAX) {
-            *ret = true; /* for now */
-            return ERR_OK;
-        }
-        TRY(host_find_about(s->e, a->host_id, &other));
-        if (!other)
-            continue;
-        struct kin them = {.host_id = other->h.id,
-                           .owner_id = a->owner_id == h->volunteer_id ? UINT64_MAX : a->owner_id,
-                           .network = other->h.network,
-                           .joined_ms = other->h.created_ms};
-        *ret = !kin_apart(&me, &them, s->e->hosts.count);
-    }
-    return ERR_OK;
+    return check_is_not_drawn(&s->check, b, wu, (uint32_t)wu_first_unsent(wu),
+                              check_waited_ms(&s->check, b, wu));
 }
 
 /* From this place on, until `most` were looked at in vain. */
@@ -378,6 +322,8 @@ static enum err search_part(struct search *s, struct batch_mem *b, bool started,
     struct window *w = &b->windows[started];
     uint32_t class = class_of(b, s->h);
     for (uint32_t i = from, missed = 0; i < w->used && missed < most * LOOK_DRAWN && !is_full(s); i++) {
+        if (!started && s->check.leave.begins == 0)
+            break;
         struct unit_mem *u;
         bool barred;
         wu_id id = window_at(w, i);
@@ -388,14 +334,14 @@ static enum err search_part(struct search *s, struct batch_mem *b, bool started,
             window_take(w, i);
             continue;
         }
-        if (started && is_not_drawn(s, &u->wu, (uint32_t)wu_first_unsent(&u->wu))) {
+        if (started && is_not_drawn(s, b, &u->wu)) {
             missed++;
             continue;
         }
         struct match_need need = b->need;
         need.hr_class = is_unbound(&u->wu) ? 0 : u->hr;
         s->offer.hr_class = class;
-        TRY(is_kin(s, b, &u->wu, &barred));
+        TRY(check_is_kin(&s->check, b, &u->wu, &barred));
         enum match_reason why = match_unit(&need, &s->offer, barred);
         if (why != MATCH_FITS) {
             match_count(&s->tally, &need, why);
@@ -445,6 +391,8 @@ static enum err search_window(struct search *s, struct batch_mem *b, bool starte
 
 static enum err search_batch(struct search *s, struct batch_mem *b)
 {
+    if (b->b.paused || b->b.cancelled)
+        check_offered(s->e, b, false);
     if (b->b.paused || b->b.cancelled || b->b.counts.unsent <= 0)
         return ERR_OK;
     enum match_reason why = match_unit(&b->need, &s->offer, false);
@@ -458,10 +406,14 @@ static enum err search_batch(struct search *s, struct batch_mem *b)
         s->rollout = b;
         return ERR_OK;
     }
-    TRY(trust_allows(s->e, b, s->h, &s->leave));
+    check_offered(s->e, b, true);
+    struct trust_leave *leave = &s->check.leave;
+    TRY(trust_allows(s->e, b, s->h, leave));
     TRY(search_window(s, b, true));
-    s->waits |= !s->leave.may_begin;
-    return s->leave.may_begin ? search_window(s, b, false) : ERR_OK;
+    if (leave->trusted && !is_full(s))
+        b->looked_ms = s->e->now_ms;
+    s->waits |= leave->begins == 0;
+    return leave->begins > 0 ? search_window(s, b, false) : ERR_OK;
 }
 
 /* A host with idle cores helps with what the others hold up. */
@@ -481,21 +433,24 @@ static enum err search_tail(struct search *s)
         enum err step;
         TRY(unit_find(e, e->tail[i].id, &u));
         TRY(batch_find(e, wu_id_batch(e->tail[i].id), &b));
-        bool barred;
-        if (!u || !b || tail_wait_ms(e, b, u) == 0)
+        bool barred, reached;
+        int64_t wait_ms = u && b ? tail_wait_ms(e, b, u) : 0;
+        if (wait_ms == 0)
             continue;
-        bool reached;
         TRY(version_allows(e, b, s->h, &reached));
         if (!reached)
             continue;
-        TRY(trust_allows(e, b, s->h, &s->leave));
-        TRY(is_kin(s, b, &u->wu, &barred));
+        TRY(trust_allows(e, b, s->h, &s->check.leave));
+        TRY(check_is_kin(&s->check, b, &u->wu, &barred));
         struct match_need need = b->need;
         uint32_t class = s->offer.hr_class = class_of(b, s->h);
         need.hr_class = is_unbound(&u->wu) ? 0 : u->hr;
-        if (match_unit(&need, &s->offer, barred || is_not_drawn(s, &u->wu, u->wu.attempt_count)) !=
-            MATCH_FITS)
+        bool drawn = !check_is_not_drawn(&s->check, b, &u->wu, u->wu.attempt_count, wait_ms);
+        if (match_unit(&need, &s->offer, barred || !drawn) != MATCH_FITS) {
+            if (s->check.leave.trusted)
+                b->looked_ms = e->now_ms;
             continue;
+        }
         struct wu_event spare = {.kind = WU_EV_SPARE, .now_ms = e->now_ms};
         TRY(unit_apply(e, u, &spare, NULL, &step));
         if (step == ERR_OK)
@@ -556,7 +511,7 @@ enum err dispatch(struct engine *e, struct engine_request *r, struct host_mem *h
 {
     struct engine_work *w = &r->u.work;
     char text[320];
-    struct search s = {.e = e, .r = r, .h = h};
+    struct search s = {.e = e, .r = r, .h = h, .check = {.e = e, .h = h}};
     if (h->h.banned) {
         snprintf(text, sizeof text, "this host is banned: %s",
                  *h->h.ban_reason ? h->h.ban_reason : "ask the project why");
@@ -580,6 +535,8 @@ enum err dispatch(struct engine *e, struct engine_request *r, struct host_mem *h
                                    .cores = h->h.cores,
                                    .speed = h->h.speed};
     s.share = tail_share(e, h->h.cores);
+    check_asked(e);
+    crowds_asked(e, h);
     uint32_t before = w->given_count;
     for (uint32_t i = 0; i < e->active_count && !is_full(&s); i++)
         TRY(search_batch(&s, e->active[i]));

@@ -182,6 +182,8 @@ static enum err take_over(struct engine *e, struct batch_mem *b, const struct st
     b->b.priority = whole.priority;
     b->b.rev = is->rev;
     b->b.loading = is->loading;
+    if (b->b.paused || is->paused)
+        check_offered(e, b, false);
     b->b.paused = is->paused;
     b->b.cancelled = is->cancelled;
     b->b.purged = is->purged;

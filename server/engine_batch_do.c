@@ -248,6 +248,7 @@ static enum err pause(struct engine *e, struct batch_mem *b, bool on)
     if (b->b.finished_ms || b->b.cancelled)
         return err_set(ERR_STALE, "batch %u is %s", b->b.id, store_batch_state(&b->b));
     if (b->b.paused != on) {
+        check_offered(e, b, false);
         b->b.paused = on;
         batch_live_changed(e, b);
     }

@@ -3,7 +3,7 @@
 
 #include "server/engine_in.h"
 
-enum { CROWD_MS = 3600000 };
+enum { CROWD_MS = 3600000, ABSENT_MS = 600000 /* twice as long as the longest that a client stays away */ };
 
 /* Until those that are trusted have asked after a start, nobody else may pass for them. */
 static enum err crowd_new(struct engine *e, struct trust_crowd *c, uint64_t app, uint32_t probation,
@@ -12,8 +12,12 @@ static enum err crowd_new(struct engine *e, struct trust_crowd *c, uint64_t app,
     bool known = last;
     if (!last && probation > 0)
         TRY(store_trusted(e->store, app, probation, TRUST_CHECKERS_MIN, &known));
-    *c = (struct trust_crowd){
-        .app = app, .probation = probation, .known = known, .since_ms = e->now_ms, .silent_ms = -1};
+    *c = (struct trust_crowd){.app = app,
+                              .probation = probation,
+                              .known = known,
+                              .since_ms = e->now_ms,
+                              .asked_ms = e->now_ms,
+                              .silent_ms = -1};
     return ERR_OK;
 }
 
@@ -40,7 +44,9 @@ enum err crowd_of(struct engine *e, struct batch_mem *b, struct trust_crowd **re
     int64_t age_ms = e->now_ms - c->since_ms;
     if (c->app != app || c->probation != probation || age_ms > 2 * CROWD_MS)
         return crowd_new(e, c, app, probation, i == CROWDS_MAX - 1);
-    if (age_ms > CROWD_MS || age_ms < 0)
+    if (age_ms < 0) /* the clock was set back: who has asked has asked */
+        c->since_ms = c->asked_ms = e->now_ms;
+    if (age_ms > CROWD_MS)
         hour_begin(c, e->now_ms);
     c->asked = true;
     return ERR_OK;
@@ -97,4 +103,21 @@ void crowd_trust(struct engine *e, uint64_t app, uint64_t host_id, uint32_t answ
     for (struct trust_crowd *c = e->crowds; c < e->crowds + CROWDS_MAX && c->app != 0; c++)
         if (c->app == app && c->probation > 0)
             crowd_count(c, host_id, answers >= c->probation);
+}
+
+void crowds_asked(struct engine *e, const struct host_mem *h)
+{
+    for (const struct trust_mem *t = h->trusts; t; t = t->next)
+        for (struct trust_crowd *c = e->crowds; c < e->crowds + CROWDS_MAX && c->app != 0; c++) {
+            if (c->app != t->app || c->probation == 0 || t->trust.answers < c->probation)
+                continue;
+            crowd_count(c, h->h.id, true);
+            c->asked_ms = e->now_ms;
+        }
+}
+
+bool crowd_is_attended(const struct engine *e, const struct trust_crowd *c)
+{
+    int64_t ago_ms = e->now_ms - c->asked_ms;
+    return (c->known || crowd_trusted(c) >= TRUST_CHECKERS_MIN) && ago_ms < ABSENT_MS;
 }

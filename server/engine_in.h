@@ -131,6 +131,9 @@ struct batch_mem {
     uint32_t took_count;
     int64_t patience_ms; /* how long an attempt may be out in the tail before a spare goes out */
     bool sends;          /* it had attempts to send when engine_outlook() looked last */
+    bool hidden;         /* it went to nobody when it was looked last; engine_check.c */
+    int64_t shown_ms;    /* since then it goes out again */
+    int64_t looked_ms;   /* when a trusted host last saw what waits of it, and could have taken more */
 };
 
 struct tail_unit {
@@ -210,8 +213,10 @@ struct engine {
     uint64_t tail_turn;
     int64_t tail_looked_ms, hosts_counted_ms;
     uint32_t hosts_about;
-    int64_t work_ms;           /* when work came in or went out last */
-    uint64_t news;             /* engine_outlook() */
+    int64_t work_ms; /* when work came in or went out last */
+    int64_t asked_ms,
+        heard_ms;  /* when a host asked for work last, and since when they do without a long break */
+    uint64_t news; /* engine_outlook() */
     struct arena version_text; /* of what follows: engine_version.c */
     struct version_mem *versions;
     struct version_app *version_apps;
@@ -289,21 +294,25 @@ enum err turn_prefetch(struct engine *e, struct engine_request **requests, uint3
 uint64_t batch_app(struct batch_mem *b); /* its app and version as a number */
 enum err trust_follow(struct engine *e, struct batch_mem *b, struct unit_mem *u, const struct wu *before,
                       const struct wu_effects *fx) NODISCARD;
+/* What is believed of a host as runner of an app; new where nothing is. */
+enum err trust_find(struct engine *e, struct host_mem *h, uint64_t app, struct trust_mem **ret) NODISCARD;
 /* A unit went out to a host. */
 enum err trust_leased(struct engine *e, struct batch_mem *b, const struct unit_mem *u,
                       struct host_mem *h) NODISCARD;
-/* May the host begin new units of the batch, and check what others answered? */
+/* engine_crowd.c */
 /* The hosts that ask for the batch's work; *ret lives until the next call. */
 enum err crowd_of(struct engine *e, struct batch_mem *b, struct trust_crowd **ret) NODISCARD;
 void crowd_count(struct trust_crowd *c, uint64_t host_id, bool trusted); /* this one has asked */
+/* The host asks for work, of whatever batch: it is there to check what it is trusted with. */
+void crowds_asked(struct engine *e, const struct host_mem *h);
+/* Are so many that are trusted there that nobody else need check anything? */
+bool crowd_is_attended(const struct engine *e, const struct trust_crowd *c);
 /* So many of its answers are confirmed now, in whatever batch of the app. */
 void crowd_trust(struct engine *e, uint64_t app, uint64_t host_id, uint32_t answers);
 bool crowd_has(const struct trust_crowd *c,
                uint64_t host_id); /* has it asked in this hour or the one before? */
 uint32_t crowd_hosts(const struct trust_crowd *c);
 uint32_t crowd_trusted(const struct trust_crowd *c);
-enum err trust_allows(struct engine *e, struct batch_mem *b, struct host_mem *h,
-                      struct trust_leave *ret) NODISCARD;
 /* What waits of the host's answers, provisionally or to be checked, is void; trust_settle() does it. */
 enum err trust_void_host(struct engine *e, struct host_mem *h) NODISCARD;
 /* Ends the wait of a provisional unit, as nothing will come after it. */
@@ -381,6 +390,26 @@ enum err tail_look(struct engine *e) NODISCARD;        /* fills e->tail, at most
 enum err tail_read(struct engine *e) NODISCARD;        /* as other servers left them; once in a turn */
 /* How long the unit holds up its batch by now; 0: no spare is called for. */
 int64_t tail_wait_ms(const struct engine *e, const struct batch_mem *b, const struct unit_mem *u);
+
+/* engine_check.c: who may check what others answered */
+struct check { /* of one host, in one search */
+    struct engine *e;
+    struct host_mem *h;
+    struct trust_leave leave; /* of the batch in hand */
+    uint32_t loads;
+};
+/* May the host begin new units of the batch, and check what others answered? Its leases are loaded. */
+enum err trust_allows(struct engine *e, struct batch_mem *b, struct host_mem *h,
+                      struct trust_leave *ret) NODISCARD;
+void check_asked(struct engine *e);                                      /* a host asks for work */
+void check_offered(struct engine *e, struct batch_mem *b, bool offered); /* does the batch go to anybody? */
+/* How long somebody else could have taken what is left of the unit; -1: nobody ever had it. */
+int64_t check_waited_ms(const struct check *c, const struct batch_mem *b, const struct wu *wu);
+/* Is it somebody else's turn to give this unit its second answer, or to audit it? */
+bool check_is_not_drawn(const struct check *c, const struct batch_mem *b, const struct wu *wu,
+                        uint32_t attempt, int64_t waited_ms);
+/* May the host not be given this unit because of who has had it? */
+enum err check_is_kin(struct check *c, const struct batch_mem *b, const struct wu *wu, bool *ret) NODISCARD;
 
 /* engine_version.c */
 void versions_forget(struct engine *e);

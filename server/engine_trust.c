@@ -138,7 +138,7 @@ enum err trusts_prefetch(struct engine *e, struct host_mem *const *hosts, uint32
     return ERR_OK;
 }
 
-static enum err trust_find(struct engine *e, struct host_mem *h, uint64_t app, struct trust_mem **ret)
+enum err trust_find(struct engine *e, struct host_mem *h, uint64_t app, struct trust_mem **ret)
 {
     if (!h->trusts_loaded)
         TRY(trusts_prefetch(e, &h, 1));
@@ -379,6 +379,46 @@ static enum err on_ended(struct engine *e, struct batch_mem *b, const struct wu 
     return ripen_later(e, h, t);
 }
 
+/* An answer that waits for another one to agree with it, of a host on probation: it counts against what it
+ * may begin, and is void with the others when the host is found wrong. It says nothing of what else it
+ * answered.
+ */
+static enum err on_waiting(struct engine *e, struct batch_mem *b, const struct unit_mem *u, uint32_t i)
+{
+    struct host_mem *h;
+    struct trust_mem *t;
+    TRY(host_find(e, u->wu.attempts[i].host_id, &h));
+    if (!h)
+        return ERR_OK;
+    TRY(trust_find(e, h, batch_app(b), &t));
+    if (t->trust.answers >= b->b.trust.probation || entry_find(t, u->wu.id) > 0)
+        return ERR_OK;
+    struct escrow_entry entry = {
+        .seq = t->trust.next++, .unit = u->wu.id, .wait = escrow_wait(&b->b.trust), .open = true};
+    TRY(entry_add(t, &entry, IS_CHANGED));
+    touch(e, h, t);
+    return ERR_OK;
+}
+
+/* Those that agree with the one that stands have been confirmed by it, and wait no more. */
+static enum err on_agreed(struct engine *e, struct batch_mem *b, const struct unit_mem *u, uint32_t standing)
+{
+    for (uint32_t i = 0; i < u->wu.attempt_count; i++) {
+        const struct attempt *a = &u->wu.attempts[i];
+        struct host_mem *h;
+        struct trust_mem *t;
+        if (i == standing || a->audit || a->state != ATTEMPT_REPORTED)
+            continue;
+        TRY(host_find(e, a->host_id, &h));
+        if (!h)
+            continue;
+        TRY(trust_find(e, h, batch_app(b), &t));
+        entry_set(t, u->wu.id, false, false);
+        touch(e, h, t);
+    }
+    return ERR_OK;
+}
+
 static enum err on_standing(struct engine *e, struct batch_mem *b, struct unit_mem *u,
                             const struct wu_effect *f)
 {
@@ -391,8 +431,10 @@ static enum err on_standing(struct engine *e, struct batch_mem *b, struct unit_m
     if (!h)
         return choose(e, b, u->wu.id, TRUST_CONFIRM);
     TRY(trust_find(e, h, batch_app(b), &t));
-    if (f->kind == WU_FX_ESCROW)
+    if (f->kind == WU_FX_ESCROW) {
+        TRY(on_agreed(e, b, u, f->attempt));
         return put_in_escrow(e, b, u, h, t, a);
+    }
     if (f->kind == WU_FX_PASSED) {
         entry_set(t, u->wu.id, true, false);
         trust_passed(&t->trust, b->b.trust.audit_ppm, e->now_ms);
@@ -462,6 +504,8 @@ enum err trust_follow(struct engine *e, struct batch_mem *b, struct unit_mem *u,
                      (s == ATTEMPT_CANCELLED && is->attempts[i].ended_ms != 0);
         if (!was && ended && is->attempts[i].host_id != 0)
             TRY(on_ended(e, b, before, u, i));
+        if (!was && s == ATTEMPT_REPORTED && !is->attempts[i].audit && is->state == WU_OPEN)
+            TRY(on_waiting(e, b, u, i));
     }
     for (uint32_t i = 0; i < fx->count; i++)
         if (fx->list[i].kind == WU_FX_ESCROW || fx->list[i].kind == WU_FX_PASSED ||
@@ -479,26 +523,6 @@ enum err trust_leased(struct engine *e, struct batch_mem *b, const struct unit_m
     TRY(trust_find(e, h, batch_app(b), &t));
     /* Its answer will be confirmed in any case, so the second host may as well begin now. */
     return t->trust.answers < b->b.trust.probation ? choose(e, b, u->wu.id, TRUST_CONFIRM) : ERR_OK;
-}
-
-enum err trust_allows(struct engine *e, struct batch_mem *b, struct host_mem *h, struct trust_leave *ret)
-{
-    struct trust_mem *t;
-    *ret = (struct trust_leave){.may_begin = true, .may_check = true};
-    if (b->b.rules.own_hosts)
-        return ERR_OK;
-    TRY(trust_find(e, h, batch_app(b), &t));
-    struct trust_crowd *c;
-    TRY(crowd_of(e, b, &c));
-    crowd_count(c, h->h.id, t->trust.answers >= c->probation);
-    ret->crowd = crowd_hosts(c);
-    ret->draw_ms = trust_draw_ms(c->silent_ms);
-    if (b->b.rules.escrow == WU_ESCROW_NONE)
-        return ERR_OK;
-    ret->may_begin = trust_may_begin(&b->b.trust, &t->trust, t->count, e->now_ms);
-    ret->may_check = trust_may_check(&b->b.trust, &t->trust, c->known ? UINT32_MAX : crowd_trusted(c),
-                                     crowd_hosts(c), e->now_ms);
-    return ERR_OK;
 }
 
 /* --- applying what follows --- */

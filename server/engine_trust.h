@@ -27,6 +27,7 @@ struct trust_crowd {
     uint32_t probation;
     bool known;       /* in its first hour: enough trusted hosts are on record, whoever has asked yet */
     int64_t since_ms; /* this hour, and the one before */
+    int64_t asked_ms; /* when one that is trusted has asked for anything */
     uint32_t hosts, trusted, hosts_before, trusted_before;
     int64_t silent_ms; /* the median host, as of rules/trust.h; negative: not known */
     bool asked;        /* since that was found out last */
@@ -35,7 +36,10 @@ struct trust_crowd {
 enum { CROWDS_MAX = 128 }; /* that are told apart; the last one's place is taken in turns */
 
 struct trust_leave { /* of one host, for one batch */
-    bool may_begin, may_check;
+    bool may_check;
+    bool trusted;    /* it is one of those that check newcomers */
+    bool attended;   /* crowd_is_attended() */
+    uint32_t begins; /* so many new units it may begin */
     uint32_t crowd;  /* hosts that ask for this app's work; 0: the owner's own, of whom nobody is drawn */
     int64_t draw_ms; /* trust_draw_ms() of them */
 };

@@ -146,6 +146,8 @@ enum err version_allows(struct engine *e, struct batch_mem *b, const struct host
 {
     struct version_mem *m;
     TRY(of_batch(e, b, &m));
+    if (m->v.halted)
+        check_offered(e, b, false);
     *ret = !m->v.halted &&
            (m->v.share_ppm >= ROLLOUT_ALL_PPM || rollout_reaches(h->h.id, batch_app(b), m->v.share_ppm));
     return ERR_OK;

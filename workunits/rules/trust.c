@@ -61,12 +61,19 @@ bool trust_may_check(const struct trust_policy *p, const struct host_trust *t, u
     return proven || trusted_hosts < TRUST_CHECKERS_MIN || trusted_hosts < hosts / 8;
 }
 
+uint32_t trust_begins(const struct trust_policy *p, const struct host_trust *t, uint32_t waiting,
+                      int64_t now_ms)
+{
+    if (t->answers >= p->probation)
+        return UINT32_MAX;
+    uint32_t most = is_faulty(t, now_ms) ? p->probation - t->answers : 2 * p->probation;
+    return waiting < most ? most - waiting : 0;
+}
+
 bool trust_may_begin(const struct trust_policy *p, const struct host_trust *t, uint32_t waiting,
                      int64_t now_ms)
 {
-    if (t->answers >= p->probation)
-        return true;
-    return waiting < (is_faulty(t, now_ms) ? p->probation - t->answers : 2 * p->probation);
+    return trust_begins(p, t, waiting, now_ms) > 0;
 }
 
 /* Who asks regularly was silent for half the time between on average. */

@@ -75,6 +75,9 @@ bool trust_may_check(const struct trust_policy *p, const struct host_trust *t, u
  * others must keep up with checking it. Who was found wrong begins no more than its probation needs. */
 bool trust_may_begin(const struct trust_policy *p, const struct host_trust *t, uint32_t waiting,
                      int64_t now_ms);
+/* How many; what it was given and has not answered yet waits, too. UINT32_MAX: as many as it likes. */
+uint32_t trust_begins(const struct trust_policy *p, const struct host_trust *t, uint32_t waiting,
+                      int64_t now_ms);
 
 /* Who gives the second answer to a unit, or audits the first one, is drawn and not whoever asks first: liars
  * who ask every second would otherwise meet each other at most units, be they as few as they may. draw:
