@@ -240,6 +240,7 @@ static enum err on_judged(struct engine *e, struct engine_request *r)
     struct wu_event ev = {.kind = WU_EV_JUDGED, .now_ms = e->now_ms, .error = q->error};
     TRY(unit_find(e, q->unit, &u));
     if (u) {
+        TRY(unit_void_banned(e, u));
         for (uint32_t i = 0; i < u->wu.attempt_count; i++)
             if (digest_eq(&q->answers[i], &u->wu.attempts[i].answer) && !digest_is_zero(&q->answers[i]))
                 ev.groups[i] = q->groups[i];

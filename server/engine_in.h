@@ -252,6 +252,8 @@ struct unit_fact { /* what a report adds to the event */
 };
 enum err unit_apply(struct engine *e, struct unit_mem *u, const struct wu_event *ev,
                     const struct unit_fact *fact, enum err *ret_step) NODISCARD;
+/* Hosts that were banned have no voice in what is decided now; events of the unit follow. */
+enum err unit_void_banned(struct engine *e, struct unit_mem *u) NODISCARD;
 enum err units_write(struct engine *e) NODISCARD;
 void unit_free(struct engine *e, struct unit_mem *u);
 /* The same as unit_find() for a unit that is this server's to hand out: what is remembered will do, as its

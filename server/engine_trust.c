@@ -315,6 +315,19 @@ enum err trust_void_host(struct engine *e, struct host_mem *h)
     return ERR_OK;
 }
 
+/* What it has out goes to others. */
+static enum err give_back(struct engine *e, struct host_mem *h)
+{
+    TRY(host_leases(e, h));
+    for (uint32_t i = 0; i < h->lease_count; i++)
+        if (!h->leases[i].gone)
+            TRY(note(e, &(struct trust_todo){.unit = h->leases[i].unit,
+                                             .kind = WU_EV_ERROR,
+                                             .host_id = h->h.id,
+                                             .count = h->leases[i].attempt}));
+    return ERR_OK;
+}
+
 static enum err ban(struct engine *e, struct host_mem *h, const char *why)
 {
     char subject[24];
@@ -324,6 +337,7 @@ static enum err ban(struct engine *e, struct host_mem *h, const char *why)
     TRY(engine_text(&h->text, why, &h->h.ban_reason));
     host_touch(e, h);
     TRY(trust_void_host(e, h));
+    TRY(give_back(e, h));
     snprintf(subject, sizeof subject, "%llu", (unsigned long long)h->h.id);
     struct store_audit entry = {
         .at_ms = e->now_ms, .action = "host.banned", .detail = {.data = "{}", .len = 2}};
@@ -544,6 +558,11 @@ static enum err apply(struct engine *e, const struct trust_todo *todo)
     struct unit_mem *u;
     enum err step;
     struct wu_event ev = {.kind = todo->kind, .now_ms = e->now_ms, .count = todo->count};
+    if (todo->kind == WU_EV_ERROR) {
+        ev.attempt = todo->count;
+        ev.host_id = todo->host_id;
+        ev.error = ATTEMPT_ERROR_RETURNED;
+    }
     TRY(unit_find(e, todo->unit, &u));
     if (!u || (todo->kind == WU_EV_VOID && !find_answer(&u->wu, todo->host_id, &ev.attempt)))
         return ERR_OK;

@@ -47,8 +47,8 @@ struct trust_leave { /* of one host, for one batch */
 struct trust_todo { /* an event that follows from what has happened to another unit */
     wu_id unit;     /* 0: none yet, the host's answers are looked through for ripe ones */
     enum wu_event_kind kind;
-    uint32_t count;   /* CONFIRM, AUDIT */
-    uint64_t host_id; /* VOID: whose answer */
+    uint32_t count;   /* CONFIRM, AUDIT; ERROR: the attempt, which is given back */
+    uint64_t host_id; /* VOID: whose answer; ERROR: whose attempt */
     uint64_t app;     /* without a unit: of which app */
 };
 

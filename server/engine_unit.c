@@ -438,6 +438,23 @@ enum err unit_apply(struct engine *e, struct unit_mem *u, const struct wu_event 
     return ERR_OK;
 }
 
+enum err unit_void_banned(struct engine *e, struct unit_mem *u)
+{
+    for (uint32_t i = 0; i < u->wu.attempt_count; i++) {
+        const struct attempt *a = &u->wu.attempts[i];
+        struct wu_event ev = {.kind = WU_EV_VOID, .now_ms = e->now_ms, .attempt = i};
+        struct host_mem *h;
+        enum err step;
+        bool live = u->wu.state == WU_OPEN || u->wu.state == WU_JUDGING || u->wu.state == WU_PROVISIONAL;
+        if (!live || a->state != ATTEMPT_REPORTED || a->audit)
+            continue;
+        TRY(host_find(e, a->host_id, &h));
+        if (h && h->h.banned)
+            TRY(unit_apply(e, u, &ev, NULL, &step));
+    }
+    return ERR_OK;
+}
+
 /* --- writing --- */
 
 static enum err write_unit(struct engine *e, struct unit_mem *u)

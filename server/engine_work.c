@@ -82,6 +82,10 @@ static enum err report(struct engine *e, struct engine_request *r, struct host_m
     TRY(unit_find(e, p->unit, &u));
     if (!u)
         return ack(r, p, ERR_MISSING, "there is no such work unit");
+    if (h->h.banned) /* what it had out is with others */
+        return is_repeated(&u->wu, p, h->h.id)
+                   ? ack(r, p, ERR_OK, NULL)
+                   : ack(r, p, ERR_STALE, "this host is banned: its answers are not taken");
     if (p->error == ATTEMPT_ERROR_NONE)
         TRY(check_outputs(e, r, p, &u->wu));
     struct wu_event ev = {.kind = p->error == ATTEMPT_ERROR_NONE ? WU_EV_REPORT : WU_EV_ERROR,
@@ -95,6 +99,8 @@ static enum err report(struct engine *e, struct engine_request *r, struct host_m
                              .memory_bytes = p->memory_bytes,
                              .output_bytes = p->output_bytes,
                              .used = p->error == ATTEMPT_ERROR_NONE || p->cpu_ms > 0 || p->wall_ms > 0};
+    if (ev.kind == WU_EV_REPORT)
+        TRY(unit_void_banned(e, u));
     TRY(unit_apply(e, u, &ev, &fact, &step));
     if (step == ERR_STALE && is_repeated(&u->wu, p, h->h.id))
         return ack(r, p, ERR_OK, NULL);

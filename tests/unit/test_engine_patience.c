@@ -129,6 +129,20 @@ static void nor_when_the_server_was_away(void **state)
     world_close(&g.w);
 }
 
+/* Right after the start, when none of the trusted has asked yet. */
+static void nor_when_the_clock_was_set_back(void **state)
+{
+    struct grid g;
+    grid_open(&g, state);
+    restart(&g.w);
+    lie(&g, 4);
+    g.w.now_ms -= 5;
+    assert_int_equal(friend_is_given(&g), 0);
+    g.w.now_ms -= 50000;
+    assert_int_equal(friend_is_given(&g), 0);
+    world_close(&g.w);
+}
+
 static void nor_when_the_batch_was_paused(void **state)
 {
     struct grid g;
@@ -281,11 +295,82 @@ static void its_first_lie_voids_what_else_it_answered(void **state)
     world_close(&g.w);
 }
 
+/* --- who is banned --- */
+
+static struct store_host host_of(struct grid *g, uint64_t id)
+{
+    struct store_host h;
+    assert_ok(store_host_get(g->w.store, &g->w.arena, id, &h));
+    return h;
+}
+
+/* By itself, as by hand: what it has out goes to others at once, not when it expires. */
+static void who_lies_until_it_is_banned_has_nothing_out(void **state)
+{
+    struct grid g;
+    struct engine_given *first, *given, *other;
+    grid_open(&g, state);
+    submit_with(&g.w, 4, &adaptive, &policy);
+    assert_int_equal(fetch(&g.w, g.friends[0], 3, &first), 3);
+    for (uint32_t round = 0; round < 3; round++) {
+        assert_int_equal(host_of(&g, g.friends[0]).leased, 3);
+        g.batch = submit_with(&g.w, 20, &adaptive, &policy);
+        assert_int_equal(fetch(&g.w, g.friends[0], 1, &given), 1);
+        assert_ok(report(&g.w, g.friends[0], &given[0], LIE));
+        for (uint32_t i = 0; i < 2; i++) {
+            uint32_t k = 0, count = fetch(&g.w, g.trusted[i], 40, &other);
+            while (k < count && other[k].unit != given[0].unit)
+                k++;
+            assert_true(k < count);
+            assert_ok(report(&g.w, g.trusted[i], &other[k], 1));
+        }
+    }
+    assert_true(host_of(&g, g.friends[0]).banned);
+    assert_int_equal(host_of(&g, g.friends[0]).leased, 0);
+    assert_int_equal(report(&g.w, g.friends[0], &first[0], LIE), ERR_STALE);
+    world_close(&g.w);
+}
+
+/* A quorum is of those that are not banned when it comes together. */
+static void who_is_banned_has_no_voice(void **state)
+{
+    static const struct wu_rules pairs = {.quorum = 2,
+                                          .target_attempts = 2,
+                                          .errors_max = 3,
+                                          .attempts_max = 8,
+                                          .successes_max = 6,
+                                          .lease_ms = MINUTE_MS};
+    struct grid g;
+    struct engine_given *a, *b, *c;
+    struct engine_request ban = {.kind = ENGINE_HOST, .user_id = 1};
+    grid_open(&g, state);
+    g.batch = submit_with(&g.w, 2, &pairs, NULL);
+    assert_int_equal(fetch(&g.w, g.friends[0], 2, &a), 2);
+    assert_ok(report(&g.w, g.friends[0], &a[0], LIE));
+    g.w.now_ms += MINUTE_MS + 1;
+    tick(&g.w); /* the other one expires: as a rule it would be welcome still */
+    ban.u.host = (struct engine_host){.host_id = g.friends[0], .ban = true, .reason = "it lies"};
+    assert_ok(ask(&g.w, &ban));
+    assert_ok(report(&g.w, g.friends[0], &a[0], LIE)); /* told again */
+    assert_int_equal(report(&g.w, g.friends[0], &a[1], LIE), ERR_STALE);
+    assert_int_equal(fetch(&g.w, g.friends[1], 2, &b), 2);
+    for (uint32_t i = 0; i < 2; i++)
+        assert_ok(report(&g.w, g.friends[1], &b[i], LIE));
+    assert_int_equal(batch_of(&g.w, g.batch).counts.accepted, 0);
+    for (uint32_t i = 0; i < 2; i++)
+        for (uint32_t k = 0, n = fetch(&g.w, g.trusted[i], 4, &c); k < n; k++)
+            assert_ok(report(&g.w, g.trusted[i], &c[k], 1));
+    assert_int_equal(batch_of(&g.w, g.batch).counts.accepted, 2);
+    assert_int_equal(host_of(&g, g.friends[1]).invalid, 2);
+    world_close(&g.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nor_when_who_was_to_check_it_has_vanished),
         cmocka_unit_test(nor_when_the_server_was_away),
+        cmocka_unit_test(nor_when_the_clock_was_set_back),
         cmocka_unit_test(nor_when_the_batch_was_paused),
         cmocka_unit_test(nor_when_the_trusted_are_busy_with_another_batch),
         cmocka_unit_test(nor_when_it_is_spare),
@@ -293,6 +378,8 @@ int main(void)
         cmocka_unit_test(and_when_they_have_seen_it_and_left_it),
         cmocka_unit_test(a_newcomer_begins_no_more_than_others_can_check),
         cmocka_unit_test(its_first_lie_voids_what_else_it_answered),
+        cmocka_unit_test(who_lies_until_it_is_banned_has_nothing_out),
+        cmocka_unit_test(who_is_banned_has_no_voice),
     };
     return DATABASE_RUN(tests);
 }
