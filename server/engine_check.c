@@ -93,7 +93,9 @@ enum err check_is_kin(struct check *c, const struct batch_mem *b, const struct w
                            .owner_id = a->owner_id == h->volunteer_id ? UINT64_MAX : a->owner_id,
                            .network = other->h.network,
                            .joined_ms = other->h.created_ms};
-        *ret = !kin_apart(&me, &them, c->e->hosts.count);
+        TRY(crowd_record(c->e));
+        uint32_t hosts = c->e->hosts.count > c->e->hosts_day ? c->e->hosts.count : c->e->hosts_day;
+        *ret = !kin_apart(&me, &them, hosts);
     }
     return ERR_OK;
 }

@@ -5,18 +5,30 @@
 
 enum { CROWD_MS = 3600000, ABSENT_MS = 600000 /* twice as long as the longest that a client stays away */ };
 
-/* Until those that are trusted have asked after a start, nobody else may pass for them. */
+enum err crowd_record(struct engine *e)
+{
+    if (!e->hosts_recorded)
+        TRY(store_hosts_seen(e->store, &e->turn, &e->hosts_hour, &e->hosts_day));
+    e->hosts_recorded = true;
+    return ERR_OK;
+}
+
+/* Until those that are trusted have asked after a start, nobody else may pass for them; nor are the few that
+ * ask first all that there are. */
 static enum err crowd_new(struct engine *e, struct trust_crowd *c, uint64_t app, uint32_t probation,
                           bool last)
 {
     bool known = last;
     if (!last && probation > 0)
         TRY(store_trusted(e->store, app, probation, TRUST_CHECKERS_MIN, &known));
+    TRY(crowd_record(e));
     *c = (struct trust_crowd){.app = app,
                               .probation = probation,
+                              .guessed = true,
                               .known = known,
                               .since_ms = e->now_ms,
                               .asked_ms = e->now_ms,
+                              .hosts_before = e->hosts_hour,
                               .silent_ms = -1};
     return ERR_OK;
 }
@@ -44,6 +56,10 @@ enum err crowd_of(struct engine *e, struct batch_mem *b, struct trust_crowd **re
     int64_t age_ms = e->now_ms - c->since_ms;
     if (c->app != app || c->probation != probation || age_ms > 2 * CROWD_MS)
         return crowd_new(e, c, app, probation, i == CROWDS_MAX - 1);
+    if (c->guessed && age_ms > TRUST_DRAW_MS_MAX) {
+        c->guessed = false;
+        c->hosts_before = 0;
+    }
     if (age_ms < 0) /* the clock was set back: who has asked has asked */
         c->since_ms = c->asked_ms = e->now_ms;
     if (age_ms > CROWD_MS)

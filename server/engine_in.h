@@ -213,6 +213,8 @@ struct engine {
     uint64_t tail_turn;
     int64_t tail_looked_ms, hosts_counted_ms;
     uint32_t hosts_about;
+    bool hosts_recorded; /* those that asked in the last hour and day before this engine started are known */
+    uint32_t hosts_hour, hosts_day;
     int64_t work_ms; /* when work came in or went out last */
     int64_t asked_ms,
         heard_ms;  /* when a host asked for work last, and since when they do without a long break */
@@ -305,6 +307,8 @@ enum err trust_leased(struct engine *e, struct batch_mem *b, const struct unit_m
 /* The hosts that ask for the batch's work; *ret lives until the next call. */
 enum err crowd_of(struct engine *e, struct batch_mem *b, struct trust_crowd **ret) NODISCARD;
 void crowd_count(struct trust_crowd *c, uint64_t host_id, bool trusted); /* this one has asked */
+/* What is on record of hosts is known from here on. */
+enum err crowd_record(struct engine *e) NODISCARD;
 /* The host asks for work, of whatever batch: it is there to check what it is trusted with. */
 void crowds_asked(struct engine *e, const struct host_mem *h);
 /* Are so many that are trusted there that nobody else need check anything? */

@@ -25,6 +25,7 @@ enum { CROWD_SHIFT = 14, CROWD_WORDS = (1 << CROWD_SHIFT) / 64 };
 struct trust_crowd {
     uint64_t app;
     uint32_t probation;
+    bool guessed;     /* hosts_before is of the whole project: those that will ask have not all asked yet */
     bool known;       /* in its first hour: enough trusted hosts are on record, whoever has asked yet */
     int64_t since_ms; /* this hour, and the one before */
     int64_t asked_ms; /* when one that is trusted has asked for anything */

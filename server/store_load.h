@@ -63,6 +63,8 @@ enum err store_trusts_load(struct store *s, struct arena *a, const uint64_t *hos
 /* Have at least so many hosts had so many answers for this app confirmed? No more than 20,000 rows are looked
  * at: in a project of more it is said that they have. */
 enum err store_trusted(struct store *s, uint64_t app, uint32_t answers, uint32_t hosts, bool *ret) NODISCARD;
+/* How many hosts were seen in the hour, and in the day, before any was seen last. Likewise. */
+enum err store_hosts_seen(struct store *s, struct arena *a, uint32_t *ret_hour, uint32_t *ret_day) NODISCARD;
 enum err store_escrows_load(struct store *s, struct arena *a, const uint64_t *hosts, uint32_t count,
                             struct store_escrow **ret, uint32_t *ret_count) NODISCARD;
 enum err store_batches_active(struct store *s, struct arena *a, uint32_t after, uint32_t limit,

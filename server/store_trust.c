@@ -94,6 +94,43 @@ enum err store_trusted(struct store *s, uint64_t app, uint32_t answers, uint32_t
     return ERR_OK;
 }
 
+struct seen {
+    int64_t at_ms[TRUSTED_LOOK];
+    uint32_t count;
+    int64_t last_ms;
+};
+
+static enum err add_seen(void *ctx, const struct db_value *values)
+{
+    struct seen *s = ctx;
+    struct row_in r = {.v = values};
+    int64_t at_ms = row_int(&r, 0);
+    s->at_ms[s->count++] = at_ms;
+    s->last_ms = at_ms > s->last_ms ? at_ms : s->last_ms;
+    return ERR_OK;
+}
+
+static uint32_t count_seen(const struct seen *s, int64_t within_ms)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->count; i++)
+        n += s->last_ms - s->at_ms[i] <= within_ms;
+    return s->count < TRUSTED_LOOK ? n : s->count;
+}
+
+enum err store_hosts_seen(struct store *s, struct arena *a, uint32_t *ret_hour, uint32_t *ret_day)
+{
+    static const struct db_scan scan = {&schema_host_stat, 1, {HOST_STAT_SEEN}, DB_BY_KEY, .equal = 0};
+    struct seen *seen = arena_alloc(a, sizeof *seen);
+    TRY(seen ? ERR_OK : ERR_NOMEM);
+    seen->count = 0;
+    seen->last_ms = INT64_MIN;
+    TRY(db_scan_rows(s->db, &scan, NULL, TRUSTED_LOOK, (struct db_rows){add_seen, seen}));
+    *ret_hour = count_seen(seen, 3600000);
+    *ret_day = count_seen(seen, 86400000);
+    return ERR_OK;
+}
+
 static void fill_escrow(struct row_in *r, void *item)
 {
     int64_t flags = row_int(r, ESCROW_FLAGS);

@@ -68,6 +68,44 @@ static void who_asks_most_often_does_not_meet_his_friend_at_most_units(void **st
     world_close(&w);
 }
 
+/* Who is back first after a start is not all that there is. */
+static void nor_right_after_a_start(void **state)
+{
+    (void)state;
+    struct world w;
+    uint64_t hosts[CROWD];
+    world_open(&w, "memory:");
+    submit_with(&w, 400, &pairs, NULL);
+    known(&w, hosts, CROWD);
+    restart(&w);
+    uint32_t begun = take(&w, hosts[0], 8), met = take(&w, hosts[1], 8);
+    assert_true(begun >= UNITS && met <= 400 - begun + UNITS / 4);
+    world_close(&w);
+}
+
+/* Those that joined in one burst, in a project that is big enough to do without. */
+static void who_came_together_does_not_check_each_other_after_a_start_either(void **state)
+{
+    (void)state;
+    struct world w;
+    struct engine_given *given;
+    world_open(&w, "memory:");
+    uint64_t first = join(&w), friend = join(&w);
+    for (uint32_t i = 0; i < 200; i++)
+        (void)join(&w);
+    w.now_ms += 11 * MINUTE_MS;
+    uint64_t later = join(&w);
+    submit_with(&w, 1, &pairs, NULL);
+    restart(&w);
+    assert_int_equal(fetch(&w, first, 1, &given), 1);
+    for (uint32_t i = 0; i < 60; i++) {
+        w.now_ms += MINUTE_MS;
+        assert_int_equal(fetch(&w, friend, 1, &given), 0);
+    }
+    assert_int_equal(fetch(&w, later, 1, &given), 1);
+    world_close(&w);
+}
+
 /* Those that are drawn come at once, so that others need not wait for minutes to take their place. */
 static void ask_all_the_time(uint32_t units, uint32_t others_schema)
 {
@@ -277,6 +315,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_asks_most_often_does_not_meet_his_friend_at_most_units),
+        cmocka_unit_test(nor_right_after_a_start),
+        cmocka_unit_test(who_came_together_does_not_check_each_other_after_a_start_either),
         cmocka_unit_test(where_hosts_ask_all_the_time_nobody_is_waited_for),
         cmocka_unit_test(nor_by_one_of_several_servers),
         cmocka_unit_test(hosts_of_other_work_that_ask_all_the_time_hasten_nothing),
