@@ -3,7 +3,11 @@
 
 #include "server/engine_in.h"
 
-enum { CROWD_MS = 3600000, ABSENT_MS = 600000 /* twice as long as the longest that a client stays away */ };
+enum {
+    CROWD_MS = 3600000,
+    ABSENT_MS = 600000, /* twice as long as the longest that a client stays away */
+    READ_AGAIN_MS = 60000
+};
 
 enum err crowd_record(struct engine *e)
 {
@@ -18,18 +22,37 @@ enum err crowd_record(struct engine *e)
 static enum err crowd_new(struct engine *e, struct trust_crowd *c, uint64_t app, uint32_t probation,
                           bool last)
 {
+    const struct store_trusted ever = {.app = app, .answers = probation, .hosts = TRUST_CHECKERS_MIN};
     bool known = last;
     if (!last && probation > 0)
-        TRY(store_trusted(e->store, app, probation, TRUST_CHECKERS_MIN, &known));
+        TRY(store_trusted(e->store, &e->turn, &ever, &known));
     TRY(crowd_record(e));
     *c = (struct trust_crowd){.app = app,
                               .probation = probation,
                               .guessed = true,
                               .known = known,
+                              .read_ms = e->now_ms,
                               .since_ms = e->now_ms,
                               .asked_ms = e->now_ms,
-                              .hosts_before = e->hosts_hour,
+                              .hosts_before = e->hosts_hour > e->hosts_about ? e->hosts_hour : e->hosts_about,
                               .silent_ms = -1};
+    return ERR_OK;
+}
+
+/* Those that are trusted may all ask another server. */
+static enum err crowd_elsewhere(struct engine *e, struct trust_crowd *c)
+{
+    int64_t age_ms = e->now_ms - c->read_ms;
+    struct store_trusted lately = {.app = c->app,
+                                   .answers = c->probation,
+                                   .hosts = TRUST_CHECKERS_MIN,
+                                   .since_ms = e->now_ms - ABSENT_MS};
+    if (e->view.alone || c->probation == 0 || (age_ms >= 0 && age_ms < READ_AGAIN_MS))
+        return ERR_OK;
+    c->read_ms = e->now_ms;
+    TRY(store_trusted(e->store, &e->turn, &lately, &c->known));
+    if (c->known)
+        c->asked_ms = e->now_ms;
     return ERR_OK;
 }
 
@@ -65,7 +88,7 @@ enum err crowd_of(struct engine *e, struct batch_mem *b, struct trust_crowd **re
     if (age_ms > CROWD_MS)
         hour_begin(c, e->now_ms);
     c->asked = true;
-    return ERR_OK;
+    return crowd_elsewhere(e, c);
 }
 
 uint32_t crowd_hosts(const struct trust_crowd *c)

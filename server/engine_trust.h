@@ -28,6 +28,7 @@ struct trust_crowd {
     bool guessed;     /* hosts_before is of the whole project: those that will ask have not all asked yet */
     bool known;       /* in its first hour: enough trusted hosts are on record, whoever has asked yet */
     int64_t since_ms; /* this hour, and the one before */
+    int64_t read_ms;  /* when other servers' hosts were looked for */
     int64_t asked_ms; /* when one that is trusted has asked for anything */
     uint32_t hosts, trusted, hosts_before, trusted_before;
     int64_t silent_ms; /* the median host, as of rules/trust.h; negative: not known */

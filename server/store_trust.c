@@ -69,10 +69,12 @@ enum err store_trusts_load(struct store *s, struct arena *a, const uint64_t *hos
     return ERR_OK;
 }
 
-enum { TRUSTED_LOOK = 20000 };
+enum { TRUSTED_LOOK = 20000, SEEN_LOOK = 256 /* of them at once */ };
 struct trusted {
     uint64_t app;
     uint32_t answers, hosts, rows;
+    int64_t since_ms;
+    struct db_value *ids; /* of the hosts, so many */
 };
 
 static enum err count_trusted(void *ctx, const struct db_value *values)
@@ -80,17 +82,33 @@ static enum err count_trusted(void *ctx, const struct db_value *values)
     struct trusted *t = ctx;
     struct row_in r = {.v = values};
     t->rows++;
-    t->hosts += row_u64(&r, TRUST_APP) == t->app && row_u32(&r, TRUST_ANSWERS) >= t->answers;
+    if (row_u64(&r, TRUST_APP) == t->app && row_u32(&r, TRUST_ANSWERS) >= t->answers)
+        t->ids[t->hosts++] = db_int((int64_t)row_u64(&r, TRUST_HOST));
     return ERR_OK;
 }
 
-enum err store_trusted(struct store *s, uint64_t app, uint32_t answers, uint32_t hosts, bool *ret)
+static enum err count_since(void *ctx, const struct db_value *values)
+{
+    struct trusted *t = ctx;
+    struct row_in r = {.v = values};
+    t->hosts += row_int(&r, HOST_STAT_SEEN) >= t->since_ms;
+    return ERR_OK;
+}
+
+enum err store_trusted(struct store *s, struct arena *a, const struct store_trusted *q, bool *ret)
 {
     static const struct db_scan scan = {
         &schema_trust, TRUST_COLUMN_COUNT, {TRUST_COLUMNS(NUMBER_TRUST)}, DB_BY_KEY, .equal = 0};
-    struct trusted t = {.app = app, .answers = answers};
+    static const struct db_fetch seen = {
+        &schema_host_stat, 2, {HOST_STAT_ID, HOST_STAT_SEEN}, .index = DB_BY_KEY};
+    struct trusted t = {.app = q->app, .answers = q->answers, .since_ms = q->since_ms};
+    TRY((t.ids = arena_array(a, TRUSTED_LOOK, sizeof *t.ids)) ? ERR_OK : ERR_NOMEM);
     TRY(db_scan_rows(s->db, &scan, NULL, TRUSTED_LOOK, (struct db_rows){count_trusted, &t}));
-    *ret = t.hosts >= hosts || t.rows == TRUSTED_LOOK;
+    uint32_t all = t.hosts, from = 0;
+    for (t.hosts = 0; q->since_ms != 0 && from < all && t.hosts < q->hosts; from += SEEN_LOOK)
+        TRY(db_fetch_rows(s->db, &seen, t.ids + from, all - from < SEEN_LOOK ? all - from : SEEN_LOOK,
+                          (struct db_rows){count_since, &t}));
+    *ret = (q->since_ms != 0 ? t.hosts : all) >= q->hosts || t.rows == TRUSTED_LOOK;
     return ERR_OK;
 }
 

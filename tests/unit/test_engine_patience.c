@@ -70,12 +70,17 @@ static void grid_open(struct grid *g, void **state)
 }
 
 /* One of the two has told its lie of all units. */
-static void lie(struct grid *g, uint32_t units)
+static void lie_of(struct grid *g, uint32_t units)
 {
-    g->batch = submit_with(&g->w, units, &adaptive, &policy);
     assert_int_equal(fetch(&g->w, g->friends[0], units, &g->begun), units);
     for (uint32_t i = 0; i < units; i++)
         assert_ok(report(&g->w, g->friends[0], &g->begun[i], LIE));
+}
+
+static void lie(struct grid *g, uint32_t units)
+{
+    g->batch = submit_with(&g->w, units, &adaptive, &policy);
+    lie_of(g, units);
 }
 
 static uint32_t friend_is_given(struct grid *g)
@@ -208,6 +213,52 @@ static void nor_when_it_is_spare(void **state)
     assert_int_equal(friend_is_given(&g), 0);
     assert_int_equal(fetch(&g.w, g.trusted[1], 4, &given), 1);
     assert_int_equal(given[0].unit, wu_id_make(g.batch, 3));
+    world_close(&g.w);
+}
+
+static void other_view(void *ctx, struct engine_view *ret)
+{
+    world_view(ctx, ret);
+    ret->ticks = false;
+    ret->slot = 2;
+}
+
+/* The trusted ask one server, and the two friends another one on the same database. */
+static void nor_at_another_server(void **state)
+{
+    struct grid g;
+    struct engine *here;
+    struct engine_given *given;
+    grid_open(&g, state);
+    g.w.schema = STORE_SCHEMA_VERSION;
+    restart(&g.w);
+    struct engine_config config = {
+        .sign_units = sign_units, .sign_ctx = &g.w, .view = other_view, .view_ctx = &g.w};
+    assert_ok(engine_new(g.w.store, &config, &here));
+    struct engine *there = g.w.engine;
+    uint64_t third = join(&g.w);
+    uint32_t batch = submit_with(&g.w, 400, &adaptive, &policy);
+    for (uint32_t i = 0; i < 40; i++) { /* three hours */
+        g.w.now_ms += 5 * MINUTE_MS;
+        g.w.engine = there;
+        tick(&g.w);
+        for (uint32_t k = 0; k < TRUSTED; k++)
+            (void)fetch(&g.w, g.trusted[k], 1, &given);
+        g.w.engine = here;
+        (void)fetch(&g.w, third, 1, &given);
+    }
+    do_with(&g, batch, ENGINE_BATCH_CANCEL);
+    g.w.engine = there;
+    tick(&g.w);
+    g.batch = submit_with(&g.w, 4, &adaptive, &policy);
+    g.w.engine = here;
+    g.w.now_ms += 1000; /* until it is seen here */
+    lie_of(&g, 4);
+    assert_int_equal(friend_is_given(&g), 0);
+    g.w.now_ms += 2 * MINUTE_MS;
+    assert_int_equal(friend_is_given(&g), 0);
+    engine_free(here);
+    g.w.engine = there;
     world_close(&g.w);
 }
 
@@ -374,6 +425,7 @@ int main(void)
         cmocka_unit_test(nor_when_the_batch_was_paused),
         cmocka_unit_test(nor_when_the_trusted_are_busy_with_another_batch),
         cmocka_unit_test(nor_when_it_is_spare),
+        cmocka_unit_test(nor_at_another_server),
         cmocka_unit_test(but_when_the_trusted_are_gone),
         cmocka_unit_test(and_when_they_have_seen_it_and_left_it),
         cmocka_unit_test(a_newcomer_begins_no_more_than_others_can_check),
