@@ -13,6 +13,25 @@
 #include "server/unit_row.h"
 #include "wire/parts.h"
 
+static bool same(const struct trust_policy *a, const struct trust_policy *b)
+{
+    return a->probation == b->probation && a->audit_ppm == b->audit_ppm && a->floor_ppm == b->floor_ppm &&
+           a->wait == b->wait;
+}
+
+/* What was accepted on less must not answer who asked for more. What all use is left out: it was always so.
+ */
+static void write_trust(struct json_out *o, const struct store_batch *b)
+{
+    static const struct trust_policy lone = TRUST_POLICY_LONE, all = TRUST_POLICY_ALL;
+    if (b->rules.escrow == WU_ESCROW_NONE || same(&b->trust, b->rules.escrow == WU_ESCROW_ALL ? &all : &lone))
+        return;
+    json_out_u64(o, "probation", b->trust.probation);
+    json_out_u64(o, "audit", b->trust.audit_ppm);
+    json_out_u64(o, "floor", b->trust.floor_ppm);
+    json_out_u64(o, "wait", b->trust.wait);
+}
+
 enum err reuse_batch_question(const struct store_batch *b, const struct batch_request *q, struct digest *ret)
 {
     BUF_AUTO struct buf text = {0};
@@ -25,6 +44,7 @@ enum err reuse_batch_question(const struct store_batch *b, const struct batch_re
     json_out_string(&o, "policy", batch_policy_name(batch_rules_policy(&b->rules)));
     json_out_u64(&o, "quorum", b->rules.quorum);
     json_out_string(&o, "compare", wu_compare_name(b->rules.compare));
+    write_trust(&o, b);
     words_write(&o, "command", q->command, q->command_count);
     variables_write(&o, "env", q->env, q->env_count);
     json_out_string(&o, "stdin", q->stdin_path ? q->stdin_path : "");
