@@ -132,9 +132,11 @@ enum err trust_allows(struct engine *e, struct batch_mem *b, struct host_mem *h,
     if (t->trust.answers < p->probation)
         TRY(count_out(e, h, t->app, &waiting));
     ret->begins = trust_begins(p, &t->trust, waiting, e->now_ms);
-    ret->trusted = trust_may_check(p, &t->trust, UINT32_MAX, 0, e->now_ms);
-    ret->attended = crowd_is_attended(e, c);
-    ret->may_check =
-        trust_may_check(p, &t->trust, c->known ? UINT32_MAX : crowd_trusted(c), crowd_hosts(c), e->now_ms);
+    struct crowd_checkers checkers = crowd_checkers(e, c);
+    struct trust_policy by = *p;
+    by.probation = checkers.answers;
+    ret->attended = checkers.attended;
+    ret->trusted = trust_may_check(&by, &t->trust, UINT32_MAX, 0, e->now_ms);
+    ret->may_check = trust_may_check(&by, &t->trust, checkers.hosts, crowd_hosts(c), e->now_ms);
     return ERR_OK;
 }

@@ -17,25 +17,34 @@ enum err crowd_record(struct engine *e)
     return ERR_OK;
 }
 
+/* As the store has them, until they ask here. */
+static void crowd_recall(const struct engine *e, struct trust_crowd *c, uint32_t level)
+{
+    for (uint32_t i = 0; i < TRUST_CHECKERS_MIN; i++)
+        c->furthest[i] = (struct trust_far){.answers = level, .at_ms = e->now_ms};
+}
+
 /* Until those that are trusted have asked after a start, nobody else may pass for them; nor are the few that
  * ask first all that there are. */
 static enum err crowd_new(struct engine *e, struct trust_crowd *c, uint64_t app, uint32_t probation,
                           bool last)
 {
-    const struct store_trusted ever = {.app = app, .answers = probation, .hosts = TRUST_CHECKERS_MIN};
-    bool known = last;
-    if (!last && probation > 0)
+    struct store_trusted ever = {
+        .app = app, .answers = probation, .hosts = TRUST_CHECKERS_MIN, .ret_level = UINT32_MAX};
+    bool known = true;
+    if (!last)
         TRY(store_trusted(e->store, &e->turn, &ever, &known));
     TRY(crowd_record(e));
     *c = (struct trust_crowd){.app = app,
                               .probation = probation,
                               .guessed = true,
-                              .known = known,
+                              .known = known && (last || probation > 0),
                               .read_ms = e->now_ms,
                               .since_ms = e->now_ms,
                               .asked_ms = e->now_ms,
                               .hosts_before = e->hosts_hour > e->hosts_about ? e->hosts_hour : e->hosts_about,
                               .silent_ms = -1};
+    crowd_recall(e, c, ever.ret_level);
     return ERR_OK;
 }
 
@@ -51,8 +60,10 @@ static enum err crowd_elsewhere(struct engine *e, struct trust_crowd *c)
         return ERR_OK;
     c->read_ms = e->now_ms;
     TRY(store_trusted(e->store, &e->turn, &lately, &c->known));
-    if (c->known)
-        c->asked_ms = e->now_ms;
+    if (!c->known)
+        return ERR_OK;
+    c->asked_ms = e->now_ms;
+    crowd_recall(e, c, lately.ret_level);
     return ERR_OK;
 }
 
@@ -137,26 +148,82 @@ void crowd_count(struct trust_crowd *c, uint64_t host_id, bool trusted)
     c->trusted += trusted ? changed : 0 - changed;
 }
 
+static bool is_there(const struct engine *e, const struct trust_far *f)
+{
+    return f->answers > 0 && e->now_ms - f->at_ms <= CROWD_MS;
+}
+
+/* In the place of who is gone, or was not as far. */
+static void crowd_far(const struct engine *e, struct trust_crowd *c, uint64_t host_id, uint32_t answers)
+{
+    struct trust_far *at = NULL;
+    for (struct trust_far *f = c->furthest; f < c->furthest + FURTHEST_MAX && (!at || at->host_id != host_id);
+         f++)
+        if (f->host_id == host_id || !at ||
+            (is_there(e, f) ? f->answers : 0) < (is_there(e, at) ? at->answers : 0))
+            at = f;
+    if (at->host_id == host_id || !is_there(e, at) || at->answers < answers)
+        *at = (struct trust_far){host_id, answers, e->now_ms};
+}
+
+uint32_t crowd_level(const struct engine *e, const struct trust_crowd *c)
+{
+    uint32_t best = 0;
+    for (uint32_t i = 0; i < FURTHEST_MAX; i++) {
+        uint32_t n = 0, mine = c->furthest[i].answers;
+        for (uint32_t k = 0; k < FURTHEST_MAX; k++)
+            n += is_there(e, &c->furthest[k]) && c->furthest[k].answers >= mine;
+        if (n >= TRUST_CHECKERS_MIN && mine > best)
+            best = mine;
+    }
+    return best;
+}
+
 void crowd_trust(struct engine *e, uint64_t app, uint64_t host_id, uint32_t answers)
 {
-    for (struct trust_crowd *c = e->crowds; c < e->crowds + CROWDS_MAX && c->app != 0; c++)
-        if (c->app == app && c->probation > 0)
+    for (struct trust_crowd *c = e->crowds; c < e->crowds + CROWDS_MAX && c->app != 0; c++) {
+        if (c->app != app)
+            continue;
+        crowd_far(e, c, host_id, answers);
+        if (c->probation > 0)
             crowd_count(c, host_id, answers >= c->probation);
+    }
 }
 
 void crowds_asked(struct engine *e, const struct host_mem *h)
 {
     for (const struct trust_mem *t = h->trusts; t; t = t->next)
         for (struct trust_crowd *c = e->crowds; c < e->crowds + CROWDS_MAX && c->app != 0; c++) {
-            if (c->app != t->app || c->probation == 0 || t->trust.answers < c->probation)
+            if (c->app != t->app || t->trust.answers == 0)
+                continue;
+            crowd_far(e, c, h->h.id, t->trust.answers);
+            if (c->probation == 0 || t->trust.answers < c->probation)
                 continue;
             crowd_count(c, h->h.id, true);
             c->asked_ms = e->now_ms;
         }
 }
 
-bool crowd_is_attended(const struct engine *e, const struct trust_crowd *c)
+/* Are there so many that are trusted that nobody else need check anything? */
+static bool is_enough(const struct trust_crowd *c)
 {
-    int64_t ago_ms = e->now_ms - c->asked_ms;
-    return (c->known || crowd_trusted(c) >= TRUST_CHECKERS_MIN) && ago_ms < ABSENT_MS;
+    uint32_t n = crowd_trusted(c);
+    return c->known || (n >= TRUST_CHECKERS_MIN && n >= crowd_hosts(c) / 8);
+}
+
+struct crowd_checkers crowd_checkers(const struct engine *e, const struct trust_crowd *c)
+{
+    const struct trust_crowd *of = is_enough(c) ? c : NULL;
+    for (const struct trust_crowd *o = e->crowds; o < e->crowds + CROWDS_MAX && o->app != 0 && of != c; o++)
+        if (o->app == c->app && o->probation > 0 && o->probation < c->probation && is_enough(o) &&
+            (!of || o->probation > of->probation))
+            of = o;
+    if (of)
+        return (struct crowd_checkers){.answers = of->probation,
+                                       .hosts = of->known ? UINT32_MAX : crowd_trusted(of),
+                                       .attended = e->now_ms - of->asked_ms < ABSENT_MS};
+    uint32_t level = crowd_level(e, c);
+    if (level > 0 && level < c->probation && crowd_trusted(c) < TRUST_CHECKERS_MIN)
+        return (struct crowd_checkers){.answers = level, .hosts = TRUST_CHECKERS_MIN};
+    return (struct crowd_checkers){.answers = c->probation, .hosts = crowd_trusted(c)};
 }

@@ -294,12 +294,25 @@ uint64_t platform_bit(struct engine *e, const char *name); /* 0 when there are t
 /* engine_prefetch.c: for the requests of one turn */
 enum err turn_prefetch(struct engine *e, struct engine_request **requests, uint32_t count) NODISCARD;
 
-/* engine_trust.c */
+/* engine_trust_mem.c */
 uint64_t batch_app(struct batch_mem *b); /* its app and version as a number */
-enum err trust_follow(struct engine *e, struct batch_mem *b, struct unit_mem *u, const struct wu *before,
-                      const struct wu_effects *fx) NODISCARD;
 /* What is believed of a host as runner of an app; new where nothing is. */
 enum err trust_find(struct engine *e, struct host_mem *h, uint64_t app, struct trust_mem **ret) NODISCARD;
+void trust_touch(struct engine *e, struct host_mem *h, struct trust_mem *t); /* it was changed */
+/* Answers in escrow, of which one more than the place is told; 0: none. */
+uint32_t entry_find(const struct trust_mem *t, wu_id unit);
+enum err entry_add(struct trust_mem *t, const struct escrow_entry *entry) NODISCARD;
+void entry_put(struct trust_mem *t, uint32_t at, bool held, bool open);
+void entry_set(struct trust_mem *t, wu_id unit, bool held,
+               bool open); /* no more than these, if there is one */
+void trusts_write(struct engine *e, struct host_mem *h);
+void trusts_free(struct host_mem *h);
+/* What is believed of hosts that were just read, at once. */
+enum err trusts_prefetch(struct engine *e, struct host_mem *const *hosts, uint32_t count) NODISCARD;
+
+/* engine_trust.c */
+enum err trust_follow(struct engine *e, struct batch_mem *b, struct unit_mem *u, const struct wu *before,
+                      const struct wu_effects *fx) NODISCARD;
 /* A unit went out to a host. */
 enum err trust_leased(struct engine *e, struct batch_mem *b, const struct unit_mem *u,
                       struct host_mem *h) NODISCARD;
@@ -311,12 +324,21 @@ void crowd_count(struct trust_crowd *c, uint64_t host_id, bool trusted); /* this
 enum err crowd_record(struct engine *e) NODISCARD;
 /* The host asks for work, of whatever batch: it is there to check what it is trusted with. */
 void crowds_asked(struct engine *e, const struct host_mem *h);
-/* Are so many that are trusted there that nobody else need check anything? */
-bool crowd_is_attended(const struct engine *e, const struct trust_crowd *c);
+/* Whose word counts among the crowd: of those with so many answers confirmed, and how many there are. Where
+ * too few are trusted by the batch's own measure, those that are by the next laxer one among the app's
+ * batches; and else the furthest. attended: so many of them ask that nobody else need check anything. */
+struct crowd_checkers {
+    uint32_t answers, hosts;
+    bool attended;
+};
+struct crowd_checkers crowd_checkers(const struct engine *e, const struct trust_crowd *c);
 /* So many of its answers are confirmed now, in whatever batch of the app. */
 void crowd_trust(struct engine *e, uint64_t app, uint64_t host_id, uint32_t answers);
 bool crowd_has(const struct trust_crowd *c,
                uint64_t host_id); /* has it asked in this hour or the one before? */
+/* As many answers have those TRUST_CHECKERS_MIN hosts confirmed that are furthest, of those that are there.
+ */
+uint32_t crowd_level(const struct engine *e, const struct trust_crowd *c);
 uint32_t crowd_hosts(const struct trust_crowd *c);
 uint32_t crowd_trusted(const struct trust_crowd *c);
 /* What waits of the host's answers, provisionally or to be checked, is void; trust_settle() does it. */
@@ -327,10 +349,6 @@ enum err trust_close(struct engine *e, struct batch_mem *b, struct unit_mem *u) 
 void trust_look(struct engine *e, struct batch_mem *b);
 /* Applies what followed for other units; between requests. */
 enum err trust_settle(struct engine *e) NODISCARD;
-void trusts_write(struct engine *e, struct host_mem *h);
-void trusts_free(struct host_mem *h);
-/* What is believed of hosts that were just read, at once. */
-enum err trusts_prefetch(struct engine *e, struct host_mem *const *hosts, uint32_t count) NODISCARD;
 
 /* engine_batch.c */
 enum err batch_find(struct engine *e, uint32_t id, struct batch_mem **ret) NODISCARD;

@@ -22,6 +22,12 @@ struct trust_mem {
  * one that is forgotten and loaded again, as after each turn where several servers share the store, is not
  * two. Of tens of thousands some share a bit: a few too few are counted. */
 enum { CROWD_SHIFT = 14, CROWD_WORDS = (1 << CROWD_SHIFT) / 64 };
+enum { FURTHEST_MAX = 8 };
+struct trust_far { /* a host that is there, and has so many answers confirmed */
+    uint64_t host_id;
+    uint32_t answers;
+    int64_t at_ms;
+};
 struct trust_crowd {
     uint64_t app;
     uint32_t probation;
@@ -31,6 +37,7 @@ struct trust_crowd {
     int64_t read_ms;  /* when other servers' hosts were looked for */
     int64_t asked_ms; /* when one that is trusted has asked for anything */
     uint32_t hosts, trusted, hosts_before, trusted_before;
+    struct trust_far furthest[FURTHEST_MAX];
     int64_t silent_ms; /* the median host, as of rules/trust.h; negative: not known */
     bool asked;        /* since that was found out last */
     uint64_t is_host[CROWD_WORDS], was_host[CROWD_WORDS], is_trusted[CROWD_WORDS];

@@ -63,11 +63,12 @@ enum err store_trusts_load(struct store *s, struct arena *a, const uint64_t *hos
 struct store_trusted {
     uint64_t app;
     uint32_t answers, hosts;
-    int64_t since_ms; /* 0: whenever they were seen */
+    int64_t since_ms;   /* 0: whenever they were seen */
+    uint32_t ret_level; /* so many have each of the TRUST_CHECKERS_MIN furthest hosts, whenever */
 };
 /* Have at least so many hosts, seen since then, had so many answers for this app confirmed? No more than
  * 20,000 rows are looked at: in a project of more it is said that they have. */
-enum err store_trusted(struct store *s, struct arena *a, const struct store_trusted *q, bool *ret) NODISCARD;
+enum err store_trusted(struct store *s, struct arena *a, struct store_trusted *q, bool *ret) NODISCARD;
 /* How many hosts were seen in the hour, and in the day, before any was seen last. Likewise. */
 enum err store_hosts_seen(struct store *s, struct arena *a, uint32_t *ret_hour, uint32_t *ret_day) NODISCARD;
 enum err store_escrows_load(struct store *s, struct arena *a, const uint64_t *hosts, uint32_t count,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "rules/trust.h"
 #include "server/store_in.h"
 #include "server/store_load.h"
 
@@ -74,15 +75,29 @@ struct trusted {
     uint64_t app;
     uint32_t answers, hosts, rows;
     int64_t since_ms;
-    struct db_value *ids; /* of the hosts, so many */
+    struct db_value *ids;                  /* of the hosts, so many */
+    uint32_t furthest[TRUST_CHECKERS_MIN]; /* in falling order */
 };
+
+static void note_far(struct trusted *t, uint32_t answers)
+{
+    uint32_t i = TRUST_CHECKERS_MIN;
+    for (; i > 0 && t->furthest[i - 1] < answers; i--)
+        if (i < TRUST_CHECKERS_MIN)
+            t->furthest[i] = t->furthest[i - 1];
+    if (i < TRUST_CHECKERS_MIN)
+        t->furthest[i] = answers;
+}
 
 static enum err count_trusted(void *ctx, const struct db_value *values)
 {
     struct trusted *t = ctx;
     struct row_in r = {.v = values};
     t->rows++;
-    if (row_u64(&r, TRUST_APP) == t->app && row_u32(&r, TRUST_ANSWERS) >= t->answers)
+    if (row_u64(&r, TRUST_APP) != t->app)
+        return ERR_OK;
+    note_far(t, row_u32(&r, TRUST_ANSWERS));
+    if (row_u32(&r, TRUST_ANSWERS) >= t->answers)
         t->ids[t->hosts++] = db_int((int64_t)row_u64(&r, TRUST_HOST));
     return ERR_OK;
 }
@@ -95,7 +110,7 @@ static enum err count_since(void *ctx, const struct db_value *values)
     return ERR_OK;
 }
 
-enum err store_trusted(struct store *s, struct arena *a, const struct store_trusted *q, bool *ret)
+enum err store_trusted(struct store *s, struct arena *a, struct store_trusted *q, bool *ret)
 {
     static const struct db_scan scan = {
         &schema_trust, TRUST_COLUMN_COUNT, {TRUST_COLUMNS(NUMBER_TRUST)}, DB_BY_KEY, .equal = 0};
@@ -108,6 +123,7 @@ enum err store_trusted(struct store *s, struct arena *a, const struct store_trus
     for (t.hosts = 0; q->since_ms != 0 && from < all && t.hosts < q->hosts; from += SEEN_LOOK)
         TRY(db_fetch_rows(s->db, &seen, t.ids + from, all - from < SEEN_LOOK ? all - from : SEEN_LOOK,
                           (struct db_rows){count_since, &t}));
+    q->ret_level = t.furthest[TRUST_CHECKERS_MIN - 1];
     *ret = (q->since_ms != 0 ? t.hosts : all) >= q->hosts || t.rows == TRUSTED_LOOK;
     return ERR_OK;
 }

@@ -312,6 +312,71 @@ static void who_has_not_asked_since_he_is_trusted_is_one_of_them(void **state)
     world_close(&g.w);
 }
 
+static uint32_t confirmed(struct grid *g, uint64_t host)
+{
+    struct store_trust *list;
+    uint32_t count;
+    assert_ok(store_trust_list(g->w.store, &g->w.arena, host, 0, &list, &count));
+    return count == 1 ? list[0].trust.answers : 0;
+}
+
+/* A batch that believes anybody has what it wanted; no other one has to believe them for it. */
+static void who_is_confirmed_by_his_friend_alone_is_trusted_nowhere_else(void **state)
+{
+    static const struct trust_policy lax = {
+        .probation = 0, .audit_ppm = 1000000, .floor_ppm = 1000000, .wait = 20};
+    char where[DATABASE_WHERE_BYTES];
+    database_new(*state, where);
+    struct grid g;
+    struct engine_given *given;
+    grid_open(&g, where, 200);
+    run_all(&g, HOSTS, EVER, 0);
+    uint64_t friends[2] = {join(&g.w), join(&g.w)};
+    for (uint32_t again = 0; again < 2; again++) {
+        uint32_t batch = submit_with(&g.w, 20, &adaptive, &lax);
+        for (uint32_t i = 0; batch_of(&g.w, batch).finished_ms == 0; i++) {
+            assert_true(i < 1000);
+            g.w.now_ms += 600;
+            tick(&g.w);
+            if (fetch(&g.w, friends[i % 2], 1, &given) == 1)
+                assert_ok(report(&g.w, friends[i % 2], given, 9));
+        }
+        for (uint32_t i = 0; i < 2; i++)
+            assert_int_equal(confirmed(&g, friends[i]), 0);
+        restart(&g.w);
+    }
+    assert_int_equal(friends_meet(&g), 0);
+    world_close(&g.w);
+}
+
+/* Nobody is trusted by its measure: then those check that are by that of others, and else the furthest. */
+static void in_a_batch_too_strict_for_all_newcomers_check_nobody_either(void **state)
+{
+    struct trust_policy strict = policy;
+    char where[DATABASE_WHERE_BYTES];
+    database_new(*state, where);
+    struct grid g;
+    struct engine_given *given;
+    strict.probation = 1000;
+    grid_open(&g, where, 200);
+    run_all(&g, HOSTS, EVER, 0);
+    uint64_t friends[2] = {join(&g.w), join(&g.w)};
+    for (uint32_t again = 0; again < 2; again++) {
+        uint32_t batch = submit_with(&g.w, 4, &adaptive, &strict);
+        assert_int_equal(fetch(&g.w, friends[0], 4, &given), 4);
+        for (uint32_t i = 0; i < 4; i++)
+            assert_ok(report(&g.w, friends[0], &given[i], 9));
+        g.w.now_ms += 1001;
+        tick(&g.w);
+        assert_int_equal(fetch(&g.w, friends[1], 4, &given), 0);
+        for (uint32_t i = 0; i < HOSTS; i++)
+            answer_all(&g, i);
+        assert_int_equal(batch_of(&g.w, batch).counts.accepted, 4);
+        restart(&g.w); /* nothing is in memory of the other batches */
+    }
+    world_close(&g.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +388,8 @@ int main(void)
         cmocka_unit_test(what_waits_when_a_batch_is_closed_ends),
         cmocka_unit_test(the_trusted_alone_check_newcomers),
         cmocka_unit_test(who_has_not_asked_since_he_is_trusted_is_one_of_them),
+        cmocka_unit_test(who_is_confirmed_by_his_friend_alone_is_trusted_nowhere_else),
+        cmocka_unit_test(in_a_batch_too_strict_for_all_newcomers_check_nobody_either),
     };
     return DATABASE_RUN(tests);
 }

@@ -357,9 +357,33 @@ static void policies_out_of_bounds_are_refused_by_name(void **state)
     assert_non_null(strstr(err_text(), "escrow_units"));
 }
 
+/* Who is as far as he is says nothing of him, unless nobody is further. */
+static void who_agrees_must_be_further_or_as_far_as_anybody(void **state)
+{
+    (void)state;
+    struct host_trust t = {0};
+    trust_agreed(&t, 0, 1, 0);
+    assert_int_equal(t.answers, 0);
+    assert_int_equal(t.passed_milli, 1000);
+    trust_agreed(&t, 0, 0, 0); /* nobody is anything yet */
+    assert_int_equal(t.answers, 1);
+    trust_agreed(&t, 2, 10, 0);
+    assert_int_equal(t.answers, 2);
+    trust_agreed(&t, 2, 10, 0);
+    assert_int_equal(t.answers, 2);
+    trust_agreed(&t, 10, 10, 0);
+    assert_int_equal(t.answers, 3);
+    t.answers = 50;
+    trust_agreed(&t, 10, 10, 0);
+    assert_int_equal(t.answers, 51);
+    trust_audited(&t, TRUST_CONFIRMED, 9, 10, 0);
+    assert_int_equal(t.answers, 51);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_agrees_must_be_further_or_as_far_as_anybody),
         cmocka_unit_test(a_new_host_is_confirmed_until_its_probation_is_over),
         cmocka_unit_test(later_answers_are_checked_by_the_share_that_is_drawn),
         cmocka_unit_test(items_are_audited_in_every_answer_and_a_new_host_is_confirmed_as_well),

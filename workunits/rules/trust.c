@@ -149,6 +149,19 @@ void trust_passed(struct host_trust *t, uint32_t share_ppm, int64_t now_ms)
         t->answers++;
 }
 
+void trust_audited(struct host_trust *t, uint32_t share_ppm, uint32_t other, uint32_t level, int64_t now_ms)
+{
+    uint32_t answers = t->answers;
+    trust_passed(t, share_ppm, now_ms);
+    if (other <= answers && other < level)
+        t->answers = answers;
+}
+
+void trust_agreed(struct host_trust *t, uint32_t other, uint32_t level, int64_t now_ms)
+{
+    trust_audited(t, TRUST_CONFIRMED, other, level, now_ms);
+}
+
 enum trust_sentence trust_fault(struct host_trust *t, bool agreed, bool audit, int64_t now_ms)
 {
     move_to(t, now_ms);

@@ -114,6 +114,14 @@ uint32_t trust_auditors(uint32_t trusted_hosts);
  * (TRUST_POLICY_ALL) count for less, and not towards probation: a lax batch must not buy trust in a strict
  * one of the same app. */
 void trust_passed(struct host_trust *t, uint32_t share_ppm, int64_t now_ms);
+/* The same, where others agreed with it and nothing else proves it. The furthest of them had `other` answers
+ * confirmed; level: as many have the TRUST_CHECKERS_MIN furthest hosts of all that are there. It counts
+ * towards probation only if one of them is further than the host, or as far as anybody: newcomers, though a
+ * batch lets them confirm each other (one that believes anybody, or one so strict that nobody is trusted in
+ * it), must not become trusted in all batches of the app by it. */
+void trust_agreed(struct host_trust *t, uint32_t other, uint32_t level, int64_t now_ms);
+/* audits: by hosts of which the furthest had `other` answers confirmed; of that share of the items. */
+void trust_audited(struct host_trust *t, uint32_t share_ppm, uint32_t other, uint32_t level, int64_t now_ms);
 enum trust_sentence { TRUST_SPARED, TRUST_QUARANTINE, TRUST_BAN };
 /* An answer of the host was found wrong. agreed: another host gave the same wrong one, and it is not only a
  * vote that says so (trust_is_agreed()). audit: what it said of another's answer was wrong, not its own: it
