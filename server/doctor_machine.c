@@ -25,10 +25,10 @@ static void look_inodes(struct doctor *d)
     if (statvfs(d->data, &fs) != 0 || fs.f_files == 0)
         return; /* a file system that counts none */
     if (fs.f_favail < fs.f_files / INODES_LEAST_SHARE)
-        findings_add(d->found, FINDING_WARN, "disk",
-                     "remove files, purge old batches, or make a file system with more inodes",
-                     "the disk has room for %" PRIu64 " more files only: each answer is one",
-                     (uint64_t)fs.f_favail);
+        findings_add(
+            d->found, FINDING_WARN, "disk",
+            "remove files, purge old batches (dugnad purge BATCH), or make a file system with more inodes",
+            "the disk has room for %" PRIu64 " more files only: each answer is one", (uint64_t)fs.f_favail);
 }
 
 void doctor_look_disk(struct doctor *d)
@@ -50,11 +50,14 @@ void doctor_look_disk(struct doctor *d)
     str_from_bytes(all_bytes, all, sizeof all);
     if (free_bytes < s->disk_free_min) {
         str_from_bytes(s->disk_free_min, floor, sizeof floor);
-        findings_add(d->found, FINDING_ERROR, "disk", "make room now: purge old batches, or enlarge the disk",
-                     "%s of %s are free, less than disk_free_min (%s): no answer is taken", have, all, floor);
+        findings_add(
+            d->found, FINDING_ERROR, "disk",
+            "make room now: dugnad purge BATCH removes the files of old batches; or enlarge the disk",
+            "%s of %s are free, less than disk_free_min (%s): no answer is taken", have, all, floor);
     } else if (free_bytes < mark) {
         str_from_bytes(mark, floor, sizeof floor);
-        findings_add(d->found, FINDING_WARN, "disk", "purge old batches, or enlarge the disk",
+        findings_add(d->found, FINDING_WARN, "disk",
+                     "dugnad purge BATCH removes the files of old batches; or enlarge the disk",
                      "%s of %s are free, less than %s: no new batch is taken", have, all, floor);
     } else {
         findings_add(d->found, FINDING_OK, "disk", "", "%s of %s are free", have, all);

@@ -12,6 +12,7 @@
 #include "rules/wu_history.h"
 
 #define COUNT(list) (sizeof list / sizeof *list)
+#define PURGED      "its files are removed for good; answers up to 4 KiB, numbers and histories stay"
 
 static const struct show_column list_columns[] = {
     {"batch", "Batch", SHOW_TEXT},    {"name", "Name", SHOW_TEXT},    {"app", "App", SHOW_TEXT},
@@ -164,6 +165,8 @@ static enum err run_cmd_status(struct cli *c, const struct args *a)
         e = api_get(c, buf_text(&path), &doc);
     if (e == ERR_OK)
         e = show_object(c, json_root(doc), batch_columns, COUNT(batch_columns));
+    if (e == ERR_OK && !c->json && json_is_set(json_field(json_root(doc), "purged_files")))
+        fprintf(c->out, "purged: %s\n", PURGED);
     if (e == ERR_OK && !c->json)
         tell_policy(c, json_field(json_root(doc), "policy"));
     return e;
@@ -236,8 +239,10 @@ static enum err do_verb(struct cli *c, const char *what, const char *verb)
     if (c->json && doc)
         return show_json(c, json_root(doc));
     const char *state = doc ? json_text(json_field(json_root(doc), "state")) : NULL;
-    cli_say(c, "%s %s: %s%s%s", unit ? "unit" : "batch", what, verb, state ? ", now " : "",
-            state ? state : "");
+    cli_say(c, "%s %s: %s", unit ? "unit" : "batch", what,
+            str_eq(verb, "purge") ? PURGED
+            : state               ? state
+                                  : verb);
     return ERR_OK;
 }
 
@@ -262,6 +267,8 @@ VERB(cmd_pause, "pause", "BATCH..", "hand out nothing more of a batch for now");
 VERB(cmd_resume, "resume", "BATCH..", "go on with a paused batch");
 VERB(cmd_close, "close", "BATCH..",
      "take no more units into a batch: it is done when those that it has are done");
+VERB(cmd_purge, "purge", "BATCH..",
+     "remove the files of finished batches for good, inputs and answers over 4 KiB, to make room");
 
 /* --- failures, explain, show --- */
 

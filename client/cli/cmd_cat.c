@@ -120,8 +120,11 @@ static enum err run_cmd_cat(struct cli *c, const struct args *a)
         return err_set(ERR_MISSING,
                        "unit %s has no answer: dugnad explain %s says why, dugnad show %s what was tried",
                        a->words[0], a->words[0], a->words[0]);
+    bool purged = json_is_set(json_field(json_root(doc), "purged"));
     e = choose(outputs, a->words[0], a->word_count > 1 ? a->words[1] : NULL, &output);
-    return e == ERR_OK ? print_output(c, output) : e;
+    if (e == ERR_OK && (e = print_output(c, output)) == ERR_MISSING && purged)
+        e = err_set(e, "the answer of unit %s was removed: its batch was purged", a->words[0]);
+    return e;
 }
 
 const struct cli_command cmd_cat = {.words = "cat",

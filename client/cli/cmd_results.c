@@ -80,6 +80,17 @@ static uint64_t count_units(struct cli *c, const char *batch)
     return units > 0 ? (uint64_t)units : 0;
 }
 
+/* The lists know of files that a purge has removed. */
+static enum err say_purged(struct cli *c, const char *batch, enum err e)
+{
+    JSON_AUTO struct json_doc *doc = NULL;
+    char path[64], *why = arena_text(&c->arena, err_text());
+    snprintf(path, sizeof path, "/v1/batches/%s", batch);
+    if (api_get(c, path, &doc) == ERR_OK && json_is_set(json_field(json_root(doc), "purged_files")))
+        return err_set(e, "batch %s was purged: the files of its answers are gone", batch);
+    return err_set(e, "%s", why ? why : "");
+}
+
 static enum err fetch(struct results *r, bool follow)
 {
     struct show_bar bar;
@@ -219,6 +230,8 @@ static enum err run_cmd_results(struct cli *c, const struct args *a)
     int64_t before = r.after;
     if (e == ERR_OK)
         e = fetch(&r, args_flag(a, "follow"));
+    if (e == ERR_MISSING)
+        e = say_purged(c, batch, e);
     if (e == ERR_OK)
         e = results_table_csv(r.folder);
     if (e == ERR_OK && args_flag(a, "merge"))

@@ -30,6 +30,7 @@
     X(cmd_pause)                                                                                             \
     X(cmd_resume)                                                                                            \
     X(cmd_close)                                                                                             \
+    X(cmd_purge)                                                                                             \
     X(cmd_retry)                                                                                             \
     X(cmd_priority)                                                                                          \
     X(cmd_dead)                                                                                              \

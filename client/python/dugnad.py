@@ -5,7 +5,7 @@
     for answer in grid.map("pi", range(100), command=["--samples", "1000000", "--block", "{}"]):
         print(answer.text())
 
-Grid: submit, map, graph, batches, upload, publish, tail, consume. Batch: status, wait, results, save, cancel, pause, resume,
+Grid: submit, map, graph, batches, upload, publish, tail, consume. Batch: status, wait, results, save, cancel, purge, pause, resume,
 close, priority, retry, dead, failures, explain, unit, provenance.
 
 What it says to the server is in workunits/wire/PROTOCOL.md. A server is believed by its pins, as `dugnad` has proved them."""
@@ -360,6 +360,10 @@ class Batch:
 
     def cancel(self):
         return self._do("cancel")
+
+    def purge(self):
+        """Removes inputs and larger answers of a finished batch, for good."""
+        return self._do("purge")
 
     def pause(self):
         return self._do("pause")

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from grid import BIN
+from grid import BIN, eventually
 
 SCHEMA = Path(__file__).parents[2] / "client" / "cli" / "batch.schema.json"
 
@@ -164,3 +164,14 @@ def test_a_program_that_is_never_the_same_twice_is_not_said_to_have_a_bug_in_its
     grid.dugnad("app", "pack", "mktemp", "--quiet", "--out", world.folder / "app-mktemp")
     told = grid.dugnad("app", "check-determinism", world.folder / "app-mktemp" / "bundle.tar", "--", "-u", status=1)
     assert "not the same twice" in told and "valgrind" not in told
+
+
+def test_a_purged_batch_is_told_from_one_that_lost_its_files(grid, world):
+    small, large = (run(grid, "--array", "1..1", "--", "--bytes", size) for size in (9, 9000))
+    for batch in (small, large):
+        grid.dugnad("purge", batch, "--quiet")
+        eventually(lambda: "purged" in grid.dugnad("status", batch), what="it is purged")
+    assert grid.dugnad("cat", f"{small}.0") == 9 * "x"
+    eventually(lambda: grid.unit(f"{large}.0")["purged"])
+    assert "purged" in grid.dugnad("cat", f"{large}.0", status=4)
+    assert "purged" in grid.dugnad("results", large, "--out", world.folder / "gone", status=4)

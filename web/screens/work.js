@@ -83,9 +83,10 @@ function Actions({ ids, after, batch }) {
   return html`
     ${!ended && batch?.state !== 'paused' && html`<${Action} label="Pause" ...${act('pause')} />`}
     ${(!batch || batch.state === 'paused') && html`<${Action} label="Resume" ...${act('resume')} main=${!!batch} />`}
-    ${(!batch || (batch.failed > 0 && batch.state !== 'cancelled')) && html`<${Action} label="Retry what failed" ...${act('retry')} main=${batch?.state === 'done'} />`}
+    ${(!batch || (batch.failed > 0 && batch.state !== 'cancelled' && !batch.purged_files)) && html`<${Action} label="Retry what failed" ...${act('retry')} main=${batch?.state === 'done'} />`}
     ${batch?.state === 'loading' && html`<${Action} label="Close" ...${act('close')} />`}
-    ${!ended && html`<${Action} label="Cancel" title="Cancel ${what}" danger ...${act('cancel')} word=${ids.length > 1 ? 'cancel' : ids[0]} confirm=${warning} />`}`;
+    ${!ended && html`<${Action} label="Cancel" title="Cancel ${what}" danger ...${act('cancel')} word=${ids.length > 1 ? 'cancel' : ids[0]} confirm=${warning} />`}
+    ${ended && !batch.purged_files && html`<${Action} label="Purge" title="Purge ${what}" danger ...${act('purge')} word=${ids[0]} confirm=${html`<p>This removes the files of ${what} for good: its inputs, and answers over 4 KiB. Numbers and histories stay.</p>`} />`}`;
 }
 
 export function Batches() {

@@ -48,7 +48,7 @@ static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
 const char *str_nearest(const char *word, const char *const *words, size_t count)
 {
     const char *best = NULL;
-    size_t len = strlen(word), nearest = len / 3 + 2; /* further away it is another word */
+    size_t len = strlen(word), nearest = len < 4 ? 2 : len / 3 + 2; /* further away it is another word */
     for (size_t i = 0; i < count && len <= NAME_BYTES_MAX; i++) {
         size_t words_len = strlen(words[i]);
         size_t away = words_len <= NAME_BYTES_MAX ? distance(word, len, words[i], words_len) : nearest;
