@@ -23,7 +23,7 @@ async function send(method, path, headers, body) {
   try {
     return await fetch(path, { method, headers, body, credentials: 'same-origin' });
   } catch {
-    throw new ApiError(0, 'unreachable', 'the server does not answer: check that it runs and that the network is up');
+    throw new ApiError(0, 'unreachable', keyed ? 'the client on this computer does not answer: it has ended, or this page was switched off' : 'the server does not answer: check that it runs and that the network is up');
   }
 }
 

@@ -70,3 +70,10 @@ def test_it_is_used_with_the_keyboard_alone(browser, client):
     assert client.call("resume").returncode == 0
     eventually(lambda: not paused(client), 10)
     assert not browser.complaints()
+
+
+def test_a_client_that_has_ended_is_not_said_to_wait_or_to_be_a_server(browser, client):
+    client.end()
+    browser.wait("/The client on this computer does not answer/.test(document.body.innerText)")
+    assert browser.run("return document.querySelector('h1').innerText") == "Not answering"
+    assert "server" not in browser.run("return document.querySelector('.note').innerText")

@@ -127,12 +127,13 @@ function Local() {
   usePoll('/v1/history', 60000, (d) => { if (d) setHours(d.hours); });
   const tell = async (wish) => setStatus(await post('/v1/wish', wish));
   if (out) return html`<${Out} />`;
+  const gone = error?.status === 0;
   return html`<main id="main" class="page local">
     <header><img src="/web/icon.svg" alt="" width="34" height="34" /><strong>Dugnad on this computer</strong><nav aria-label="On this page"><a href="#work">Work</a><a href="#projects">Projects</a><a href="#given">Given</a><a href="#messages">Messages</a><a href="#preferences">Preferences</a></nav></header>
-    ${error && html`<${Failure} error=${error} />`}
+    ${gone ? html`<div class="note bad" role="alert"><strong class="bad">✕ The client on this computer does not answer</strong><p>It has ended, or this page was switched off; what stands below is how it was. From a terminal of this computer, the page again, and the client if it does not run:</p><p><code>dugnad-client page</code>, <code>dugnad-client run</code></p></div>` : error && html`<${Failure} error=${error} />`}
     ${!s ? html`<h1>Dugnad on this computer</h1><p role="status">Loading…</p>` : html`
-    <h1><${Badge} state=${s.state} /></h1><p class="now" role="status">${s.sentence}${s.network && ` The network is left alone: ${s.network}.`}</p>
-    <div class="row"><${Wishes} s=${s} tell=${tell} /><${Until} tell=${tell} /></div>
+    <h1>${gone ? 'Not answering' : html`<${Badge} state=${s.state} />`}</h1><p class="now" role="status">${gone && 'What it said last: '}${s.sentence}${s.network && ` The network is left alone: ${s.network}.`}</p>
+    ${!gone && html`<div class="row"><${Wishes} s=${s} tell=${tell} /><${Until} tell=${tell} /></div>`}
     <div class="cards pager"><${Card} label="Cores at work" value=${`${s.running.filter((r) => !r.paused).length} of ${s.cores}`} note=${s.cores_now === s.cores ? 'all may work now' : `${s.cores_now} may work now${s.in_use ? ': the computer is in use' : ''}`} />
       <${Card} label="Memory of work" value=${bytes(s.running.reduce((a, r) => a + r.memory_bytes, 0))} note="at most ${bytes(s.memory_bytes)}" />
       <${Card} label="Waiting here" value=${count(s.waiting + s.fetching)} note="${count(s.to_report)} to be reported" />

@@ -36,6 +36,6 @@ export function Preferences() {
   };
   return html`<h2 id="preferences">Preferences</h2><form class="prefs" onSubmit=${save}>
     ${groups.map(([name, list]) => html`<fieldset key=${name}><legend>${name}</legend>${list.map((o) => html`<${Rule} key=${o.name} o=${o} value=${draft[o.name] ?? o.value} set=${(v) => { setDraft({ ...draft, [o.name]: v }); setSaved(false); }} />`)}</fieldset>`)}
-    <div class="save row"><button type="submit" class="main" disabled=${changed.length === 0}>Save and use now</button>${changed.length > 0 && html`<button type="button" onClick=${() => setDraft({})}>Undo ${changed.length} changes</button>`}
+    <div class="save row"><button type="submit" class="main" disabled=${changed.length === 0}>Save and use now</button>${changed.length > 0 && html`<button type="button" onClick=${() => setDraft({})}>Undo ${changed.length} ${changed.length === 1 ? 'change' : 'changes'}</button>`}
       <span role="status">${saved ? 'Saved; in use now.' : ''}</span>${error && html`<span class="bad" role="alert">${error.message}</span>`}</div></form>`;
 }
