@@ -145,7 +145,9 @@ void api_batch_write(struct call *c, struct json_out *o, const struct store_batc
         json_out_i64(o, "finished_ms", b->finished_ms);
     else
         json_out_null(o, "finished_ms");
-    if (b->finished_ms == 0 && b->counts.accepted > 0 && b->counts.open > 0) /* at the rate so far */
+    /* At the rate so far; while nothing is out it is at no rate. */
+    if (b->finished_ms == 0 && !b->paused && b->counts.leased > 0 && b->counts.accepted > 0 &&
+        b->counts.open > 0)
         json_out_i64(o, "eta_ms",
                      (int64_t)((double)(clock_wall_ms() - b->created_ms) / (double)b->counts.accepted *
                                (double)b->counts.open));

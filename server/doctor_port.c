@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
+#include "base/limits.h"
 #include "server/doctor.h"
 #include "server/fetch.h"
 #include "server/serve.h"
@@ -48,10 +50,26 @@ static bool is_served(const struct doctor *d)
     return e == ERR_CONFLICT;
 }
 
+/* {"reasons":["..",..],"ready":false} as a sentence. */
+static enum err reasons_text(const struct buf *body, struct buf *out)
+{
+    JSON_AUTO struct json_doc *doc = NULL;
+    enum err e = json_parse(buf_text(body), body->len, JSON_BODY_BYTES_MAX, &doc);
+    if (e != ERR_OK)
+        return buf_add_text(out, "it does not say why");
+    const struct json *list = json_field(json_root(doc), "reasons");
+    for (size_t i = 0; i < json_count(list) && e == ERR_OK; i++) {
+        const char *reason = json_text(json_at(list, i));
+        e = buf_printf(out, "%s%.300s", i ? "; " : "", reason ? reason : "");
+    }
+    return e;
+}
+
 static void look_served(struct doctor *d)
 {
     char url[300], certificate[PATH_ROOM];
     struct fetch_reply reply = {0};
+    BUF_AUTO struct buf why = {0};
     enum err e = serve_local(d->data, d->settings, url, sizeof url, certificate, sizeof certificate);
     size_t len = strlen(url);
     if (e == ERR_OK) {
@@ -65,9 +83,8 @@ static void look_served(struct doctor *d)
         findings_add(d->found, FINDING_ERROR, "port", "see the server's log",
                      "a dugnad-server runs on this data, and does not answer at %s: %s", d->settings->listen,
                      err_text());
-    else if (reply.status != 200)
-        findings_add(d->found, FINDING_ERROR, "port", "", "the server is not ready: %.300s",
-                     buf_text(&reply.body));
+    else if (reply.status != 200 && reasons_text(&reply.body, &why) == ERR_OK)
+        findings_add(d->found, FINDING_ERROR, "port", "", "the server is not ready: %.300s", buf_text(&why));
     else
         findings_add(d->found, FINDING_OK, "port", "", "served at %s, and ready", d->settings->listen);
     fetch_reply_done(&reply);

@@ -117,7 +117,9 @@ static enum err use_invitation(struct engine *e, const struct engine_join *q, en
         *ret_why =
             err_set(ERR_DENIED, "the invitation is %s: ask for another", i->revoked ? "revoked" : "expired");
     else if (i->uses_max && i->uses >= i->uses_max)
-        *ret_why = err_set(ERR_DENIED, "the invitation has been used %u times, as often as it may", i->uses);
+        *ret_why =
+            err_set(ERR_DENIED, "the invitation has been used %u time%s, as often as it may: ask for another",
+                    i->uses, i->uses == 1 ? "" : "s");
     if (*ret_why != ERR_OK)
         return ERR_OK;
     i->uses++;

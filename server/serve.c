@@ -133,7 +133,9 @@ static enum err start_storage(struct server *s)
     TRY(file_join(path, sizeof path, s->data, "lock"));
     enum err e = file_lock(path, &s->lock_fd);
     if (e == ERR_CONFLICT)
-        return err_set(e, "another dugnad-server runs on %s", s->data);
+        return err_set(
+            e, "another dugnad-server runs on %s: stop it first, or give this one a --data of its own",
+            s->data);
     TRY(e);
     TRY(serve_database(s->data, &s->settings, path, sizeof path));
     TRY(store_open(path, &s->store));

@@ -20,7 +20,7 @@ function Live({ s }) {
 }
 
 function Apps({ list }) {
-  return html`<h2>What it computes</h2><dl>${list.map((a) => html`<dt key="n${a.app}">${a.app}</dt><dd key="t${a.app}"><strong>${a.title || a.app}</strong>${a.summary && html`<br />${a.summary}`}</dd>`)}</dl>`;
+  return html`<h2>What it computes</h2><dl>${list.map((a) => html`<dt key="n${a.app}">${a.app}</dt><dd key="t${a.app}">${a.title && html`<strong>${a.title}</strong>`}${a.summary && html`<br />${a.summary}`}</dd>`)}</dl>`;
 }
 
 function Teams({ list }) {
