@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -357,6 +359,43 @@ static void a_run_has_a_control_group_of_its_own_where_there_can_be_one(void **s
     assert_false(file_exists(groups));
 }
 
+/* It has ended by itself, which was told already, and its sandbox has not gone yet: it is slow where the
+ * processor is busy, which is when runs are paused. */
+static void a_program_that_ends_as_it_is_paused_is_finished_all_the_same(void **state)
+{
+    (void)state;
+    char groups[RUN_GROUPS_ROOM];
+    const char *argv[] = {"bin/probe", "spin", NULL};
+    struct run_outcome out;
+    struct run *run;
+    bool ended = false;
+    if (geteuid() != 0 || run_groups_open(groups) != ERR_OK)
+        skip();
+    struct run_spec spec = {
+        .app_folder = app, .work_folder = work, .argv = argv, .limits = roomy, .groups = groups};
+    assert_ok(run_start(&spec, clock_mono_ms(), &run));
+    for (int i = 0; i < 400 && run_usage(run)->cpu_ms < 20; i++) {
+        clock_sleep_ms(10);
+        run_poll(run, clock_mono_ms(), &ended);
+    }
+    pid_t outer = child_of(getpid()), program = child_of(child_of(outer));
+    assert_true(program > 0);
+    assert_int_equal(kill(outer, SIGSTOP), 0);
+    assert_int_equal(kill(program, SIGTERM), 0);
+    struct pollfd told = {.fd = run_fd(run), .events = POLLIN};
+    assert_int_equal(poll(&told, 1, 20000), 1);
+    run_pause(run, clock_mono_ms());
+    assert_int_equal(kill(outer, SIGCONT), 0);
+    alarm(30); /* instead of waiting for ever */
+    run_poll(run, clock_mono_ms(), &ended);
+    assert_true(ended);
+    run_finish(run, &out);
+    alarm(0);
+    assert_int_equal(out.end, RUN_END_SIGNAL);
+    assert_int_equal(out.signal, SIGTERM);
+    run_groups_close(groups);
+}
+
 /* As kernels before 5.3 do, and container engines that cannot look into its structure. */
 static void forbid_clone3(void)
 {
@@ -452,6 +491,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(outputs_that_are_links_or_devices_are_not_taken, make_place,
                                         drop_place),
         cmocka_unit_test_setup_teardown(a_run_has_a_control_group_of_its_own_where_there_can_be_one,
+                                        make_place, drop_place),
+        cmocka_unit_test_setup_teardown(a_program_that_ends_as_it_is_paused_is_finished_all_the_same,
                                         make_place, drop_place),
         cmocka_unit_test_setup_teardown(nothing_of_a_program_is_left_when_its_end_is_told, make_place,
                                         drop_place),

@@ -372,6 +372,8 @@ void run_pause(struct run *r, int64_t now_ms)
     if (r->paused)
         return;
     run_poll(r, now_ms, &ended);
+    if (ended) /* its sandbox is on its way out */
+        return;
     run_tree_signal(r->pid, SIGSTOP);
     run_group_freeze(&r->group, true);
     r->paused = true;
@@ -489,8 +491,10 @@ void run_finish(struct run *r, struct run_outcome *ret)
 {
     if (!r)
         return;
-    if (!r->ended && !has_ended(r)) {
+    bool stops = !r->ended && !has_ended(r);
+    if (stops)
         stop_for(r, RUN_END_STOPPED);
+    if (stops || r->paused) { /* also when it had ended just before all of its group stood still */
         run_group_freeze(&r->group, false);
         run_tree_signal(r->pid, SIGCONT);
     }
