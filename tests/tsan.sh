@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# tsan.sh SECONDS [SEED]: builds with ThreadSanitizer (preset tsan), then runs the unit tests that use threads, and grids under load for so long
-# (tests/tsan/rounds.py). Fails on any report; they are printed, and stay in build-tsan/reports. Not part of ctest: it takes as long as it is told.
+# tsan.sh SECONDS [SEED]: builds with ThreadSanitizer (preset tsan), then runs the unit tests that use threads, integration tests of what has a thread
+# (four minutes), and grids under load for so long (tests/tsan/rounds.py). Fails on any report; they are printed, and stay in build-tsan/reports. Not part of
+# ctest: it takes as long as it is told.
 set -euo pipefail
-[[ ${1:-} =~ ^[0-9]+$ ]] || { sed -n '2,3p' "$0"; exit 2; }
+[[ ${1:-} =~ ^[0-9]+$ ]] || { sed -n '2,4p' "$0"; exit 2; }
 seconds=$1 seed=${2:-$RANDOM}
 cd "$(dirname "$0")/.."
 # Where the kernel spreads addresses wider than this ThreadSanitizer knows (vm.mmap_rnd_bits over 28), its programs do not start.
-[ "$(cat /proc/sys/vm/mmap_rnd_bits)" -le 28 ] || [ -n "${DUGNAD_TSAN_PLAIN:-}" ] || DUGNAD_TSAN_PLAIN=1 exec setarch -R "$0" "$@"
+[ "$(cat /proc/sys/vm/mmap_rnd_bits)" -le 28 ] || [ -n "${DUGNAD_TSAN_PLAIN:-}" ] || DUGNAD_TSAN_PLAIN=1 exec setarch -R tests/tsan.sh "$@"
 
 cmake --preset tsan >/dev/null
 cmake --build --preset tsan -j "${JOBS:-$(nproc)}" | { grep -E 'error|FAILED' || true; }
@@ -23,6 +24,11 @@ for source in $(grep -lE 'pthread\.h|engine_thread\.h|http\.h|"lib/live\.h"|serv
     name=$(basename "$source" .c)
     echo "== $name"
     "$DUGNAD_BIN/$name" >"$folder/log" 2>&1 || { failed=1; tail -20 "$folder/log"; }
+done
+for name in alerts archive graph handshakes judged login replica s3 schedule server_stop streams waiting; do
+    echo "== it.test_$name"
+    # What a server takes in memory says nothing here.
+    (cd tests/it && pytest-3 -q -p no:cacheprovider "test_$name.py" -k 'not cost_little') >"$folder/log" 2>&1 || { failed=1; tail -30 "$folder/log"; }
 done
 echo "== grids for $seconds s, seed $seed"
 python3 tests/tsan/rounds.py "$folder" "$seconds" "$seed" || { failed=1; find "$folder" -name '*.log' -exec tail -n 5 {} +; }
