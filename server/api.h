@@ -29,6 +29,10 @@ enum err api_blob_head(struct call *c);
 enum err api_blob_begin(struct call *c);
 enum err api_blob_patch(struct call *c);
 
+/* api_stored.c */
+enum err api_files(struct call *c);
+enum err api_files_free(struct call *c);
+
 /* api_app.c */
 enum err api_release_post(struct call *c);
 enum err api_release_retire(struct call *c);

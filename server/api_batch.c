@@ -343,6 +343,8 @@ enum err api_batch_make(struct call *c, uint32_t *ret_batch)
     TRY(m ? ERR_OK : ERR_NOMEM);
     TRY(take_request(c, m));
     TRY(check_inputs(c, m->q.inputs, m->q.input_count, "input"));
+    for (uint32_t i = 0; i < m->q.input_count; i++) /* until the batch has a number to hold them by */
+        TRY(blob_keep(c->server->blobs, &m->q.inputs[i].sha256));
     TRY(fill_order(c, m));
     c->request.kind = ENGINE_BATCH;
     TRY(fill_batch(c, m, &q->batch));

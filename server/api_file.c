@@ -132,6 +132,8 @@ static enum err head_file(struct call *c)
     int fd;
     TRY(digest_parse(c->params[0], &digest));
     enum err e = blob_find(c->server->blobs, &digest, &bytes);
+    if (e == ERR_OK && c->who.role >= ROLE_SCIENTIST) /* who asks before a submission counts on it */
+        e = blob_asked_for(c->server->blobs, &digest);
     if (e == ERR_OK && blobs_block(c->server->blobs))
         return reply_length(c, bytes);
     if (e == ERR_OK) {
@@ -242,7 +244,8 @@ static enum err check_quota(struct call *c, uint64_t total)
     if (user.blob_bytes + total > most)
         return err_set(ERR_LIMIT,
                        "you keep %" PRIu64 " bytes here and may keep %" PRIu64 ": this upload has %" PRIu64
-                       ". The operator can allow more: dugnad user set %" PRIu64 " --quota SIZE",
+                       ". dugnad files free gives back what no batch, schedule or release needs; the "
+                       "operator can allow more: dugnad user set %" PRIu64 " --quota SIZE",
                        user.blob_bytes, most, total, c->who.id);
     return ERR_OK;
 }

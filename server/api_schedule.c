@@ -1,10 +1,12 @@
 /* api_schedule.c - batches that are submitted later, or again and again: made, listed, paused, deleted */
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/str.h"
 #include "rules/cron.h"
 #include "server/api.h"
+#include "server/needs.h"
 #include "server/store_schedule.h"
 #include "server/try.h"
 #include "wire/batch_msg.h"
@@ -64,15 +66,15 @@ static enum err read_time(const struct json *root, struct call *c, struct store_
 }
 
 /* What is wrong with the request is better told now than when its time has come. */
-static enum err read_batch(const struct json *root, struct call *c, struct store_schedule *s)
+static enum err read_batch(const struct json *root, struct call *c, struct store_schedule *s,
+                           struct batch_request *q)
 {
     const struct json *batch;
-    struct batch_request q;
     BUF_AUTO struct buf text = {.bytes_max = BATCH_ORDER_BYTES_MAX};
     TRY(json_get_object(root, "", "batch", &batch));
     TRY(json_dump(batch, &text));
-    TRY(batch_request_parse(buf_text(&text), text.len, &c->http->arena, &q));
-    if (!q.has_array && !q.from_stream && q.stage.kind == STAGE_OWN)
+    TRY(batch_request_parse(buf_text(&text), text.len, &c->http->arena, q));
+    if (!q->has_array && !q->from_stream && q->stage.kind == STAGE_OWN)
         return err_set(ERR_INVALID,
                        "a scheduled batch makes its units itself: it needs an array, a stream or a stage");
     s->body.data = arena_bytes(&c->http->arena, buf_text(&text), text.len);
@@ -80,19 +82,40 @@ static enum err read_batch(const struct json *root, struct call *c, struct store
     return s->body.data ? ERR_OK : ERR_NOMEM;
 }
 
+/* Its inputs stay until it is over; those that are not here yet are held from when they are. */
+static enum err keep_inputs(struct call *c, const struct batch_request *q)
+{
+    for (uint32_t i = 0; i < q->input_count; i++) {
+        enum err e = blob_keep(c->server->blobs, &q->inputs[i].sha256);
+        if (e != ERR_OK && e != ERR_MISSING)
+            return e;
+    }
+    return ERR_OK;
+}
+
+static enum err hold_inputs(struct call *c, uint64_t id, const struct batch_request *q)
+{
+    char holder[BLOB_HOLDER_BYTES_MAX + 1];
+    snprintf(holder, sizeof holder, "s%" PRIu64, id);
+    return needs_hold_files(c->server->blobs, holder, q->inputs, q->input_count);
+}
+
 enum err api_schedule_post(struct call *c)
 {
     static const char *const fields[] = {"cron", "at_ms", "batch"};
     JSON_AUTO struct json_doc *doc = NULL;
     struct engine_schedule *q = &c->request.u.schedule;
+    struct batch_request batch;
     c->request.kind = ENGINE_SCHEDULE;
     *q = (struct engine_schedule){.verb = ENGINE_SCHEDULE_NEW, .schedule = {.user_id = c->who.id, .why = ""}};
     TRY(api_body(c, &doc));
     TRY(json_only(json_root(doc), "", fields, sizeof fields / sizeof *fields));
     TRY(read_time(json_root(doc), c, &q->schedule));
-    TRY(read_batch(json_root(doc), c, &q->schedule));
+    TRY(read_batch(json_root(doc), c, &q->schedule, &batch));
     TRY(call_idempotent(c));
+    TRY(keep_inputs(c, &batch));
     TRY(call_engine(c));
+    TRY(hold_inputs(c, q->ret_id, &batch));
     return reply_schedule(c, q->ret_id, c->request.replayed ? 200 : 201);
 }
 
@@ -129,6 +152,7 @@ enum err api_schedule_delete(struct call *c)
     c->request.kind = ENGINE_SCHEDULE;
     c->request.u.schedule = (struct engine_schedule){.verb = ENGINE_SCHEDULE_DELETE, .schedule = s};
     TRY(call_engine(c));
+    unused_wake(c->server->unused); /* lets go of what it held */
     return call_reply(c, 204, &none);
 }
 

@@ -35,8 +35,8 @@ struct copying {
 
 static bool is_left_out(const char *path)
 {
-    static const char *const names[] = {"lock",          "judge",   "offline-keys",
-                                        "blobs/uploads", HEAD_NAME, DUMP_NAME};
+    static const char *const names[] = {
+        "lock", "judge", "offline-keys", "blobs/uploads", "blobs/holds/.lock", HEAD_NAME, DUMP_NAME};
     if (str_starts(path, DATABASE_NAME)) /* with its -wal and -shm */
         return true;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

@@ -78,6 +78,7 @@ enum err blobs_make(const char *folder, uint64_t disk_free_min, const struct blo
     snprintf(b->folder, sizeof b->folder, "%s", folder);
     b->disk_free_min = disk_free_min;
     b->keeper = keeper;
+    b->lock_fd = -1;
     pthread_mutex_init(&b->lock, NULL);
     enum err e = make_folders(b);
     if (e != ERR_OK) {
@@ -90,7 +91,9 @@ enum err blobs_make(const char *folder, uint64_t disk_free_min, const struct blo
 
 enum err blobs_open(const char *folder, uint64_t disk_free_min, struct blobs **ret_blobs)
 {
-    return blobs_make(folder, disk_free_min, &blob_keeper_local, ret_blobs);
+    TRY(blobs_make(folder, disk_free_min, &blob_keeper_local, ret_blobs));
+    blob_local_lock_open(*ret_blobs);
+    return ERR_OK;
 }
 
 void blobs_close(struct blobs *b)

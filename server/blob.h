@@ -1,16 +1,18 @@
 /* blob.h - files by their SHA-256: inputs, bundles, answers. Complete ones never change.
  *
- * A blob is kept for as long as somebody holds it: a user who uploaded it ("u3"), a batch whose answer it is
- * ("b7"), a release ("releases"). Blobs are in a folder, where holds are hard links, so that they survive
- * whatever happens to the database; or in an object store (blob_far.h). Any thread may call; calls that write
- * block until the bytes are durable, and those of an object store until it has answered: ERR_BUSY when it
- * does not. */
+ * A blob is kept for as long as somebody holds it: a user who uploaded it ("u3"), a batch whose answer ("b7")
+ * or input ("i7") it is, a schedule ("s5"), a host ("h3"), a release ("releases"). Users hold what counts
+ * against their quota, and let go of what nobody else needs (blobs_give_back()). Blobs are in a folder, where
+ * holds are hard links, so that they survive whatever happens to the database; or in an object store
+ * (blob_far.h). Any thread may call; calls that write block until the bytes are durable, and those of an
+ * object store until it has answered: ERR_BUSY when it does not. */
 #ifndef SERVER_BLOB_H
 #define SERVER_BLOB_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/hash.h"
@@ -58,6 +60,38 @@ enum err blobs_each(const struct blobs *b,
 enum err blobs_forget_copies(const struct blobs *b) NODISCARD;
 /* Drops one; ERR_MISSING when the holder does not hold it. */
 enum err blob_drop(struct blobs *b, const struct digest *blob, const char *holder) NODISCARD;
+
+/* --- what users hold ("u3") ---
+ *
+ * What only users hold is needed by nothing. It goes as soon as it is looked at when something has needed it
+ * before (its batch was purged), else when its time has come: unused_kept_ms after it was sent or last kept
+ * by blob_keep(). */
+
+struct blob_kept {
+    struct digest blob;
+    uint64_t bytes;
+    bool needed;     /* by other holders than users */
+    int64_t goes_ms; /* when it goes if nothing needs it: INT64_MAX never, -1 it has no time yet */
+};
+
+/* 0: what nothing ever needed is kept for ever. Before blobs are used. */
+void blobs_keep_unused(struct blobs *b, int64_t unused_kept_ms);
+/* Somebody is about to need it: its time begins anew. ERR_MISSING when there is no such blob. */
+enum err blob_keep(struct blobs *b, const struct digest *blob) NODISCARD;
+/* The same for whoever only asks, and often: an object store leaves what is needed anyway as it is. */
+enum err blob_asked_for(struct blobs *b, const struct digest *blob) NODISCARD;
+/* By digest, at most limit after that one. */
+enum err blobs_kept(const struct blobs *b, struct arena *a, const char *holder, const struct digest *after,
+                    uint32_t limit, struct blob_kept **ret, uint32_t *ret_count) NODISCARD;
+/* A user lets go of what nothing needs: of what is due by now, or at_once of all. What was let go is counted
+ * also on failure, and is durable; a call that was broken off is called again. */
+enum err blobs_give_back(struct blobs *b, const char *holder, bool at_once, int64_t now_ms,
+                         uint64_t *ret_count, uint64_t *ret_bytes) NODISCARD;
+/* What it holds, without broken-off uploads. */
+enum err blobs_charged(const struct blobs *b, const char *holder, uint64_t *ret_bytes) NODISCARD;
+/* Every holder whose name begins with this letter. The visit may drop. */
+enum err blobs_holders(const struct blobs *b, char letter, enum err (*visit)(void *ctx, const char *holder),
+                       void *ctx) NODISCARD;
 
 /* --- uploads: in pieces, resumable, one at a time for each (blob, holder) --- */
 

@@ -22,6 +22,7 @@ enum {
     PATH_ROOM = BLOB_PATH_ROOM,
     LINK_S = 900,
     SLICE = 256,
+    ASKED_SHARE = 8,
     LISTED_EACH = 1000,
     LISTED_MAX = 100000,
     TOLD_EACH_MS = 30000
@@ -168,8 +169,6 @@ enum err blobs_well(const struct blobs *b)
                    b->far->config.s3.endpoint);
 }
 
-/* --- putting and holding --- */
-
 static enum err put(struct blobs *b, const struct digest *blob, const char *part, uint64_t bytes)
 {
     int fd = open(part, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -180,6 +179,61 @@ static enum err put(struct blobs *b, const struct digest *blob, const char *part
     return e;
 }
 
+/* --- what users hold --- */
+
+/* Much of it is asked for again and again: so its time is not written each time. */
+static enum err far_keep(struct blobs *b, const struct digest *blob, bool asked)
+{
+    int64_t goes_ms, kept_ms = b->unused_kept_ms, until_ms = clock_wall_ms() + kept_ms;
+    WITH_READER(b, store_blob_goes(READER(b), blob, &goes_ms));
+    if (kept_ms == 0 || (asked && (goes_ms < 0 || goes_ms > until_ms - kept_ms / ASKED_SHARE)))
+        return ERR_OK;
+    WITH_STORE(b, store_blob_keep(STORE(b), blob, until_ms));
+    return ERR_OK;
+}
+
+static enum err far_kept(const struct blobs *b, struct arena *a, const char *holder,
+                         const struct digest *after, uint32_t limit, struct blob_kept **ret,
+                         uint32_t *ret_count)
+{
+    struct store_blob_kept *list;
+    uint32_t count;
+    WITH_READER(b, store_blob_kept(READER(b), a, holder, after, limit, &list, &count));
+    *ret = arena_array(a, count + 1, sizeof **ret);
+    TRY(*ret ? ERR_OK : ERR_NOMEM);
+    for (uint32_t i = 0; i < count; i++)
+        (*ret)[i] = (struct blob_kept){list[i].blob, list[i].bytes, list[i].needed, list[i].goes_ms};
+    *ret_count = count;
+    return ERR_OK;
+}
+
+static enum err far_let_go(struct blobs *b, const struct digest *blob, const char *holder, bool at_once,
+                           int64_t now_ms, bool *ret_gone)
+{
+    WITH_STORE(b, store_blob_let_go(STORE(b), blob, holder, at_once, now_ms, ret_gone));
+    return ERR_OK;
+}
+
+static enum err far_holders(const struct blobs *b, char letter,
+                            enum err (*visit)(void *ctx, const char *holder), void *ctx)
+{
+    char holder[64] = {letter, 0};
+    for (;;) {
+        WITH_READER(b, store_blob_holder_next(READER(b), holder, holder, sizeof holder));
+        if (holder[0] != letter)
+            return ERR_OK;
+        TRY(visit(ctx, holder));
+    }
+}
+
+/* A user's upload gets its time; a server that is killed before has it begin at the next look. */
+static enum err begin_time(struct blobs *b, const struct digest *blob, const char *holder)
+{
+    return blob_holder_is_user(holder) ? far_keep(b, blob, false) : ERR_OK;
+}
+
+/* --- putting and holding --- */
+
 static enum err far_settle(struct blobs *b, const struct digest *blob, const char *part, uint64_t bytes,
                            const char *holder, bool *ret_new)
 {
@@ -189,6 +243,7 @@ static enum err far_settle(struct blobs *b, const struct digest *blob, const cha
     if (!present)
         TRY(put(b, blob, part, bytes));
     WITH_STORE(b, store_blob_end(STORE(b), blob, holder, clock_wall_ms(), ret_new));
+    TRY(begin_time(b, blob, holder));
     blob_main_path(b, blob, path);
     if (rename(part, path) != 0 && unlink(part) != 0 && errno != ENOENT)
         return err_set_errno(ERR_IO, "cannot remove %s", part);
@@ -197,8 +252,13 @@ static enum err far_settle(struct blobs *b, const struct digest *blob, const cha
 
 static enum err far_hold(struct blobs *b, const struct digest *blob, const char *holder, bool *ret_new)
 {
+    bool held;
+    WITH_READER(b, store_blob_holds(READER(b), holder, blob, &held));
+    *ret_new = !held;
+    if (held) /* as it has it, the file stays: nothing needs to be written */
+        return begin_time(b, blob, holder);
     WITH_STORE(b, store_blob_hold(STORE(b), blob, holder, clock_wall_ms(), ret_new));
-    return ERR_OK;
+    return begin_time(b, blob, holder);
 }
 
 static enum err far_sync(struct blobs *b, const char *holder)
@@ -241,21 +301,23 @@ static enum err take_out(struct blobs *b, const struct digest *blob)
     return ERR_OK;
 }
 
-/* At most one slice of those that nobody holds. */
+/* At most one slice of those that nobody holds. What users hold and have not let go of yet stays in the list:
+ * a slice of nothing else ends it. */
 static enum err take_out_loose(struct blobs *b, bool *ret_more)
 {
     struct arena ARENA_AUTO a = {0};
     struct digest *loose;
     uint32_t count;
-    bool doomed;
+    bool doomed, some = false;
     int64_t now_ms = clock_wall_ms();
     WITH_READER(b, store_blob_loose(READER(b), &a, now_ms, SLICE, &loose, &count));
     for (uint32_t i = 0; i < count; i++) {
         WITH_STORE(b, store_blob_doom(STORE(b), &loose[i], now_ms, &doomed));
         if (doomed)
             TRY(take_out(b, &loose[i]));
+        some |= doomed;
     }
-    *ret_more = count == SLICE;
+    *ret_more = count == SLICE && some;
     return ERR_OK;
 }
 
@@ -391,6 +453,11 @@ const struct blob_keeper blob_keeper_far = {
     .drop = far_drop,
     .drop_some = far_drop_some,
     .held = far_held,
+    .keep = far_keep,
+    .look_each = 500,
+    .kept = far_kept,
+    .let_go = far_let_go,
+    .holders = far_holders,
     .sweep = far_sweep,
     .each = far_each,
     .close = far_close,

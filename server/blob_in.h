@@ -26,6 +26,15 @@ struct blob_keeper {
     enum err (*drop)(struct blobs *b, const struct digest *blob, const char *holder);
     enum err (*drop_some)(struct blobs *b, const char *holder, uint32_t limit, bool *ret_more);
     enum err (*held)(const struct blobs *b, const char *holder, uint64_t *ret_bytes);
+    enum err (*keep)(struct blobs *b, const struct digest *blob, bool asked);
+    uint32_t look_each; /* how many kept() may be asked for at once without others waiting for long */
+    enum err (*kept)(const struct blobs *b, struct arena *a, const char *holder, const struct digest *after,
+                     uint32_t limit, struct blob_kept **ret, uint32_t *ret_count);
+    /* Only if nobody but users holds it, and it is due by then (at_once: whenever it is due). */
+    enum err (*let_go)(struct blobs *b, const struct digest *blob, const char *holder, bool at_once,
+                       int64_t now_ms, bool *ret_gone);
+    enum err (*holders)(const struct blobs *b, char letter, enum err (*visit)(void *ctx, const char *holder),
+                        void *ctx);
     /* What hosts hold since before then, and what nobody holds. */
     enum err (*sweep)(struct blobs *b, int64_t before_ms);
     enum err (*each)(const struct blobs *b,
@@ -37,14 +46,22 @@ struct blobs {
     const struct blob_keeper *keeper;
     char folder[BLOB_FOLDER_ROOM];
     uint64_t disk_free_min;
+    int64_t unused_kept_ms;
+    int lock_fd;          /* of blob_local.c: for other processes on the same folder; -1: none */
     pthread_mutex_t lock; /* of holds coming and going, and of the list of uploads */
     struct blob_upload *uploads;
     uint32_t upload_count;
     struct blob_far *far; /* of blob_far.c */
 };
 
+static inline bool blob_holder_is_user(const char *holder)
+{
+    return holder[0] == 'u';
+}
+
 extern const struct blob_keeper blob_keeper_local, blob_keeper_far;
 
+void blob_local_lock_open(struct blobs *b);
 enum err blobs_make(const char *folder, uint64_t disk_free_min, const struct blob_keeper *keeper,
                     struct blobs **ret_blobs) NODISCARD;
 /* FOLDER/ab/DIGEST: the blob of the local keeper, the cached copy of the far one. */

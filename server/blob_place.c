@@ -116,6 +116,8 @@ enum err blob_place_open(const char *data, const struct settings *s, const char 
 {
     char folder[PATH_ROOM];
     TRY(blob_place_folder(data, s, folder, sizeof folder));
-    return blob_place_is_far(s) ? open_far(folder, data, s, database, ret_blobs)
-                                : blobs_open(folder, s->disk_free_min, ret_blobs);
+    TRY(blob_place_is_far(s) ? open_far(folder, data, s, database, ret_blobs)
+                             : blobs_open(folder, s->disk_free_min, ret_blobs));
+    blobs_keep_unused(*ret_blobs, s->unused_kept_ms);
+    return ERR_OK;
 }

@@ -71,6 +71,8 @@ static enum err purge(struct deliver *d, struct arena *a, const struct store_out
 {
     enum err e = drop_files(d, o->subject);
     if (e == ERR_OK)
+        unused_wake(d->config.unused);
+    if (e == ERR_OK)
         return tell(d, a, o->id, true, 0);
     if (ticker_stops(d->ticker))
         return ERR_OK;

@@ -13,6 +13,7 @@
 #include "server/members.h"
 #include "server/settings.h"
 #include "server/store.h"
+#include "server/unused.h"
 
 struct deliver;
 
@@ -21,6 +22,7 @@ struct deliver_config {
     struct engine_thread *engine;
     const struct members *members; /* NULL: the only server */
     struct blobs *blobs;
+    struct unused *unused;           /* is told of what was purged; NULL: nobody is */
     const struct settings *settings; /* of mail; NULL: there is none */
     int64_t retry_ms; /* [5000] the longest first back-off, doubled each time; 0 means the default */
 };

@@ -260,7 +260,7 @@ static void on_outbox(struct engine *e, const struct engine_outbox *q)
         store_set_outbox_later(e->set, q->id, q->due_ms);
 }
 
-static enum err on_quota(struct engine *e, const struct engine_quota *q)
+static enum err add_quota(struct engine *e, const struct engine_quota *q)
 {
     for (uint32_t i = 0; i < e->quota_count; i++) {
         if (e->quotas[i].user_id == q->user_id) {
@@ -277,6 +277,27 @@ static enum err on_quota(struct engine *e, const struct engine_quota *q)
         e->quota_room = room;
     }
     e->quotas[e->quota_count++] = (struct quota_add){.user_id = q->user_id, .bytes = q->bytes};
+    return ERR_OK;
+}
+
+/* What was counted when somebody looked is put right only if nothing was counted since. */
+static enum err on_quota(struct engine *e, struct engine_request *r)
+{
+    const struct engine_quota *q = &r->u.quota;
+    struct store_user user;
+    if (q->bytes < 0)
+        engine_audit(e, r, "files.free", q->user_id);
+    if (!q->guarded)
+        return add_quota(e, q);
+    TRY(engine_flush(e));
+    enum err err = store_user_get(e->store, &e->turn, q->user_id, &user);
+    if (err == ERR_OK && user.blob_bytes_noted != q->counted)
+        err = err_set(ERR_CONFLICT, "the bytes of user %" PRIu64 " have changed meanwhile", q->user_id);
+    if (err == ERR_OK)
+        return add_quota(e, q);
+    if (err != ERR_MISSING && err != ERR_CONFLICT)
+        return err;
+    engine_fail(r, err);
     return ERR_OK;
 }
 
@@ -426,7 +447,7 @@ static enum err handle(struct engine *e, struct engine_request *r)
     case ENGINE_AUDIT:
         return on_audit(e, r);
     case ENGINE_QUOTA:
-        return on_quota(e, &r->u.quota);
+        return on_quota(e, r);
     case ENGINE_PUBLISH:
         return on_publish(e, r);
     case ENGINE_CURSOR:

@@ -370,6 +370,8 @@ struct engine_audit {
 struct engine_quota {
     uint64_t user_id;
     int64_t bytes; /* added */
+    bool guarded;  /* only if `counted` are counted now; else ERR_CONFLICT */
+    int64_t counted;
 };
 
 /* Streams are made when they are first named. */

@@ -15,6 +15,8 @@ const struct route routes[] = {
      NULL},
     {"PATCH", "/v1/blobs/*", ACCESS_TOKEN, SCOPE_SUBMIT | SCOPE_RELEASE, BLOB_BYTES_MAX, false,
      api_blob_patch, api_blob_begin},
+    {"GET", "/v1/files", ACCESS_SCIENTIST, SCOPE_READ | SCOPE_SUBMIT, 0, false, api_files, NULL},
+    {"POST", "/v1/files/free", ACCESS_SCIENTIST, SCOPE_SUBMIT, SMALL, false, api_files_free, NULL},
 
     {"GET", "/v1/project", ACCESS_PUBLIC, 0, 0, true, api_project, NULL},
     {"GET", "/v1/project/stats", ACCESS_PUBLIC, 0, 0, true, api_project_stats, NULL},

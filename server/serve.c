@@ -151,6 +151,7 @@ static enum err start_storage(struct server *s)
     TRY(store_reader_open(s->store, &s->archive_store));
     TRY(store_reader_open(s->store, &s->alerts_store));
     TRY(store_reader_open(s->store, &s->upload_store));
+    TRY(store_reader_open(s->store, &s->unused_store));
     return blob_place_open(s->data, &s->settings, path, &s->blobs);
 }
 
@@ -225,6 +226,10 @@ static enum err start_threads(struct server *s)
     TRY(graph_start(&graph, &s->graph));
     TRY(timetable_start(s, s->timetable_store, &s->timetable));
     TRY(archiver_start(s, s->archive_store, &s->archiver));
+    struct unused_config unused = {
+        .store = s->unused_store, .engine = s->thread, .members = s->members, .blobs = s->blobs};
+    TRY(unused_start(&unused, &s->unused));
+    deliver.unused = s->unused;
     return deliver_start(&deliver, &s->deliver);
 }
 
@@ -308,6 +313,7 @@ static void stop_outbox(struct server *s)
     pthread_mutex_unlock(&s->hook_lock);
     judge_stop(judge);
     deliver_stop(deliver);
+    unused_stop(s->unused);
     feed_stop(feed);
     graph_stop(graph);
     timetable_stop(s->timetable);
@@ -344,6 +350,7 @@ static void stop(struct server *s, struct pem *pem)
     project_close(s->project);
     blobs_close(s->blobs);
     store_close(s->upload_store);
+    store_close(s->unused_store);
     store_close(s->pulse_store);
     store_close(s->tail_store);
     store_close(s->feed_store);

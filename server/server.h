@@ -26,6 +26,7 @@
 #include "server/sweep.h"
 #include "server/tail.h"
 #include "server/timetable.h"
+#include "server/unused.h"
 #include "server/waiters.h"
 #include "server/workers.h"
 
@@ -34,7 +35,7 @@ struct server {
     char data[2048]; /* the data folder */
     int lock_fd;
     struct store *store, *judge_store, *deliver_store, *pulse_store, *tail_store, *feed_store, *graph_store,
-        *timetable_store, *alerts_store, *archive_store;
+        *timetable_store, *alerts_store, *archive_store, *unused_store;
     struct store *members_store; /* writes, as `store` does; NULL where no other server can be */
     struct members *members;     /* NULL: likewise */
     struct store *upload_store;  /* under upload_lock */
@@ -59,6 +60,7 @@ struct server {
     pthread_mutex_t hook_lock; /* the engine's hooks against the end of judge, deliver, feed and graph */
     atomic_llong certificate_ends_ms;
     struct sweep *sweep;
+    struct unused *unused;
     struct pulse *pulse;
     struct alerts *alerts;
     struct tails *tails;

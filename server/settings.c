@@ -61,6 +61,10 @@ const struct conf_option settings_options[] = {
      "No new batch is taken when less than this, and less than a tenth of the disk, is free.", NULL},
     {"upload_kept", CONF_DURATION_MS, VALUE(upload_kept_ms), "7d", 1e3, 1e11,
      "An upload that was broken off can be gone on with for so long.", NULL},
+    {"unused_kept", CONF_DURATION_MS, VALUE(unused_kept_ms), "30d", 0, 1e12,
+     "A file that a user sent and no batch, schedule or release has named is kept for so long, and then "
+     "deleted;\n0: for ever. What only purged batches have named goes within the hour.",
+     NULL},
     {"archive_after", CONF_DURATION_MS, VALUE(archive_after_ms), "0s", 0, 1e12,
      "Batches that ended so long ago leave the database for a compressed file each (dugnad archive get "
      "BATCH);\n0: never.",

@@ -46,8 +46,9 @@ struct store_user { /* someone with a say: viewer, scientist, operator */
     bool disabled;
     int64_t created_ms;
     uint64_t blob_bytes,
-        blob_bytes_max; /* uploads kept for this user, and the quota (0: the server's default) */
-    uint64_t units_max; /* units not finished at once, 0: the server's default */
+        blob_bytes_max;       /* uploads kept for this user, and the quota (0: the server's default) */
+    int64_t blob_bytes_noted; /* blob_bytes as it is written: below nothing until it is put right */
+    uint64_t units_max;       /* units not finished at once, 0: the server's default */
 };
 
 struct store_volunteer { /* the owner of hosts */

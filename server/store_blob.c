@@ -5,38 +5,24 @@
 #include <string.h>
 
 #include "base/str.h"
-#include "server/store_in.h"
+#include "server/store_blob_in.h"
 #include "server/store_load.h"
 
 enum { TRIES = 8, KNOWN_EACH = 500 };
 
-#define NUMBER_FAR(N, n, k)  FAR_##N,
-#define NUMBER_HOLD(N, n, k) HOLD_##N,
-
 static const struct db_fetch far_by_digest = {
     &schema_far, FAR_COLUMN_COUNT, {FAR_COLUMNS(NUMBER_FAR)}, .index = DB_BY_KEY};
 
-struct row {
-    struct digest blob;
-    uint64_t bytes;
-    enum store_blob_state state;
-    int64_t look_ms; /* -1: none */
-};
-
 static void fill_row(struct row_in *r, void *item)
 {
-    *(struct row *)item = (struct row){.blob = row_digest(r, FAR_DIGEST),
-                                       .bytes = row_u64(r, FAR_BYTES),
-                                       .state = (enum store_blob_state)row_int(r, FAR_STATE),
-                                       .look_ms = r->v[FAR_LOOK].kind == DB_INT ? row_int(r, FAR_LOOK) : -1};
+    *(struct blob_row *)item =
+        (struct blob_row){.blob = row_digest(r, FAR_DIGEST),
+                          .bytes = row_u64(r, FAR_BYTES),
+                          .state = (enum store_blob_state)row_int(r, FAR_STATE),
+                          .look_ms = r->v[FAR_LOOK].kind == DB_INT ? row_int(r, FAR_LOOK) : -1};
 }
 
-static struct db_value digest_value(const struct digest *d)
-{
-    return db_blob(d->bytes, DIGEST_BYTES);
-}
-
-static enum err missing(const struct digest *blob)
+enum err blob_row_missing(const struct digest *blob)
 {
     char hex[DIGEST_TEXT_BYTES];
     digest_text(blob, hex);
@@ -50,31 +36,22 @@ static enum err going(const struct digest *blob)
     return err_set(ERR_BUSY, "the blob %s is just being removed: send it again in a moment", hex);
 }
 
-static enum err read_row(struct store *s, const struct digest *blob, struct row *ret)
+enum err blob_row_read(struct store *s, const struct digest *blob, struct blob_row *ret)
 {
     struct arena ARENA_AUTO a = {0};
     struct db_value key = digest_value(blob);
     struct collect c = {.a = &a, .each = sizeof *ret, .fill = fill_row};
     TRY(db_fetch_rows(s->db, &far_by_digest, &key, 1, (struct db_rows){collect_row, &c}));
     if (c.count == 0)
-        return missing(blob);
-    *ret = *(const struct row *)(const void *)c.items;
+        return blob_row_missing(blob);
+    *ret = *(const struct blob_row *)(const void *)c.items;
     return ERR_OK;
 }
 
 /* --- transactions --- */
 
-struct job {
-    struct digest blob;
-    const char *holder;
-    uint64_t bytes;
-    int64_t now_ms;
-    uint32_t limit;
-    bool yes; /* what the call returns */
-};
-
-/* Others may move first: then all of it is done again. */
-static enum err transact(struct store *s, enum err (*step)(struct store *s, struct job *job), struct job *job)
+enum err blob_transact(struct store *s, enum err (*step)(struct store *s, struct blob_job *job),
+                       struct blob_job *job)
 {
     enum err e = ERR_OK;
     for (int tries = 0; tries < TRIES; tries++) {
@@ -91,9 +68,8 @@ static enum err transact(struct store *s, enum err (*step)(struct store *s, stru
     return e;
 }
 
-/* The row is this transaction's when it was in `from`: others wait for its end. look_ms -1: none. */
-static enum err move_row(struct store *s, const struct digest *blob, enum store_blob_state from,
-                         enum store_blob_state to, int64_t look_ms, bool *ret_moved)
+enum err blob_row_move(struct store *s, const struct digest *blob, enum store_blob_state from,
+                       enum store_blob_state to, int64_t look_ms, bool *ret_moved)
 {
     static const struct db_write move = {
         &schema_far,
@@ -108,8 +84,19 @@ static enum err move_row(struct store *s, const struct digest *blob, enum store_
     return ERR_OK;
 }
 
-static enum err add_row(struct store *s, const struct job *j, enum store_blob_state state, int64_t look_ms,
-                        bool *ret_added)
+enum err blob_row_lock(struct store *s, const struct digest *blob, bool *ret_there)
+{
+    static const struct db_write same = {
+        &schema_far, DB_UPDATE, 3, {{FAR_DIGEST, DB_KEY}, {FAR_STATE, DB_GUARD}, {FAR_STATE, DB_SET}}};
+    struct db_value v[] = {digest_value(blob), db_int(STORE_BLOB_PRESENT), db_int(STORE_BLOB_PRESENT)};
+    uint32_t changed = 0;
+    TRY(db_write_rows(s->db, &same, v, 1, &changed));
+    *ret_there = changed > 0;
+    return ERR_OK;
+}
+
+static enum err add_row(struct store *s, const struct blob_job *j, enum store_blob_state state,
+                        int64_t look_ms, bool *ret_added)
 {
     static const struct db_write add = {
         &schema_far,
@@ -125,28 +112,28 @@ static enum err add_row(struct store *s, const struct job *j, enum store_blob_st
 
 enum err store_blob_find(struct store *s, const struct digest *blob, uint64_t *ret_bytes)
 {
-    struct row row;
-    TRY(read_row(s, blob, &row));
+    struct blob_row row;
+    TRY(blob_row_read(s, blob, &row));
     if (row.state != STORE_BLOB_PRESENT)
-        return missing(blob);
+        return blob_row_missing(blob);
     *ret_bytes = row.bytes;
     return ERR_OK;
 }
 
 /* --- coming and holding --- */
 
-static enum err begin_step(struct store *s, struct job *j)
+static enum err begin_step(struct store *s, struct blob_job *j)
 {
     bool added, moved;
-    struct row row;
+    struct blob_row row;
     int64_t until_ms = j->now_ms + STORE_BLOB_COMING_MS;
     TRY(add_row(s, j, STORE_BLOB_COMING, until_ms, &added));
     if (added)
         return ERR_OK;
-    TRY(move_row(s, &j->blob, STORE_BLOB_COMING, STORE_BLOB_COMING, until_ms, &moved));
+    TRY(blob_row_move(s, &j->blob, STORE_BLOB_COMING, STORE_BLOB_COMING, until_ms, &moved));
     if (moved)
         return ERR_OK;
-    enum err e = read_row(s, &j->blob, &row);
+    enum err e = blob_row_read(s, &j->blob, &row);
     if (e == ERR_MISSING || (e == ERR_OK && row.state == STORE_BLOB_GOING))
         return going(&j->blob);
     j->yes = e == ERR_OK && row.state == STORE_BLOB_PRESENT;
@@ -156,23 +143,23 @@ static enum err begin_step(struct store *s, struct job *j)
 enum err store_blob_begin(struct store *s, const struct digest *blob, uint64_t bytes, int64_t now_ms,
                           bool *ret_present)
 {
-    struct job j = {.blob = *blob, .bytes = bytes, .now_ms = now_ms};
-    TRY(transact(s, begin_step, &j));
+    struct blob_job j = {.blob = *blob, .bytes = bytes, .now_ms = now_ms};
+    TRY(blob_transact(s, begin_step, &j));
     *ret_present = j.yes;
     return ERR_OK;
 }
 
 /* Within a transaction that has the row. */
-static enum err add_hold(struct store *s, struct job *j)
+static enum err add_hold(struct store *s, struct blob_job *j)
 {
     static const struct db_write hold = {
         &schema_hold,
         DB_INSERT_NEW,
         4,
         {{HOLD_HOLDER, DB_KEY}, {HOLD_DIGEST, DB_KEY}, {HOLD_BYTES, DB_SET}, {HOLD_SINCE, DB_SET}}};
-    struct row row;
+    struct blob_row row;
     uint32_t changed = 0;
-    TRY(read_row(s, &j->blob, &row));
+    TRY(blob_row_read(s, &j->blob, &row));
     struct db_value v[] = {db_text(j->holder), digest_value(&j->blob), db_int((int64_t)row.bytes),
                            j->holder[0] == 'h' ? db_int(j->now_ms) : db_null()};
     TRY(db_write_rows(s->db, &hold, v, 1, &changed));
@@ -180,17 +167,21 @@ static enum err add_hold(struct store *s, struct job *j)
     return ERR_OK;
 }
 
-static enum err hold_step(struct store *s, struct job *j)
+/* What a host sent is not needed yet: its time goes on. */
+static enum err hold_step(struct store *s, struct blob_job *j)
 {
     bool moved;
-    TRY(move_row(s, &j->blob, STORE_BLOB_PRESENT, STORE_BLOB_PRESENT, -1, &moved));
-    return moved ? add_hold(s, j) : missing(&j->blob);
+    if (j->holder[0] == 'h')
+        TRY(blob_row_lock(s, &j->blob, &moved));
+    else
+        TRY(blob_row_move(s, &j->blob, STORE_BLOB_PRESENT, STORE_BLOB_PRESENT, -1, &moved));
+    return moved ? add_hold(s, j) : blob_row_missing(&j->blob);
 }
 
-static enum err end_step(struct store *s, struct job *j)
+static enum err end_step(struct store *s, struct blob_job *j)
 {
     bool moved;
-    TRY(move_row(s, &j->blob, STORE_BLOB_COMING, STORE_BLOB_PRESENT, -1, &moved));
+    TRY(blob_row_move(s, &j->blob, STORE_BLOB_COMING, STORE_BLOB_PRESENT, -1, &moved));
     if (moved)
         return add_hold(s, j);
     enum err e = hold_step(s, j); /* another server has put the same */
@@ -200,8 +191,8 @@ static enum err end_step(struct store *s, struct job *j)
 enum err store_blob_end(struct store *s, const struct digest *blob, const char *holder, int64_t now_ms,
                         bool *ret_new)
 {
-    struct job j = {.blob = *blob, .holder = holder, .now_ms = now_ms};
-    TRY(transact(s, end_step, &j));
+    struct blob_job j = {.blob = *blob, .holder = holder, .now_ms = now_ms};
+    TRY(blob_transact(s, end_step, &j));
     *ret_new = j.yes;
     return ERR_OK;
 }
@@ -209,40 +200,78 @@ enum err store_blob_end(struct store *s, const struct digest *blob, const char *
 enum err store_blob_hold(struct store *s, const struct digest *blob, const char *holder, int64_t now_ms,
                          bool *ret_new)
 {
-    struct job j = {.blob = *blob, .holder = holder, .now_ms = now_ms};
-    TRY(transact(s, hold_step, &j));
+    struct blob_job j = {.blob = *blob, .holder = holder, .now_ms = now_ms};
+    TRY(blob_transact(s, hold_step, &j));
     *ret_new = j.yes;
     return ERR_OK;
 }
 
 /* --- letting go --- */
 
-static enum err drop_hold(struct store *s, const struct digest *blob, const char *holder, int64_t now_ms,
-                          bool *ret_dropped)
+static enum err note_holder(void *ctx, const struct db_value *v)
+{
+    struct blob_held *h = ctx;
+    const struct db_value *holder = &v[HOLD_HOLDER];
+    bool user = holder->len > 0 && *(const char *)holder->as.p == 'u';
+    h->by_users |= user;
+    h->by_others |= !user;
+    return ERR_OK;
+}
+
+enum err blob_held_by(struct store *s, const struct digest *blob, struct blob_held *ret)
+{
+    static const struct db_scan scan = {
+        &schema_hold, HOLD_COLUMN_COUNT, {HOLD_COLUMNS(NUMBER_HOLD)}, HOLD_BY_DIGEST, .equal = 1};
+    struct db_value v = digest_value(blob);
+    *ret = (struct blob_held){0};
+    return db_scan_rows(s->db, &scan, &v, UINT32_MAX, (struct db_rows){note_holder, ret});
+}
+
+static enum err when_looked_at(struct store *s, const struct digest *blob, int64_t now_ms, int64_t *ret_ms)
+{
+    struct blob_row row;
+    struct blob_held held = {0};
+    bool there;
+    *ret_ms = now_ms;
+    TRY(blob_row_lock(s, blob, &there));
+    if (!there)
+        return ERR_OK;
+    TRY(blob_row_read(s, blob, &row));
+    if (row.look_ms > now_ms)
+        TRY(blob_held_by(s, blob, &held));
+    if (held.by_users) /* one of them has kept it for longer */
+        *ret_ms = row.look_ms;
+    return ERR_OK;
+}
+
+enum err blob_hold_drop(struct store *s, const struct digest *blob, const char *holder, int64_t now_ms,
+                        bool *ret_dropped)
 {
     static const struct db_write drop = {
         &schema_hold, DB_DELETE, 2, {{HOLD_HOLDER, DB_KEY}, {HOLD_DIGEST, DB_KEY}}};
     struct db_value v[] = {db_text(holder), digest_value(blob)};
     uint32_t changed = 0;
+    int64_t look_ms;
     bool moved;
-    TRY(move_row(s, blob, STORE_BLOB_PRESENT, STORE_BLOB_PRESENT, now_ms, &moved));
+    TRY(when_looked_at(s, blob, now_ms, &look_ms));
+    TRY(blob_row_move(s, blob, STORE_BLOB_PRESENT, STORE_BLOB_PRESENT, look_ms, &moved));
     TRY(db_write_rows(s->db, &drop, v, 1, &changed));
     *ret_dropped = changed > 0;
     return ERR_OK;
 }
 
-static enum err drop_step(struct store *s, struct job *j)
+static enum err drop_step(struct store *s, struct blob_job *j)
 {
     char hex[DIGEST_TEXT_BYTES];
-    TRY(drop_hold(s, &j->blob, j->holder, j->now_ms, &j->yes));
+    TRY(blob_hold_drop(s, &j->blob, j->holder, j->now_ms, &j->yes));
     digest_text(&j->blob, hex);
     return j->yes ? ERR_OK : err_set(ERR_MISSING, "%s does not hold the blob %s", j->holder, hex);
 }
 
 enum err store_blob_drop(struct store *s, const struct digest *blob, const char *holder, int64_t now_ms)
 {
-    struct job j = {.blob = *blob, .holder = holder, .now_ms = now_ms};
-    return transact(s, drop_step, &j);
+    struct blob_job j = {.blob = *blob, .holder = holder, .now_ms = now_ms};
+    return blob_transact(s, drop_step, &j);
 }
 
 static void fill_hold(struct row_in *r, void *item)
@@ -251,7 +280,7 @@ static void fill_hold(struct row_in *r, void *item)
         (struct store_blob_hold){.holder = row_text(r, HOLD_HOLDER), .blob = row_digest(r, HOLD_DIGEST)};
 }
 
-static enum err drop_some_step(struct store *s, struct job *j)
+static enum err drop_some_step(struct store *s, struct blob_job *j)
 {
     static const struct db_scan scan = {
         &schema_hold, HOLD_COLUMN_COUNT, {HOLD_COLUMNS(NUMBER_HOLD)}, DB_BY_KEY, .equal = 1};
@@ -262,7 +291,7 @@ static enum err drop_some_step(struct store *s, struct job *j)
     TRY(db_scan_rows(s->db, &scan, &holder, j->limit + 1, (struct db_rows){collect_row, &c}));
     const struct store_blob_hold *holds = (const void *)c.items;
     for (uint32_t i = 0; i < c.count && i < j->limit; i++)
-        TRY(drop_hold(s, &holds[i].blob, j->holder, j->now_ms, &dropped));
+        TRY(blob_hold_drop(s, &holds[i].blob, j->holder, j->now_ms, &dropped));
     j->yes = c.count > j->limit;
     return ERR_OK;
 }
@@ -270,8 +299,8 @@ static enum err drop_some_step(struct store *s, struct job *j)
 enum err store_blob_drop_some(struct store *s, const char *holder, int64_t now_ms, uint32_t limit,
                               bool *ret_more)
 {
-    struct job j = {.holder = holder, .now_ms = now_ms, .limit = limit};
-    TRY(transact(s, drop_some_step, &j));
+    struct blob_job j = {.holder = holder, .now_ms = now_ms, .limit = limit};
+    TRY(blob_transact(s, drop_some_step, &j));
     *ret_more = j.yes;
     return ERR_OK;
 }
@@ -347,6 +376,19 @@ enum err store_blob_each(struct store *s,
     }
 }
 
+enum err store_blob_holder_next(struct store *s, const char *after, char *ret, size_t room)
+{
+    static const struct db_scan scan = {
+        &schema_hold, HOLD_COLUMN_COUNT, {HOLD_COLUMNS(NUMBER_HOLD)}, DB_BY_KEY, .after = true};
+    struct arena ARENA_AUTO a = {0};
+    struct db_value v = db_text(after);
+    struct collect c = {.a = &a, .each = sizeof(struct store_blob_hold), .fill = fill_hold};
+    TRY(db_scan_rows(s->db, &scan, &v, 1, (struct db_rows){collect_row, &c}));
+    const struct store_blob_hold *first = (const void *)c.items;
+    snprintf(ret, room, "%s", c.count > 0 ? first->holder : "");
+    return ERR_OK;
+}
+
 /* --- taking out --- */
 
 static void fill_digest(struct row_in *r, void *item)
@@ -367,26 +409,8 @@ enum err store_blob_loose(struct store *s, struct arena *a, int64_t now_ms, uint
     return ERR_OK;
 }
 
-static enum err count_row(void *ctx, const struct db_value *v)
-{
-    (void)v;
-    ++*(uint32_t *)ctx;
-    return ERR_OK;
-}
-
-static enum err is_held(struct store *s, const struct digest *blob, bool *ret)
-{
-    static const struct db_scan scan = {
-        &schema_hold, HOLD_COLUMN_COUNT, {HOLD_COLUMNS(NUMBER_HOLD)}, HOLD_BY_DIGEST, .equal = 1};
-    struct db_value v = digest_value(blob);
-    uint32_t count = 0;
-    TRY(db_scan_rows(s->db, &scan, &v, 1, (struct db_rows){count_row, &count}));
-    *ret = count > 0;
-    return ERR_OK;
-}
-
 /* As it was read: whoever came meanwhile has put off, or crossed out, when it is looked at. */
-static enum err condemn(struct store *s, const struct row *row, int64_t now_ms, bool *ret_moved)
+static enum err condemn(struct store *s, const struct blob_row *row, int64_t now_ms, bool *ret_moved)
 {
     static const struct db_write move = {&schema_far,
                                          DB_UPDATE,
@@ -406,11 +430,12 @@ static enum err condemn(struct store *s, const struct row *row, int64_t now_ms, 
 
 /* The row is written before its holds are read: whoever is about to hold it has done so, or comes too late.
  */
-static enum err doom_step(struct store *s, struct job *j)
+static enum err doom_step(struct store *s, struct blob_job *j)
 {
-    struct row row;
-    bool moved, held;
-    enum err e = read_row(s, &j->blob, &row);
+    struct blob_row row;
+    struct blob_held held;
+    bool moved;
+    enum err e = blob_row_read(s, &j->blob, &row);
     if (e != ERR_OK)
         return e == ERR_MISSING ? ERR_OK : e;
     if (row.look_ms < 0 || row.look_ms > j->now_ms)
@@ -418,22 +443,23 @@ static enum err doom_step(struct store *s, struct job *j)
     TRY(condemn(s, &row, j->now_ms, &moved));
     if (!moved)
         return ERR_CONFLICT;
-    TRY(is_held(s, &j->blob, &held));
-    if (held && row.state != STORE_BLOB_GOING)
-        return move_row(s, &j->blob, STORE_BLOB_GOING, row.state, -1, &moved);
+    TRY(blob_held_by(s, &j->blob, &held));
+    if ((held.by_users || held.by_others) && row.state != STORE_BLOB_GOING) /* users let go of it when due */
+        return blob_row_move(s, &j->blob, STORE_BLOB_GOING, row.state, held.by_others ? -1 : row.look_ms,
+                             &moved);
     j->yes = true;
     return ERR_OK;
 }
 
 enum err store_blob_doom(struct store *s, const struct digest *blob, int64_t now_ms, bool *ret_doomed)
 {
-    struct job j = {.blob = *blob, .now_ms = now_ms};
-    TRY(transact(s, doom_step, &j));
+    struct blob_job j = {.blob = *blob, .now_ms = now_ms};
+    TRY(blob_transact(s, doom_step, &j));
     *ret_doomed = j.yes;
     return ERR_OK;
 }
 
-static enum err stranger_step(struct store *s, struct job *j)
+static enum err stranger_step(struct store *s, struct blob_job *j)
 {
     return add_row(s, j, STORE_BLOB_GOING, j->now_ms, &j->yes);
 }
@@ -441,13 +467,13 @@ static enum err stranger_step(struct store *s, struct job *j)
 enum err store_blob_doom_stranger(struct store *s, const struct digest *blob, uint64_t bytes, int64_t now_ms,
                                   bool *ret_doomed)
 {
-    struct job j = {.blob = *blob, .bytes = bytes, .now_ms = now_ms};
-    TRY(transact(s, stranger_step, &j));
+    struct blob_job j = {.blob = *blob, .bytes = bytes, .now_ms = now_ms};
+    TRY(blob_transact(s, stranger_step, &j));
     *ret_doomed = j.yes;
     return ERR_OK;
 }
 
-static enum err gone_step(struct store *s, struct job *j)
+static enum err gone_step(struct store *s, struct blob_job *j)
 {
     static const struct db_write gone = {
         &schema_far, DB_DELETE, 2, {{FAR_DIGEST, DB_KEY}, {FAR_STATE, DB_GUARD}}};
@@ -457,8 +483,8 @@ static enum err gone_step(struct store *s, struct job *j)
 
 enum err store_blob_gone(struct store *s, const struct digest *blob)
 {
-    struct job j = {.blob = *blob};
-    return transact(s, gone_step, &j);
+    struct blob_job j = {.blob = *blob};
+    return blob_transact(s, gone_step, &j);
 }
 
 struct knowing {

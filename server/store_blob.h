@@ -37,6 +37,29 @@ enum err store_blob_each(struct store *s,
                          void *ctx) NODISCARD;
 enum err store_blob_held(struct store *s, const char *holder, uint64_t *ret_bytes) NODISCARD;
 
+/* --- what users ("u3") hold; a file's time is when it goes if nothing but users holds it --- */
+
+/* When a present one goes; -1: it has no time. ERR_MISSING. */
+enum err store_blob_goes(struct store *s, const struct digest *blob, int64_t *ret_ms) NODISCARD;
+/* A present one gets this time; ERR_MISSING. */
+enum err store_blob_keep(struct store *s, const struct digest *blob, int64_t goes_ms) NODISCARD;
+struct store_blob_kept {
+    struct digest blob;
+    uint64_t bytes;
+    bool needed;     /* by others than users */
+    int64_t goes_ms; /* -1: it has no time */
+};
+/* By digest, at most limit of a holder's after that one. */
+enum err store_blob_kept(struct store *s, struct arena *a, const char *holder, const struct digest *after,
+                         uint32_t limit, struct store_blob_kept **ret, uint32_t *ret_count) NODISCARD;
+/* A user lets go of it, if nothing but users holds it and its time is due; at_once: whenever it is. */
+enum err store_blob_let_go(struct store *s, const struct digest *blob, const char *holder, bool at_once,
+                           int64_t now_ms, bool *ret_gone) NODISCARD;
+enum err store_blob_holds(struct store *s, const char *holder, const struct digest *blob,
+                          bool *ret) NODISCARD;
+/* The first holder after that name; "" past the last. */
+enum err store_blob_holder_next(struct store *s, const char *after, char *ret, size_t room) NODISCARD;
+
 struct store_blob_hold {
     const char *holder;
     struct digest blob;

@@ -27,7 +27,8 @@ static void fill_account(struct row_in *r, void *item)
         .role = role_from_name(row_text(r, ACCOUNT_ROLE)),
         .disabled = row_bool(r, ACCOUNT_DISABLED),
         .created_ms = row_int(r, ACCOUNT_CREATED),
-        .blob_bytes = row_u64(r, ACCOUNT_BLOB_BYTES),
+        .blob_bytes_noted = row_int(r, ACCOUNT_BLOB_BYTES),
+        .blob_bytes = row_int(r, ACCOUNT_BLOB_BYTES) > 0 ? row_u64(r, ACCOUNT_BLOB_BYTES) : 0,
         .blob_bytes_max = row_u64(r, ACCOUNT_BLOB_BYTES_MAX),
         .units_max = row_u64(r, ACCOUNT_UNITS_MAX),
     };

@@ -105,6 +105,8 @@ def batches(api, grid, file):
 def schedules(api):
     made = api.post("/v1/schedules", dict(cron="0 3 * * *", batch=dict(app="tour", command=["{}"], array=dict(first=0, last=1))))["schedule"]
     api.get("/v1/schedules")
+    api.get("/v1/files?limit=1")
+    api.post("/v1/files/free")
     api.ask("PATCH", f"/v1/schedules/{made}", dict(paused=True))
     api.ask("DELETE", f"/v1/schedules/{made}")
 

@@ -188,9 +188,122 @@ static void a_holder_lets_go_of_all_in_slices_and_hosts_of_what_they_never_repor
     world_close(&w);
 }
 
+/* --- what users hold --- */
+
+static bool let_go(struct store *s, const struct digest *d, const char *holder, int64_t now_ms)
+{
+    bool gone;
+    assert_ok(store_blob_let_go(s, d, holder, false, now_ms, &gone));
+    return gone;
+}
+
+static struct store_blob_kept kept_of(struct world *w, const char *holder)
+{
+    struct digest first = {{0}};
+    struct store_blob_kept *list;
+    uint32_t count;
+    assert_ok(store_blob_kept(w->store, &w->arena, holder, &first, 10, &list, &count));
+    assert_int_equal(count, 1);
+    return list[0];
+}
+
+static void what_was_never_needed_is_let_go_when_it_is_due_and_once(void **state)
+{
+    struct world w;
+    struct digest d = digest_of("a");
+    uint64_t bytes;
+    world_open(&w, state);
+    put(w.store, &d, "u1", NOW);
+    assert_int_equal(kept_of(&w, "u1").goes_ms, -1);
+    assert_false(let_go(w.store, &d, "u1", NOW + 9 * DAY)); /* it has no time yet */
+    assert_ok(store_blob_keep(w.store, &d, NOW + DAY));
+    assert_int_equal(kept_of(&w, "u1").goes_ms, NOW + DAY);
+    assert_false(kept_of(&w, "u1").needed);
+    assert_false(let_go(w.store, &d, "u1", NOW + DAY - 1));
+    assert_int_equal(loose(&w, NOW + DAY), 1);
+    assert_false(doomed(w.store, &d, NOW + DAY)); /* it is the user's to let go, and stays due */
+    assert_int_equal(kept_of(&w, "u1").goes_ms, NOW + DAY);
+    struct store *other = other_of(&w);
+    assert_true(let_go(other, &d, "u1", NOW + DAY));
+    assert_false(let_go(w.store, &d, "u1", NOW + DAY));
+    assert_true(doomed(w.store, &d, NOW + DAY));
+    assert_false(let_go(other, &d, "u1", NOW + DAY)); /* it goes */
+    assert_ok(store_blob_gone(w.store, &d));
+    assert_false(let_go(other, &d, "u1", NOW + DAY));
+    assert_err(store_blob_keep(w.store, &d, NOW), ERR_MISSING);
+    assert_err(store_blob_find(w.store, &d, &bytes), ERR_MISSING);
+    other_done(&w, other);
+    world_close(&w);
+}
+
+static void what_a_batch_needs_is_not_let_go_and_when_it_is_purged_at_once(void **state)
+{
+    struct world w;
+    struct digest d = digest_of("a");
+    bool is_new, gone;
+    world_open(&w, state);
+    put(w.store, &d, "u1", NOW);
+    assert_ok(store_blob_keep(w.store, &d, NOW + DAY));
+    assert_ok(store_blob_hold(w.store, &d, "i7", NOW, &is_new));
+    assert_true(kept_of(&w, "u1").needed);
+    assert_false(let_go(w.store, &d, "u1", NOW + 2 * DAY));
+    assert_ok(store_blob_let_go(w.store, &d, "u1", true, NOW + 2 * DAY, &gone));
+    assert_false(gone);
+    assert_ok(store_blob_drop(w.store, &d, "i7", NOW + 1));
+    assert_false(doomed(w.store, &d, NOW + 1));
+    assert_true(let_go(w.store, &d, "u1", NOW + 1));
+    assert_true(doomed(w.store, &d, NOW + 1));
+    world_close(&w);
+}
+
+static void who_kept_a_file_since_has_it_for_longer_than_the_batch_that_is_purged(void **state)
+{
+    struct world w;
+    struct digest d = digest_of("a");
+    bool is_new;
+    world_open(&w, state);
+    put(w.store, &d, "u1", NOW);
+    assert_ok(store_blob_hold(w.store, &d, "i7", NOW, &is_new));
+    assert_ok(store_blob_keep(w.store, &d, NOW + DAY));
+    assert_ok(store_blob_hold(w.store, &d, "h3", NOW, &is_new)); /* a host sent the same by chance */
+    assert_ok(store_blob_drop(w.store, &d, "h3", NOW + 1));
+    assert_ok(store_blob_drop(w.store, &d, "i7", NOW + 1));
+    assert_int_equal(kept_of(&w, "u1").goes_ms, NOW + DAY);
+    assert_false(let_go(w.store, &d, "u1", NOW + 1));
+    assert_true(let_go(w.store, &d, "u1", NOW + DAY));
+    world_close(&w);
+}
+
+static void two_users_of_one_file_let_go_of_it_each_for_himself(void **state)
+{
+    struct world w;
+    struct digest d = digest_of("a");
+    char holder[64] = "";
+    bool is_new, gone;
+    world_open(&w, state);
+    put(w.store, &d, "u1", NOW);
+    assert_ok(store_blob_hold(w.store, &d, "u2", NOW, &is_new));
+    assert_ok(store_blob_keep(w.store, &d, NOW + DAY));
+    assert_ok(store_blob_let_go(w.store, &d, "u1", true, NOW, &gone));
+    assert_true(gone);
+    assert_false(doomed(w.store, &d, NOW));
+    assert_false(let_go(w.store, &d, "u2", NOW)); /* the other one did not ask for it */
+    assert_ok(store_blob_holder_next(w.store, "u", holder, sizeof holder));
+    assert_string_equal(holder, "u2");
+    assert_ok(store_blob_holder_next(w.store, "u2", holder, sizeof holder));
+    assert_string_equal(holder, "");
+    assert_true(let_go(w.store, &d, "u2", NOW + DAY));
+    assert_true(doomed(w.store, &d, NOW + DAY));
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_never_needed_is_let_go_when_it_is_due_and_once),
+        cmocka_unit_test(what_a_batch_needs_is_not_let_go_and_when_it_is_purged_at_once),
+        cmocka_unit_test(who_kept_a_file_since_has_it_for_longer_than_the_batch_that_is_purged),
+        cmocka_unit_test(two_users_of_one_file_let_go_of_it_each_for_himself),
         cmocka_unit_test(a_file_is_there_when_it_was_put_and_held_by_each_once),
         cmocka_unit_test(a_file_goes_with_its_last_holder),
         cmocka_unit_test(who_comes_while_it_goes_has_to_send_it_again),

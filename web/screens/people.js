@@ -132,7 +132,7 @@ function Kind({ title, path, columns, id, form, empty, cursor }) {
 
 function Users() {
   const toggle = (u, reload) => html`<${Action} label=${u.disabled ? 'Enable' : 'Disable'} title="Disable ${u.name}" danger=${!u.disabled} word=${u.name} confirm=${!u.disabled && html`<p>${u.name} is locked out at once, with all tokens. What was submitted stays.</p>`} cli="dugnad user set ${u.id} ${u.disabled ? '--disabled no' : '--disabled yes'}" run=${() => patch(`/v1/users/${u.id}`, { disabled: !u.disabled })} after=${reload} />`;
-  const columns = [{ key: 'id', label: 'User' }, text('name', 'Name'), { key: 'role', label: 'Role' }, text('mail', 'Mail'), when('created_ms', 'Since'), state((u) => (u.disabled ? 'disabled' : 'active')), { key: 'act', label: '', show: toggle }];
+  const columns = [{ key: 'id', label: 'User' }, text('name', 'Name'), { key: 'role', label: 'Role' }, text('mail', 'Mail'), { key: 'blob_bytes', label: 'Stored', num: true, show: (u) => bytes(u.blob_bytes) }, when('created_ms', 'Since'), state((u) => (u.disabled ? 'disabled' : 'active')), { key: 'act', label: '', show: toggle }];
   const fields = [{ name: 'name', label: 'Name', required: true }, { name: 'role', label: 'Role', options: ['scientist', 'viewer', 'operator'] }, { name: 'mail', label: 'Mail (optional)', type: 'email' }];
   return html`<${Kind} title="Users" path="/v1/users" columns=${columns} id=${(u) => u.id} cursor="users" form=${{ title: 'Add user', fields, send: (b) => post('/v1/users', b), shown: (r) => r.token }} />`;
 }
