@@ -78,7 +78,7 @@ struct blob_kept {
 void blobs_keep_unused(struct blobs *b, int64_t unused_kept_ms);
 /* Somebody is about to need it: its time begins anew. ERR_MISSING when there is no such blob. */
 enum err blob_keep(struct blobs *b, const struct digest *blob) NODISCARD;
-/* The same for whoever only asks, and often: an object store leaves what is needed anyway as it is. */
+/* The same for whoever only asks, and often: what is needed anyway stays as it is. */
 enum err blob_asked_for(struct blobs *b, const struct digest *blob) NODISCARD;
 /* By digest, at most limit after that one. */
 enum err blobs_kept(const struct blobs *b, struct arena *a, const char *holder, const struct digest *after,

@@ -207,13 +207,6 @@ static enum err far_kept(const struct blobs *b, struct arena *a, const char *hol
     return ERR_OK;
 }
 
-static enum err far_let_go(struct blobs *b, const struct digest *blob, const char *holder, bool at_once,
-                           int64_t now_ms, bool *ret_gone)
-{
-    WITH_STORE(b, store_blob_let_go(STORE(b), blob, holder, at_once, now_ms, ret_gone));
-    return ERR_OK;
-}
-
 static enum err far_holders(const struct blobs *b, char letter,
                             enum err (*visit)(void *ctx, const char *holder), void *ctx)
 {
@@ -298,6 +291,22 @@ static enum err take_out(struct blobs *b, const struct digest *blob)
     if (unlink(path) != 0 && errno != ENOENT)
         return err_set_errno(ERR_IO, "cannot remove %s", path);
     WITH_STORE(b, store_blob_gone(STORE(b), blob));
+    return ERR_OK;
+}
+
+static enum err take_out_now(struct blobs *b, const struct digest *blob, int64_t now_ms)
+{
+    bool doomed;
+    WITH_STORE(b, store_blob_doom(STORE(b), blob, now_ms, &doomed));
+    return doomed ? take_out(b, blob) : ERR_OK;
+}
+
+static enum err far_let_go(struct blobs *b, const struct digest *blob, const char *holder, bool at_once,
+                           int64_t now_ms, bool *ret_gone)
+{
+    WITH_STORE(b, store_blob_let_go(STORE(b), blob, holder, at_once, now_ms, ret_gone));
+    if (*ret_gone)
+        (void)!take_out_now(b, blob, now_ms); /* what does not go now is swept later */
     return ERR_OK;
 }
 

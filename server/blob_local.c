@@ -254,14 +254,15 @@ static enum err local_each(const struct blobs *b,
 
 /* --- what users hold --- */
 
+/* What others than one user hold has been needed, and mostly is. */
 static enum err local_keep(struct blobs *b, const struct digest *blob, bool asked)
 {
     char path[PATH_ROOM];
-    (void)asked;
+    struct stat st;
     blob_main_path(b, blob, path);
     lock(b);
-    bool there = file_exists(path);
-    if (there)
+    bool there = lstat(path, &st) == 0;
+    if (there && !(asked && st.st_nlink > 2 && (st.st_mode & S_IWUSR) == 0))
         mark(path, "u");
     unlock(b);
     return there ? ERR_OK : blob_missing(blob);

@@ -1,4 +1,4 @@
-/* cmd_files.c - `dugnad files`, `dugnad files free`: what one stores, and giving back what nothing needs */
+/* cmd_files.c - `dugnad files ls|free`: what one stores, and giving back what nothing needs */
 #include <stdio.h>
 
 #include "base/str.h"
@@ -39,7 +39,7 @@ static enum err path_of(const struct args *a, const char *path, struct buf *ret)
     return e == ERR_OK && user ? api_escape(user, ret) : e;
 }
 
-static enum err run_cmd_files(struct cli *c, const struct args *a)
+static enum err run_cmd_files_ls(struct cli *c, const struct args *a)
 {
     BUF_AUTO struct buf path = {0};
     int64_t most;
@@ -62,7 +62,7 @@ static enum err run_cmd_files_free(struct cli *c, const struct args *a)
 }
 
 CLI_COMMAND(
-    cmd_files, "files", "",
+    cmd_files_ls, "files ls", "",
     "what was sent and counts against the quota: is it needed by a batch, schedule or release, and if "
     "not, when does it go?",
     NULL, list_options, 0, 0, false);

@@ -36,7 +36,7 @@
     X(cmd_dead)                                                                                              \
     X(cmd_graph_submit)                                                                                      \
     X(cmd_graph)                                                                                             \
-    X(cmd_files)                                                                                             \
+    X(cmd_files_ls)                                                                                          \
     X(cmd_files_free)                                                                                        \
     X(cmd_schedule_new)                                                                                      \
     X(cmd_schedule_ls)                                                                                       \

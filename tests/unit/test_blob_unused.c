@@ -129,9 +129,13 @@ static void the_inputs_of_a_purged_batch_are_given_back_at_the_next_look(void **
 static void who_is_about_to_submit_has_a_file_kept_for_him(void **state)
 {
     struct world *w = *state;
-    struct digest d = send(w->b, "again", "u1"), none = hash_bytes("none", 4);
+    struct digest d = send(w->b, "again", "u1"), none = hash_bytes("none", 4),
+                  needed = send(w->b, "in", "u2");
     assert_ok(blob_hold(w->b, &d, "i7"));
+    assert_ok(blob_hold(w->b, &needed, "i7"));
+    assert_ok(blob_asked_for(w->b, &needed)); /* it is needed: that says nothing of later */
     purge(w, "i7");
+    assert_int_equal(given_back(w, "u2", false, 0), 2);
     assert_ok(blob_asked_for(w->b, &d));
     assert_int_equal(given_back(w, "u1", false, 0), 0);
     assert_true(is_here(w, &d));
