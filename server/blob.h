@@ -63,9 +63,10 @@ enum err blob_drop(struct blobs *b, const struct digest *blob, const char *holde
 
 /* --- what users hold ("u3") ---
  *
- * What only users hold is needed by nothing. It goes as soon as it is looked at when something has needed it
- * before (its batch was purged), else when its time has come: unused_kept_ms after it was sent or last kept
- * by blob_keep(). */
+ * What only users hold is needed by nothing. It goes purged_kept_ms after the last one that needed it let go
+ * (its batch was purged); or, where nothing has since, unused_kept_ms after it was sent or kept by
+ * blob_keep().
+ */
 
 struct blob_kept {
     struct digest blob;
@@ -74,11 +75,11 @@ struct blob_kept {
     int64_t goes_ms; /* when it goes if nothing needs it: INT64_MAX never, -1 it has no time yet */
 };
 
-/* 0: what nothing ever needed is kept for ever. Before blobs are used. */
-void blobs_keep_unused(struct blobs *b, int64_t unused_kept_ms);
+/* Before blobs are used. unused_kept_ms 0: what nothing ever needed is kept for ever. */
+void blobs_keep_unused(struct blobs *b, int64_t unused_kept_ms, int64_t purged_kept_ms);
 /* Somebody is about to need it: its time begins anew. ERR_MISSING when there is no such blob. */
 enum err blob_keep(struct blobs *b, const struct digest *blob) NODISCARD;
-/* The same for whoever only asks, and often: what is needed anyway stays as it is. */
+/* The same for whoever only asks, and often. */
 enum err blob_asked_for(struct blobs *b, const struct digest *blob) NODISCARD;
 /* By digest, at most limit after that one. */
 enum err blobs_kept(const struct blobs *b, struct arena *a, const char *holder, const struct digest *after,

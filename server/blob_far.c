@@ -186,7 +186,7 @@ static enum err far_keep(struct blobs *b, const struct digest *blob, bool asked)
 {
     int64_t goes_ms, kept_ms = b->unused_kept_ms, until_ms = clock_wall_ms() + kept_ms;
     WITH_READER(b, store_blob_goes(READER(b), blob, &goes_ms));
-    if (kept_ms == 0 || (asked && (goes_ms < 0 || goes_ms > until_ms - kept_ms / ASKED_SHARE)))
+    if (kept_ms == 0 || (asked && goes_ms > until_ms - kept_ms / ASKED_SHARE))
         return ERR_OK;
     WITH_STORE(b, store_blob_keep(STORE(b), blob, until_ms));
     return ERR_OK;
@@ -263,7 +263,7 @@ static enum err far_sync(struct blobs *b, const char *holder)
 
 static enum err far_drop(struct blobs *b, const struct digest *blob, const char *holder)
 {
-    WITH_STORE(b, store_blob_drop(STORE(b), blob, holder, clock_wall_ms()));
+    WITH_STORE(b, store_blob_drop(STORE(b), blob, holder, clock_wall_ms(), b->purged_kept_ms));
     return ERR_OK;
 }
 
@@ -333,7 +333,8 @@ static enum err take_out_loose(struct blobs *b, bool *ret_more)
 static enum err far_drop_some(struct blobs *b, const char *holder, uint32_t limit, bool *ret_more)
 {
     bool loose;
-    WITH_STORE(b, store_blob_drop_some(STORE(b), holder, clock_wall_ms(), limit, ret_more));
+    WITH_STORE(b,
+               store_blob_drop_some(STORE(b), holder, clock_wall_ms(), b->purged_kept_ms, limit, ret_more));
     (void)!take_out_loose(b, &loose); /* what does not go now is swept later */
     return ERR_OK;
 }

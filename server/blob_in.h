@@ -46,7 +46,7 @@ struct blobs {
     const struct blob_keeper *keeper;
     char folder[BLOB_FOLDER_ROOM];
     uint64_t disk_free_min;
-    int64_t unused_kept_ms;
+    int64_t unused_kept_ms, purged_kept_ms;
     int lock_fd;          /* of blob_local.c: for other processes on the same folder; -1: none */
     pthread_mutex_t lock; /* of holds coming and going, and of the list of uploads */
     struct blob_upload *uploads;

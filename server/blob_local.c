@@ -254,15 +254,14 @@ static enum err local_each(const struct blobs *b,
 
 /* --- what users hold --- */
 
-/* What others than one user hold has been needed, and mostly is. */
 static enum err local_keep(struct blobs *b, const struct digest *blob, bool asked)
 {
     char path[PATH_ROOM];
-    struct stat st;
+    (void)asked;
     blob_main_path(b, blob, path);
     lock(b);
-    bool there = lstat(path, &st) == 0;
-    if (there && !(asked && st.st_nlink > 2 && (st.st_mode & S_IWUSR) == 0))
+    bool there = file_exists(path);
+    if (there)
         mark(path, "u");
     unlock(b);
     return there ? ERR_OK : blob_missing(blob);
@@ -319,13 +318,16 @@ static bool is_needed(const struct blobs *b, const char *users, const struct dig
     return st->st_nlink > links;
 }
 
+static int64_t ms_of(const struct timespec *t)
+{
+    return (int64_t)t->tv_sec * 1000 + t->tv_nsec / 1000000;
+}
+
 static int64_t goes_ms(const struct blobs *b, const struct stat *st)
 {
-    if ((st->st_mode & S_IWUSR) == 0)
-        return 0;
-    if (b->unused_kept_ms == 0)
-        return INT64_MAX;
-    return (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000 + b->unused_kept_ms;
+    if ((st->st_mode & S_IWUSR) == 0) /* since when its last link came or went */
+        return ms_of(&st->st_ctim) + b->purged_kept_ms;
+    return b->unused_kept_ms == 0 ? INT64_MAX : ms_of(&st->st_mtim) + b->unused_kept_ms;
 }
 
 static int by_digest(const void *x, const void *y)

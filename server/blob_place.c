@@ -118,6 +118,6 @@ enum err blob_place_open(const char *data, const struct settings *s, const char 
     TRY(blob_place_folder(data, s, folder, sizeof folder));
     TRY(blob_place_is_far(s) ? open_far(folder, data, s, database, ret_blobs)
                              : blobs_open(folder, s->disk_free_min, ret_blobs));
-    blobs_keep_unused(*ret_blobs, s->unused_kept_ms);
+    blobs_keep_unused(*ret_blobs, s->unused_kept_ms, s->purged_kept_ms);
     return ERR_OK;
 }

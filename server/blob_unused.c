@@ -1,9 +1,10 @@
 /* blob_unused.c - users let go of what nothing else needs: see "what users hold" in blob.h */
 #include "server/blob_in.h"
 
-void blobs_keep_unused(struct blobs *b, int64_t unused_kept_ms)
+void blobs_keep_unused(struct blobs *b, int64_t unused_kept_ms, int64_t purged_kept_ms)
 {
     b->unused_kept_ms = unused_kept_ms;
+    b->purged_kept_ms = purged_kept_ms;
 }
 
 enum err blob_keep(struct blobs *b, const struct digest *blob)

@@ -226,8 +226,11 @@ static enum err start_threads(struct server *s)
     TRY(graph_start(&graph, &s->graph));
     TRY(timetable_start(s, s->timetable_store, &s->timetable));
     TRY(archiver_start(s, s->archive_store, &s->archiver));
-    struct unused_config unused = {
-        .store = s->unused_store, .engine = s->thread, .members = s->members, .blobs = s->blobs};
+    struct unused_config unused = {.store = s->unused_store,
+                                   .engine = s->thread,
+                                   .members = s->members,
+                                   .blobs = s->blobs,
+                                   .purged_kept_ms = c->purged_kept_ms};
     TRY(unused_start(&unused, &s->unused));
     deliver.unused = s->unused;
     return deliver_start(&deliver, &s->deliver);

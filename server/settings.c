@@ -63,7 +63,11 @@ const struct conf_option settings_options[] = {
      "An upload that was broken off can be gone on with for so long.", NULL},
     {"unused_kept", CONF_DURATION_MS, VALUE(unused_kept_ms), "30d", 0, 1e12,
      "A file that a user sent and no batch, schedule or release has named is kept for so long, and then "
-     "deleted;\n0: for ever. What only purged batches have named goes within the hour.",
+     "deleted;\n0: for ever.",
+     NULL},
+    {"purged_kept", CONF_DURATION_MS, VALUE(purged_kept_ms), "1h", 0, 1e12,
+     "What a purged batch or an ended schedule was the last to need is kept for so long, for whoever submits "
+     "with it again.",
      NULL},
     {"archive_after", CONF_DURATION_MS, VALUE(archive_after_ms), "0s", 0, 1e12,
      "Batches that ended so long ago leave the database for a compressed file each (dugnad archive get "

@@ -30,7 +30,7 @@ struct settings {
     int64_t contact_ms, contact_idle_ms, contact_wait_ms;
     uint64_t unit_memory_max, unit_disk_max, unit_output_max;
     int64_t unit_wall_max_ms;
-    int64_t upload_kept_ms, unused_kept_ms, archive_after_ms, database_read_lag_ms;
+    int64_t upload_kept_ms, unused_kept_ms, purged_kept_ms, archive_after_ms, database_read_lag_ms;
     uint64_t disk_free_batch;
     double load_max;
     /* Watching. */

@@ -227,50 +227,49 @@ enum err blob_held_by(struct store *s, const struct digest *blob, struct blob_he
     return db_scan_rows(s->db, &scan, &v, UINT32_MAX, (struct db_rows){note_holder, ret});
 }
 
-static enum err when_looked_at(struct store *s, const struct digest *blob, int64_t now_ms, int64_t *ret_ms)
+/* What nobody holds is taken out at once. What users still hold goes when it would, or later if it has just
+ * been needed. */
+static enum err look_at_again(struct store *s, const struct blob_job *j, const struct digest *blob)
 {
     struct blob_row row;
-    struct blob_held held = {0};
-    bool there;
-    *ret_ms = now_ms;
-    TRY(blob_row_lock(s, blob, &there));
-    if (!there)
-        return ERR_OK;
+    struct blob_held held;
+    bool moved;
+    int64_t look_ms = j->now_ms;
     TRY(blob_row_read(s, blob, &row));
-    if (row.look_ms > now_ms)
-        TRY(blob_held_by(s, blob, &held));
-    if (held.by_users) /* one of them has kept it for longer */
-        *ret_ms = row.look_ms;
-    return ERR_OK;
+    TRY(blob_held_by(s, blob, &held));
+    if (held.by_users)
+        look_ms += j->kept_ms;
+    if (held.by_users && (j->holder[0] == 'u' || row.look_ms > look_ms))
+        return ERR_OK;
+    return blob_row_move(s, blob, STORE_BLOB_PRESENT, STORE_BLOB_PRESENT, look_ms, &moved);
 }
 
-enum err blob_hold_drop(struct store *s, const struct digest *blob, const char *holder, int64_t now_ms,
+enum err blob_hold_drop(struct store *s, const struct blob_job *j, const struct digest *blob,
                         bool *ret_dropped)
 {
     static const struct db_write drop = {
         &schema_hold, DB_DELETE, 2, {{HOLD_HOLDER, DB_KEY}, {HOLD_DIGEST, DB_KEY}}};
-    struct db_value v[] = {db_text(holder), digest_value(blob)};
+    struct db_value v[] = {db_text(j->holder), digest_value(blob)};
     uint32_t changed = 0;
-    int64_t look_ms;
-    bool moved;
-    TRY(when_looked_at(s, blob, now_ms, &look_ms));
-    TRY(blob_row_move(s, blob, STORE_BLOB_PRESENT, STORE_BLOB_PRESENT, look_ms, &moved));
+    bool there;
+    TRY(blob_row_lock(s, blob, &there));
     TRY(db_write_rows(s->db, &drop, v, 1, &changed));
     *ret_dropped = changed > 0;
-    return ERR_OK;
+    return there ? look_at_again(s, j, blob) : ERR_OK;
 }
 
 static enum err drop_step(struct store *s, struct blob_job *j)
 {
     char hex[DIGEST_TEXT_BYTES];
-    TRY(blob_hold_drop(s, &j->blob, j->holder, j->now_ms, &j->yes));
+    TRY(blob_hold_drop(s, j, &j->blob, &j->yes));
     digest_text(&j->blob, hex);
     return j->yes ? ERR_OK : err_set(ERR_MISSING, "%s does not hold the blob %s", j->holder, hex);
 }
 
-enum err store_blob_drop(struct store *s, const struct digest *blob, const char *holder, int64_t now_ms)
+enum err store_blob_drop(struct store *s, const struct digest *blob, const char *holder, int64_t now_ms,
+                         int64_t kept_ms)
 {
-    struct blob_job j = {.blob = *blob, .holder = holder, .now_ms = now_ms};
+    struct blob_job j = {.blob = *blob, .holder = holder, .now_ms = now_ms, .kept_ms = kept_ms};
     return blob_transact(s, drop_step, &j);
 }
 
@@ -291,15 +290,15 @@ static enum err drop_some_step(struct store *s, struct blob_job *j)
     TRY(db_scan_rows(s->db, &scan, &holder, j->limit + 1, (struct db_rows){collect_row, &c}));
     const struct store_blob_hold *holds = (const void *)c.items;
     for (uint32_t i = 0; i < c.count && i < j->limit; i++)
-        TRY(blob_hold_drop(s, &holds[i].blob, j->holder, j->now_ms, &dropped));
+        TRY(blob_hold_drop(s, j, &holds[i].blob, &dropped));
     j->yes = c.count > j->limit;
     return ERR_OK;
 }
 
-enum err store_blob_drop_some(struct store *s, const char *holder, int64_t now_ms, uint32_t limit,
-                              bool *ret_more)
+enum err store_blob_drop_some(struct store *s, const char *holder, int64_t now_ms, int64_t kept_ms,
+                              uint32_t limit, bool *ret_more)
 {
-    struct blob_job j = {.holder = holder, .now_ms = now_ms, .limit = limit};
+    struct blob_job j = {.holder = holder, .now_ms = now_ms, .kept_ms = kept_ms, .limit = limit};
     TRY(blob_transact(s, drop_some_step, &j));
     *ret_more = j.yes;
     return ERR_OK;

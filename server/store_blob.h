@@ -26,11 +26,12 @@ enum err store_blob_end(struct store *s, const struct digest *blob, const char *
 /* Holds a present one; ERR_MISSING. since_ms is kept for hosts' holds ("h3"), see store_blob_unreported(). */
 enum err store_blob_hold(struct store *s, const struct digest *blob, const char *holder, int64_t now_ms,
                          bool *ret_new) NODISCARD;
-enum err store_blob_drop(struct store *s, const struct digest *blob, const char *holder,
-                         int64_t now_ms) NODISCARD; /* ERR_MISSING: the holder does not hold it */
+/* ERR_MISSING: the holder does not hold it. What only users hold then goes kept_ms later. */
+enum err store_blob_drop(struct store *s, const struct digest *blob, const char *holder, int64_t now_ms,
+                         int64_t kept_ms) NODISCARD;
 /* At most limit of a holder's; *ret_more: there are others. */
-enum err store_blob_drop_some(struct store *s, const char *holder, int64_t now_ms, uint32_t limit,
-                              bool *ret_more) NODISCARD;
+enum err store_blob_drop_some(struct store *s, const char *holder, int64_t now_ms, int64_t kept_ms,
+                              uint32_t limit, bool *ret_more) NODISCARD;
 /* Every hold, in the order of holders; the visit may use the store. */
 enum err store_blob_each(struct store *s,
                          enum err (*visit)(void *ctx, const char *holder, const struct digest *blob),

@@ -19,7 +19,7 @@ struct blob_job {
     struct digest blob;
     const char *holder;
     uint64_t bytes;
-    int64_t now_ms;
+    int64_t now_ms, kept_ms;
     uint32_t limit;
     bool at_once;
     bool yes; /* what the call returns */
@@ -45,7 +45,8 @@ enum err blob_row_move(struct store *s, const struct digest *blob, enum store_bl
 /* The same for a present one, which stays as it is: what is read of it from here on does not change. */
 enum err blob_row_lock(struct store *s, const struct digest *blob, bool *ret_there) NODISCARD;
 enum err blob_held_by(struct store *s, const struct digest *blob, struct blob_held *ret) NODISCARD;
-enum err blob_hold_drop(struct store *s, const struct digest *blob, const char *holder, int64_t now_ms,
+/* j->holder's, as of j->now_ms; see store_blob_drop() for j->kept_ms. */
+enum err blob_hold_drop(struct store *s, const struct blob_job *j, const struct digest *blob,
                         bool *ret_dropped) NODISCARD;
 
 #endif

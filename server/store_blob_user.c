@@ -61,18 +61,6 @@ enum err store_blob_kept(struct store *s, struct arena *a, const char *holder, c
     return ERR_OK;
 }
 
-/* Whoever lets go last leaves it to be taken out at the next look. */
-static enum err drop_mine(struct store *s, struct blob_job *j)
-{
-    struct blob_held held;
-    bool moved;
-    TRY(blob_hold_drop(s, &j->blob, j->holder, j->now_ms, &j->yes));
-    TRY(blob_held_by(s, &j->blob, &held));
-    return held.by_users
-               ? ERR_OK
-               : blob_row_move(s, &j->blob, STORE_BLOB_PRESENT, STORE_BLOB_PRESENT, j->now_ms, &moved);
-}
-
 /* The row is written before its holds are read, as in doom_step(). */
 static enum err let_go_step(struct store *s, struct blob_job *j)
 {
@@ -86,7 +74,7 @@ static enum err let_go_step(struct store *s, struct blob_job *j)
     if (!j->at_once && (row.look_ms < 0 || row.look_ms > j->now_ms))
         return ERR_OK;
     TRY(blob_held_by(s, &j->blob, &held));
-    return held.by_others ? ERR_OK : drop_mine(s, j);
+    return held.by_others ? ERR_OK : blob_hold_drop(s, j, &j->blob, &j->yes);
 }
 
 enum err store_blob_let_go(struct store *s, const struct digest *blob, const char *holder, bool at_once,

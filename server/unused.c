@@ -20,7 +20,7 @@ struct unused {
     struct ticker *ticker;
     bool began; /* all batches were looked at once */
     int64_t due_ms;
-    atomic_bool woken;
+    atomic_llong woken_ms; /* when somebody first said so since the last look; 0: nobody has */
 };
 
 static void holder_of(uint64_t user, char ret[BLOB_HOLDER_BYTES_MAX + 1])
@@ -156,6 +156,16 @@ static enum err look_at_all(struct unused *u, struct differences *d)
     return ERR_OK;
 }
 
+static bool is_due(struct unused *u)
+{
+    int64_t now_ms = clock_mono_ms(), woken_ms = atomic_load(&u->woken_ms);
+    if (now_ms < u->due_ms && (woken_ms == 0 || now_ms < woken_ms + u->config.purged_kept_ms))
+        return false;
+    atomic_store(&u->woken_ms, 0);
+    u->due_ms = now_ms + EVERY_MS;
+    return true;
+}
+
 /* Whoever delivers does this too: it is who lets go of what purged batches had. */
 static void look(void *ctx)
 {
@@ -163,9 +173,8 @@ static void look(void *ctx)
     struct differences d = {0};
     if (!members_have(u->config.members, DUTY_DELIVER))
         return;
-    if (!atomic_exchange(&u->woken, false) && clock_mono_ms() < u->due_ms)
+    if (!is_due(u))
         return;
-    u->due_ms = clock_mono_ms() + EVERY_MS;
     int64_t since_ms = u->began ? clock_wall_ms() - YOUNG_MS : 0;
     enum err e = needs_hold(u->config.store, u->config.blobs, since_ms);
     u->began |= e == ERR_OK;
@@ -198,7 +207,8 @@ void unused_wake(struct unused *u)
 {
     if (!u)
         return;
-    atomic_store(&u->woken, true);
+    long long none = 0;
+    atomic_compare_exchange_strong(&u->woken_ms, &none, clock_mono_ms());
     ticker_wake(u->ticker);
 }
 

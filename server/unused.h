@@ -19,11 +19,13 @@ struct unused_config {
     struct engine_thread *engine;
     const struct members *members; /* NULL: the only server */
     struct blobs *blobs;
+    int64_t purged_kept_ms; /* as the blobs have it */
     int64_t settle_ms; /* [10000] an upload that has been stored is counted within that; 0: the default */
 };
 
 enum err unused_start(const struct unused_config *config, struct unused **ret_unused) NODISCARD;
-void unused_wake(struct unused *u); /* a batch was purged, or a schedule deleted; NULL is fine */
+/* A batch was purged, or a schedule deleted: there will be something to give back. NULL is fine. */
+void unused_wake(struct unused *u);
 void unused_stop(struct unused *u); /* NULL is fine */
 
 #endif

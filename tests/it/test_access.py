@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from grid import BIN, Api, eventually
+from grid import BIN, Api, digest, eventually
 
 ROUTES = [json.loads(line) for line in subprocess.check_output([BIN / "dugnad-server", "routes"], text=True).splitlines()]
 RANK = {"public": 0, "token": 1, "viewer": 2, "scientist": 3, "operator": 4}
@@ -164,6 +164,8 @@ def test_every_change_that_succeeds_is_in_the_audit_log(grid):
     schedule = made["schedule"] = does("POST", "/v1/schedules", dict(cron="0 0 1 1 *", batch=dict(app="say", command=["{}"], array=dict(first=0, last=0))), "schedule.create")["schedule"]
     does("PATCH", f"/v1/schedules/{schedule}", dict(paused=True), "schedule.change")
     does("DELETE", f"/v1/schedules/{schedule}", None, "schedule.delete")
+    grid.api.ask("PATCH", f"/v1/blobs/{digest(b'unused')}", b"unused", {"Upload-Offset": 0, "Upload-Length": 6}).ok()
+    does("POST", "/v1/files/free", {}, "files.free")
     made["stream"] = "audited"
     grid.api.ask("POST", "/v1/streams/audited", "one\n").ok()
     grid.api.get("/v1/streams/audited/records?cursor=c&member=m&limit=1")

@@ -21,7 +21,7 @@ LATER_MS = 4_000_000_000_000
 @pytest.fixture(scope="module", params=["folder", "s3"])
 def grid(request, tmp_path_factory):
     store = S3(tmp_path_factory.mktemp("s3")).start() if request.param == "s3" else None
-    running = Grid(tmp_path_factory.mktemp("grid"))
+    running = Grid(tmp_path_factory.mktemp("grid"), purged_kept="0s")
     if store:
         set_conf(running.data / "server.conf", **store.conf(running.data))
     try:
@@ -95,6 +95,22 @@ def test_what_a_purged_batch_had_is_given_back_and_the_quota_is_free_again(grid)
     assert put(ada, fresh(2000)[0]).status == 201
     purge(ada, other)
     eventually(lambda: stored(ada) == 2000, 15)
+
+
+def test_what_a_purged_batch_had_is_kept_for_a_while_for_the_next_one(grid):
+    sam = grid.user("sam")
+    restart(grid, purged_kept="1h")
+    file, soon = sent(sam), (time.time() + 3600) * 1000
+    purge(sam, submitted(sam, file))
+    found = eventually(lambda: not (f := listed(sam)[file["sha256"]])["needed"] and f, 15)
+    assert abs(found["goes_ms"] - soon) < 300_000 and stored(sam) == 1000
+    purge(sam, submitted(sam, file))  # without sending it again
+    restart(grid, purged_kept="3s")  # purged before: an object store has said when it goes
+    last = submitted(sam, file)
+    purge(sam, last)
+    eventually(lambda: stored(sam) == 0, 20, what="given back after its while")
+    assert not is_there(grid, file)
+    restart(grid, purged_kept="0s")
 
 
 def test_what_nothing_needs_is_given_back_on_demand_and_the_rest_stays(grid):

@@ -5,7 +5,7 @@
 #include "lib/store_world.h"
 #include "server/store_blob.h"
 
-enum { NOW = 1000000, DAY = STORE_BLOB_COMING_MS };
+enum { NOW = 1000000, KEPT = 100, DAY = STORE_BLOB_COMING_MS };
 
 /* Another server on the same data, where there can be one. */
 static struct store *other_of(struct world *w)
@@ -83,13 +83,13 @@ static void a_file_goes_with_its_last_holder(void **state)
     world_open(&w, state);
     put(w.store, &d, "u1", NOW);
     assert_ok(store_blob_hold(w.store, &d, "b1", NOW, &is_new));
-    assert_ok(store_blob_drop(w.store, &d, "u1", NOW));
-    assert_err(store_blob_drop(w.store, &d, "u1", NOW), ERR_MISSING);
+    assert_ok(store_blob_drop(w.store, &d, "u1", NOW, KEPT));
+    assert_err(store_blob_drop(w.store, &d, "u1", NOW, KEPT), ERR_MISSING);
     assert_int_equal(loose(&w, NOW), 1); /* perhaps */
     assert_false(doomed(w.store, &d, NOW));
     assert_int_equal(loose(&w, NOW), 0);
     assert_ok(store_blob_find(w.store, &d, &bytes));
-    assert_ok(store_blob_drop(w.store, &d, "b1", NOW));
+    assert_ok(store_blob_drop(w.store, &d, "b1", NOW, KEPT));
     assert_true(doomed(w.store, &d, NOW));
     assert_true(doomed(w.store, &d, NOW)); /* after a crash it is found again */
     assert_int_equal(loose(&w, NOW), 1);
@@ -108,10 +108,10 @@ static void who_comes_while_it_goes_has_to_send_it_again(void **state)
     world_open(&w, state);
     struct store *other = other_of(&w);
     put(w.store, &d, "u1", NOW);
-    assert_ok(store_blob_drop(w.store, &d, "u1", NOW));
+    assert_ok(store_blob_drop(w.store, &d, "u1", NOW, KEPT));
     assert_ok(store_blob_hold(other, &d, "b1", NOW, &is_new)); /* just in time */
     assert_false(doomed(w.store, &d, NOW));
-    assert_ok(store_blob_drop(other, &d, "b1", NOW));
+    assert_ok(store_blob_drop(other, &d, "b1", NOW, KEPT));
     assert_true(doomed(w.store, &d, NOW));
     assert_err(store_blob_hold(other, &d, "b1", NOW, &is_new), ERR_MISSING);
     assert_err(store_blob_begin(other, &d, 10, NOW, &there), ERR_BUSY);
@@ -174,7 +174,7 @@ static void a_holder_lets_go_of_all_in_slices_and_hosts_of_what_they_never_repor
     assert_ok(store_blob_hold(w.store, &d[1], "h3", NOW, &is_new));
     assert_ok(store_blob_hold(w.store, &d[2], "h4", NOW + 10, &is_new));
     for (; more; rounds++)
-        assert_ok(store_blob_drop_some(w.store, "b7", NOW, 3, &more));
+        assert_ok(store_blob_drop_some(w.store, "b7", NOW, KEPT, 3, &more));
     assert_int_equal(rounds, 3);
     assert_int_equal(loose(&w, NOW), 7);
     assert_ok(store_blob_unreported(w.store, &w.arena, NOW + 9, 10, &holds, &count));
@@ -236,7 +236,7 @@ static void what_was_never_needed_is_let_go_when_it_is_due_and_once(void **state
     world_close(&w);
 }
 
-static void what_a_batch_needs_is_not_let_go_and_when_it_is_purged_at_once(void **state)
+static void what_a_batch_needs_is_not_let_go_and_when_it_is_purged_soon(void **state)
 {
     struct world w;
     struct digest d = digest_of("a");
@@ -249,10 +249,10 @@ static void what_a_batch_needs_is_not_let_go_and_when_it_is_purged_at_once(void 
     assert_false(let_go(w.store, &d, "u1", NOW + 2 * DAY));
     assert_ok(store_blob_let_go(w.store, &d, "u1", true, NOW + 2 * DAY, &gone));
     assert_false(gone);
-    assert_ok(store_blob_drop(w.store, &d, "i7", NOW + 1));
-    assert_false(doomed(w.store, &d, NOW + 1));
-    assert_true(let_go(w.store, &d, "u1", NOW + 1));
-    assert_true(doomed(w.store, &d, NOW + 1));
+    assert_ok(store_blob_drop(w.store, &d, "i7", NOW + 1, KEPT));
+    assert_false(let_go(w.store, &d, "u1", NOW + KEPT));
+    assert_true(let_go(w.store, &d, "u1", NOW + KEPT + 1));
+    assert_true(doomed(w.store, &d, NOW + KEPT + 1));
     world_close(&w);
 }
 
@@ -266,10 +266,10 @@ static void who_kept_a_file_since_has_it_for_longer_than_the_batch_that_is_purge
     assert_ok(store_blob_hold(w.store, &d, "i7", NOW, &is_new));
     assert_ok(store_blob_keep(w.store, &d, NOW + DAY));
     assert_ok(store_blob_hold(w.store, &d, "h3", NOW, &is_new)); /* a host sent the same by chance */
-    assert_ok(store_blob_drop(w.store, &d, "h3", NOW + 1));
-    assert_ok(store_blob_drop(w.store, &d, "i7", NOW + 1));
+    assert_ok(store_blob_drop(w.store, &d, "h3", NOW + 1, KEPT));
+    assert_ok(store_blob_drop(w.store, &d, "i7", NOW + 1, KEPT));
     assert_int_equal(kept_of(&w, "u1").goes_ms, NOW + DAY);
-    assert_false(let_go(w.store, &d, "u1", NOW + 1));
+    assert_false(let_go(w.store, &d, "u1", NOW + KEPT + 1));
     assert_true(let_go(w.store, &d, "u1", NOW + DAY));
     world_close(&w);
 }
@@ -287,13 +287,14 @@ static void two_users_of_one_file_let_go_of_it_each_for_himself(void **state)
     assert_ok(store_blob_let_go(w.store, &d, "u1", true, NOW, &gone));
     assert_true(gone);
     assert_false(doomed(w.store, &d, NOW));
+    assert_int_equal(kept_of(&w, "u2").goes_ms, NOW + DAY);
     assert_false(let_go(w.store, &d, "u2", NOW)); /* the other one did not ask for it */
     assert_ok(store_blob_holder_next(w.store, "u", holder, sizeof holder));
     assert_string_equal(holder, "u2");
     assert_ok(store_blob_holder_next(w.store, "u2", holder, sizeof holder));
     assert_string_equal(holder, "");
-    assert_true(let_go(w.store, &d, "u2", NOW + DAY));
-    assert_true(doomed(w.store, &d, NOW + DAY));
+    assert_ok(store_blob_drop(w.store, &d, "u2", NOW, KEPT)); /* it was kept for him alone */
+    assert_true(doomed(w.store, &d, NOW));
     world_close(&w);
 }
 
@@ -301,7 +302,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_never_needed_is_let_go_when_it_is_due_and_once),
-        cmocka_unit_test(what_a_batch_needs_is_not_let_go_and_when_it_is_purged_at_once),
+        cmocka_unit_test(what_a_batch_needs_is_not_let_go_and_when_it_is_purged_soon),
         cmocka_unit_test(who_kept_a_file_since_has_it_for_longer_than_the_batch_that_is_purged),
         cmocka_unit_test(two_users_of_one_file_let_go_of_it_each_for_himself),
         cmocka_unit_test(a_file_is_there_when_it_was_put_and_held_by_each_once),

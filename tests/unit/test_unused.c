@@ -211,7 +211,7 @@ static void a_batch_that_a_killed_server_did_not_hold_for_keeps_its_inputs(void 
     assert_ok(live_ask(&w->live, &r));
     assert_int_equal(r.u.batch.ret_batch, 1);
     assert_ok(count(w, 5, false, 0));
-    blobs_keep_unused(w->live.blobs, 1);
+    blobs_keep_unused(w->live.blobs, 1, 0);
     clock_sleep_ms(5); /* it is due */
     begin(w);
     clock_sleep_ms(100);
