@@ -87,7 +87,8 @@ static enum err link_hold(struct blobs *b, const struct digest *blob, const char
     for (int tries = 0;; tries++) {
         *ret_new = link(path, hold) == 0;
         if (*ret_new || errno == EEXIST) {
-            mark(hold, holder);
+            if (*ret_new || blob_holder_is_user(holder))
+                mark(hold, holder);
             return ERR_OK;
         }
         if (errno != ENOENT)
@@ -323,11 +324,14 @@ static int64_t ms_of(const struct timespec *t)
     return (int64_t)t->tv_sec * 1000 + t->tv_nsec / 1000000;
 }
 
+/* A link that goes is its last change, also of what an older server held without a mark. */
 static int64_t goes_ms(const struct blobs *b, const struct stat *st)
 {
-    if ((st->st_mode & S_IWUSR) == 0) /* since when its last link came or went */
-        return ms_of(&st->st_ctim) + b->purged_kept_ms;
-    return b->unused_kept_ms == 0 ? INT64_MAX : ms_of(&st->st_mtim) + b->unused_kept_ms;
+    int64_t purged_ms = ms_of(&st->st_ctim) + b->purged_kept_ms;
+    if ((st->st_mode & S_IWUSR) == 0)
+        return purged_ms;
+    int64_t unused_ms = b->unused_kept_ms == 0 ? INT64_MAX : ms_of(&st->st_mtim) + b->unused_kept_ms;
+    return unused_ms > purged_ms ? unused_ms : purged_ms;
 }
 
 static int by_digest(const void *x, const void *y)

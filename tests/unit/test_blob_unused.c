@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -251,6 +252,33 @@ static void nothing_that_a_batch_holds_goes_while_another_server_lets_go_of_it(v
     assert_int_equal(held, HELD);
 }
 
+static void *hold(void *arg)
+{
+    struct rival *r = arg;
+    struct digest d = hash_bytes("a", 1);
+    assert_ok(blob_hold(r->b, &d, "i7"));
+    atomic_store(&r->stop, true);
+    return NULL;
+}
+
+static void a_server_waits_while_another_one_changes_who_holds_what(void **state)
+{
+    struct world *w = *state;
+    struct rival r = {.w = w, .b = w->b};
+    pthread_t thread;
+    send(w->b, "a", "u1");
+    int other = open(temp_path(&w->temp, "blobs/holds/.lock"), O_RDWR | O_CLOEXEC);
+    assert_true(other >= 0);
+    assert_int_equal(flock(other, LOCK_EX), 0);
+    assert_int_equal(pthread_create(&thread, NULL, hold, &r), 0);
+    clock_sleep_ms(100);
+    bool held = atomic_load(&r.stop);
+    assert_int_equal(flock(other, LOCK_UN), 0);
+    pthread_join(thread, NULL);
+    close(other);
+    assert_false(held);
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, open_blobs, close_blobs)
 
 int main(void)
@@ -264,6 +292,7 @@ int main(void)
         IN_FOLDER(with_no_limit_only_what_was_needed_once_goes),
         IN_FOLDER(what_counts_is_listed_in_pages),
         IN_FOLDER(holders_of_a_kind_are_found),
+        IN_FOLDER(a_server_waits_while_another_one_changes_who_holds_what),
         IN_FOLDER(nothing_that_a_batch_holds_goes_while_another_server_lets_go_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
