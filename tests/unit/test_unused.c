@@ -70,6 +70,15 @@ static void wait_until_counted(struct world *w, uint64_t bytes)
     fail_msg("%d bytes are counted, not %d", (int)counted(w), (int)bytes);
 }
 
+static void wait_until_purged(struct world *w, uint32_t batch)
+{
+    struct store_batch b = {0};
+    for (int64_t end_ms = clock_mono_ms() + LIVE_WAIT_MS; !b.purged && clock_mono_ms() < end_ms;
+         clock_sleep_ms(5))
+        assert_ok(store_batch_get(w->live.reader, &w->live.arena, batch, &b));
+    assert_true(b.purged);
+}
+
 static bool is_here(struct world *w, const struct digest *d)
 {
     uint64_t bytes;
@@ -224,7 +233,8 @@ static void a_batch_that_a_killed_server_did_not_hold_for_keeps_its_inputs(void 
     assert_ok(live_ask(&w->live, &r));
     r.u.batch_do.verb = ENGINE_BATCH_PURGE;
     assert_ok(live_ask(&w->live, &r));
-    purge(w, "i1"); /* as deliver.c does: a look under way may have held it again */
+    wait_until_purged(w, 1);
+    purge(w, "i1"); /* as deliver.c does */
     unused_wake(w->unused);
     wait_until_counted(w, 0);
     assert_false(is_here(w, &d));
