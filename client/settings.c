@@ -34,7 +34,7 @@ const struct conf_option settings_table[] = {
      FIELD(disk_bytes),
      .fallback = "10G",
      .min = DISK_BYTES_MIN,
-     .max = 1e16,
+     .max = 8796093022208.0 * 1024, /* 8192T: what a double holds to the byte */
      .help = "Disk space for programs and inputs. Half of it is for what is kept to be used again,\n"
              "half for what runs."},
     {.name = "idle_priority",

@@ -362,8 +362,8 @@ static enum err submit_all(struct submit *s)
         cli_say(c, "batch %s gets its units from the answers of batch %u; dugnad graph %s, dugnad watch %s",
                 batch, s->request.stage.source, batch, batch);
     else
-        cli_say(c, "batch %s: %llu units; dugnad watch %s, dugnad results %s --out DIR", batch,
-                (unsigned long long)s->units.count, batch, batch);
+        cli_say(c, "batch %s: %llu unit%s; dugnad watch %s, dugnad results %s --out DIR", batch,
+                (unsigned long long)s->units.count, s->units.count == 1 ? "" : "s", batch, batch);
     warn_of_equals(s);
     if (s->known_templates && s->known_units == 0)
         cli_say(c, "no unit's answer is known: none of the files that --known names is there");
