@@ -362,7 +362,7 @@ class Batch:
         return self._do("cancel")
 
     def purge(self):
-        """Removes inputs and larger answers of a finished batch, for good."""
+        """Removes larger answers of a finished batch for good, and its inputs an hour later."""
         return self._do("purge")
 
     def pause(self):
