@@ -88,6 +88,27 @@ static void expect(const char *what, struct run_limits limits, enum run_end end)
     assert_ok(file_make_folders(work, 0755));
 }
 
+/* Nothing says that it is not known. */
+static void what_ends_within_a_millisecond_took_one(void **state)
+{
+    (void)state;
+    const char *argv[] = {"bin/probe", "ok", NULL};
+    struct run_spec spec = {
+        .app_folder = app, .work_folder = work, .argv = argv, .stdout_path = "stdout", .limits = roomy};
+    struct run_outcome out;
+    struct run *run;
+    bool ended = false;
+    int64_t now_ms = clock_mono_ms();
+    assert_ok(run_start(&spec, now_ms, &run));
+    while (!ended) {
+        clock_sleep_ms(1);
+        run_poll(run, now_ms, &ended);
+    }
+    run_finish(run, &out);
+    assert_int_equal(out.end, RUN_END_OK);
+    assert_int_equal(out.usage.wall_ms, 1);
+}
+
 static void a_good_program_ends_well_and_its_output_is_taken(void **state)
 {
     (void)state;
@@ -478,6 +499,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_needed_layer_works_here, make_place, drop_place),
+        cmocka_unit_test_setup_teardown(what_ends_within_a_millisecond_took_one, make_place, drop_place),
         cmocka_unit_test_setup_teardown(a_good_program_ends_well_and_its_output_is_taken, make_place,
                                         drop_place),
         cmocka_unit_test_setup_teardown(each_way_to_misbehave_ends_with_its_reason, make_place, drop_place),

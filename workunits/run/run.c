@@ -475,6 +475,8 @@ void run_take_outcome(struct run *r, struct run_outcome *o)
             r->usage.cpu_ms = s->cpu_us / 1000;
         if ((uint64_t)s->memory_kb * 1024 > r->usage.memory_bytes_max)
             r->usage.memory_bytes_max = (uint64_t)s->memory_kb * 1024;
+        if (r->usage.wall_ms == 0) /* which says that it is not known */
+            r->usage.wall_ms = 1;
     }
     r->usage.disk_bytes = run_disk_use(r->work_fd, r->limits.disk_bytes);
     judge_end(r, o);

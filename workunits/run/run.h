@@ -56,7 +56,7 @@ enum run_end {
 };
 
 struct run_usage {
-    int64_t cpu_ms, wall_ms; /* wall without the time it was paused */
+    int64_t cpu_ms, wall_ms; /* wall without the time it was paused; of what has run 1 at least */
     uint64_t memory_bytes, memory_bytes_max, disk_bytes;
     uint32_t processes;
 };
