@@ -2,6 +2,7 @@
 stated time, and servers that are killed lose nothing and count nothing twice. tests/chaos/servers.sh is the long version."""
 
 import http.client
+import os
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "chaos"))
 import servers  # noqa: E402
 from check import check  # noqa: E402
 from fleet import Fleet  # noqa: E402
-from grid import BIN, Grid, Host, Process, eventually  # noqa: E402
+from grid import BIN, Api, Grid, Host, Process, digest, eventually  # noqa: E402
 
 HEARD_S = 5    # of news at another server: half a second by server/members.h, and a busy machine
 TOKEN_S = 5    # server/auth.h
@@ -216,3 +217,31 @@ def test_servers_killed_at_random_lose_nothing_and_count_nothing_twice(tmp_path)
     found = check(records)
     assert found.clean(), "\n".join([*found.sentences()[:20], str(counts), found.line(args.seed)])
     assert counts["kills"] > 0 and counts["units"] > 0
+
+
+def test_what_is_stored_is_given_back_once_whoever_is_asked_and_how_many_are(fleet):
+    made = fleet.api.post("/v1/users", dict(name="stores", role="scientist"))
+    apis = [Api(fleet.at(i).grid, made["token"]) for i in range(3)]
+    files = [os.urandom(1000 + n) for n in range(30)]
+    for n, data in enumerate(files):
+        reply = apis[n % 3].ask("PATCH", f"/v1/blobs/{digest(data)}", data, {"Upload-Offset": 0, "Upload-Length": len(data)})
+        assert reply.status == 201
+    inputs = [dict(path=f"{n}.txt", sha256=digest(data), bytes=len(data)) for n, data in enumerate(files[:3])]
+    batch = apis[0].post("/v1/batches", dict(app="say", command=["{}"], inputs=inputs, array=dict(first=0, last=0)), key="stores")["batch"]
+    freed = []
+    threads = [threading.Thread(target=lambda api=api: freed.append(api.post("/v1/files/free")["bytes"])) for api in apis]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    needed = sum(len(data) for data in files[:3])
+    assert sum(freed) == sum(len(data) for data in files[3:])
+    stored = f"SELECT blob_bytes FROM account WHERE id = {int(made['id'])}"
+    assert int(fleet.asked(stored)) == needed == apis[1].get("/v1/whoami")["blob_bytes"]
+    assert {f["sha256"] for f in apis[2].pages("/v1/files")} == {i["sha256"] for i in inputs}
+    apis[1].post(f"/v1/batches/{batch}/cancel", {})
+    eventually(lambda: apis[2].ask("POST", f"/v1/batches/{batch}/purge", {}).status == 200)
+    eventually(lambda: (apis[0].post("/v1/files/free"), int(fleet.asked(stored)) == 0)[1], 20)
+    assert all(apis[0].ask("GET", f"/v1/blobs/{i['sha256']}").status == 404 for i in inputs)
+    for api in apis:
+        api.close()
