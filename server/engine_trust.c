@@ -159,11 +159,56 @@ static enum err ban(struct engine *e, struct host_mem *h, const char *why)
     return ERR_OK;
 }
 
-static enum err on_fault(struct engine *e, const struct wu *before, const struct unit_mem *u,
-                         struct host_mem *h, struct trust_mem *t, uint32_t attempt)
+/* How far the furthest is of those that agreed with attempt i, or that audited it. */
+static enum err others_of(struct engine *e, struct batch_mem *b, const struct wu *wu, uint32_t i, bool audits,
+                          uint32_t *ret)
+{
+    *ret = 0;
+    for (uint32_t k = 0; k < wu->attempt_count; k++) {
+        const struct attempt *a = &wu->attempts[k];
+        struct host_mem *h;
+        struct trust_mem *t;
+        bool counts = a->state == ATTEMPT_VALID ||
+                      (a->state == ATTEMPT_REPORTED && wu->state == WU_PROVISIONAL && !audits);
+        if (k == i || !counts || a->audit != audits || (audits && k < wu->audit_first))
+            continue;
+        TRY(host_find(e, a->host_id, &h));
+        if (!h)
+            continue;
+        TRY(trust_find(e, h, batch_app(b), &t));
+        *ret = t->trust.answers > *ret ? t->trust.answers : *ret;
+    }
+    return ERR_OK;
+}
+
+/* By a vote, which alone says that it was wrong: is it worth that much? */
+static enum err is_convicted(struct engine *e, struct batch_mem *b, const struct wu *before,
+                             const struct wu *is, const struct trust_mem *t, uint32_t attempt, bool *ret)
+{
+    bool audited = before->state == WU_PROVISIONAL && before->audit_count > 0;
+    struct trust_crowd *c;
+    uint32_t other;
+    *ret = true;
+    if (is->rules.compare == WU_COMPARE_CHECK || audited || is->attempts[attempt].audit ||
+        is->attempts[attempt].group == WU_GROUP_UNUSABLE)
+        return ERR_OK;
+    TRY(crowd_of(e, b, &c));
+    TRY(others_of(e, b, is, attempt, false, &other));
+    *ret = trust_is_convicted(&b->b.trust, &t->trust, other, crowd_level(e, c));
+    return ERR_OK;
+}
+
+static enum err on_fault(struct engine *e, struct batch_mem *b, const struct wu *before,
+                         const struct unit_mem *u, struct host_mem *h, struct trust_mem *t, uint32_t attempt)
 {
     bool shared = trust_is_agreed(before, &u->wu, attempt);
+    bool convicted;
+    TRY(is_convicted(e, b, before, &u->wu, t, attempt, &convicted));
     entry_set(t, u->wu.id, false, false);
+    if (!convicted) {
+        trust_touch(e, h, t);
+        return ripen_later(e, h, t);
+    }
     enum trust_sentence sentence = trust_fault(&t->trust, shared, u->wu.attempts[attempt].audit, e->now_ms);
     trust_touch(e, h, t);
     if (sentence == TRUST_SPARED)
@@ -184,26 +229,6 @@ static uint32_t voices(const struct wu *wu)
     return n;
 }
 
-/* How far the furthest is of those that agreed with attempt i, or that audited it. */
-static enum err others_of(struct engine *e, struct batch_mem *b, const struct wu *wu, uint32_t i, bool audits,
-                          uint32_t *ret)
-{
-    *ret = 0;
-    for (uint32_t k = 0; k < wu->attempt_count; k++) {
-        const struct attempt *a = &wu->attempts[k];
-        struct host_mem *h;
-        struct trust_mem *t;
-        if (k == i || a->state != ATTEMPT_VALID || a->audit != audits || (audits && k < wu->audit_first))
-            continue;
-        TRY(host_find(e, a->host_id, &h));
-        if (!h)
-            continue;
-        TRY(trust_find(e, h, batch_app(b), &t));
-        *ret = t->trust.answers > *ret ? t->trust.answers : *ret;
-    }
-    return ERR_OK;
-}
-
 static enum err on_ended(struct engine *e, struct batch_mem *b, const struct wu *before, struct unit_mem *u,
                          uint32_t i)
 {
@@ -215,7 +240,7 @@ static enum err on_ended(struct engine *e, struct batch_mem *b, const struct wu 
         return ERR_OK;
     TRY(trust_find(e, h, batch_app(b), &t));
     if (a->state == ATTEMPT_INVALID)
-        return on_fault(e, before, u, h, t, i);
+        return on_fault(e, b, before, u, h, t, i);
     if (a->audit)
         return ERR_OK; /* who checks others has shown nothing of his own */
     entry_set(t, u->wu.id, u->wu.state == WU_PROVISIONAL, false);

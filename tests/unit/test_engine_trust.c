@@ -377,6 +377,35 @@ static void in_a_batch_too_strict_for_all_newcomers_check_nobody_either(void **s
     world_close(&g.w);
 }
 
+/* A batch that believes anybody is decided by whoever votes; nobody loses his trust by it. */
+static void newcomers_that_outvote_a_trusted_host_do_not_cost_it_its_trust(void **state)
+{
+    static const struct trust_policy lax = {
+        .probation = 0, .audit_ppm = 1000000, .floor_ppm = 1000000, .wait = 20};
+    enum { UNITS = 4 };
+    char where[DATABASE_WHERE_BYTES];
+    database_new(*state, where);
+    struct grid g;
+    struct engine_given *given;
+    struct store_host h;
+    grid_open(&g, where, 200);
+    run_all(&g, HOSTS, EVER, 0);
+    uint64_t friends[2] = {join(&g.w), join(&g.w)};
+    uint32_t before = confirmed(&g, g.hosts[0]);
+    g.batch = submit_with(&g.w, UNITS, &adaptive, &lax);
+    assert_int_equal(fetch(&g.w, g.hosts[0], UNITS, &given), UNITS);
+    for (uint32_t i = 0; i < UNITS; i++)
+        assert_ok(report(&g.w, g.hosts[0], &given[i], 1));
+    for (uint32_t k = 0; k < 2; k++)
+        for (uint32_t i = 0, n = fetch(&g.w, friends[k], UNITS, &given); i < n; i++)
+            assert_ok(report(&g.w, friends[k], &given[i], 9));
+    assert_int_equal(batch_of(&g.w, g.batch).counts.accepted, UNITS);
+    assert_ok(store_host_get(g.w.store, &g.w.arena, g.hosts[0], &h));
+    assert_true(h.invalid == UNITS && !h.banned);
+    assert_int_equal(confirmed(&g, g.hosts[0]), before);
+    world_close(&g.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -389,6 +418,7 @@ int main(void)
         cmocka_unit_test(the_trusted_alone_check_newcomers),
         cmocka_unit_test(who_has_not_asked_since_he_is_trusted_is_one_of_them),
         cmocka_unit_test(who_is_confirmed_by_his_friend_alone_is_trusted_nowhere_else),
+        cmocka_unit_test(newcomers_that_outvote_a_trusted_host_do_not_cost_it_its_trust),
         cmocka_unit_test(in_a_batch_too_strict_for_all_newcomers_check_nobody_either),
     };
     return DATABASE_RUN(tests);

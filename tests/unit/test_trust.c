@@ -380,9 +380,27 @@ static void who_agrees_must_be_further_or_as_far_as_anybody(void **state)
     assert_int_equal(t.answers, 51);
 }
 
+static void newcomers_convict_nobody_who_is_trusted(void **state)
+{
+    (void)state;
+    struct trust_policy p = TRUST_POLICY_LONE;
+    struct host_trust t = {.answers = 50};
+    assert_false(trust_is_convicted(&p, &t, 9, 40));
+    assert_true(trust_is_convicted(&p, &t, 10, 40));
+    p.probation = 300; /* whoever is trusted by any usual measure may */
+    assert_true(trust_is_convicted(&p, &t, 10, 40));
+    p.probation = 0;
+    assert_false(trust_is_convicted(&p, &t, 4, 40));
+    assert_true(trust_is_convicted(&p, &t, 5, 40));
+    assert_true(trust_is_convicted(&p, &t, 3, 3)); /* there is nobody who is further */
+    t.answers = 0;
+    assert_true(trust_is_convicted(&p, &t, 0, 40));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(newcomers_convict_nobody_who_is_trusted),
         cmocka_unit_test(who_agrees_must_be_further_or_as_far_as_anybody),
         cmocka_unit_test(a_new_host_is_confirmed_until_its_probation_is_over),
         cmocka_unit_test(later_answers_are_checked_by_the_share_that_is_drawn),

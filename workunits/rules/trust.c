@@ -162,6 +162,19 @@ void trust_agreed(struct host_trust *t, uint32_t other, uint32_t level, int64_t 
     trust_audited(t, TRUST_CONFIRMED, other, level, now_ms);
 }
 
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+bool trust_is_convicted(const struct trust_policy *p, const struct host_trust *t, uint32_t other,
+                        uint32_t level)
+{
+    static const struct trust_policy low = TRUST_POLICY_ALL, high = TRUST_POLICY_LONE;
+    uint32_t usual = least(p->probation > low.probation ? p->probation : low.probation, high.probation);
+    return other >= least(usual, least(level, t->answers));
+}
+
 enum trust_sentence trust_fault(struct host_trust *t, bool agreed, bool audit, int64_t now_ms)
 {
     move_to(t, now_ms);

@@ -123,6 +123,12 @@ void trust_agreed(struct host_trust *t, uint32_t other, uint32_t level, int64_t 
 /* audits: by hosts of which the furthest had `other` answers confirmed; of that share of the items. */
 void trust_audited(struct host_trust *t, uint32_t share_ppm, uint32_t other, uint32_t level, int64_t now_ms);
 enum trust_sentence { TRUST_SPARED, TRUST_QUARANTINE, TRUST_BAN };
+/* An answer of the host was outvoted under p by hosts of which the furthest had `other` answers confirmed: is
+ * their word enough to say that it was wrong? Not where they are on probation by any usual measure, and it is
+ * not: a batch that lets newcomers vote must not cost a trusted host its trust. level: as of trust_agreed().
+ */
+bool trust_is_convicted(const struct trust_policy *p, const struct host_trust *t, uint32_t other,
+                        uint32_t level);
 /* An answer of the host was found wrong. agreed: another host gave the same wrong one, and it is not only a
  * vote that says so (trust_is_agreed()). audit: what it said of another's answer was wrong, not its own: it
  * checks no more (trust_may_check()), and its own answers stay as believed as they were. */
