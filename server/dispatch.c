@@ -15,6 +15,7 @@ enum {
     LOOK_MAX = 512,    /* units that were never sent */
     LOOK_STARTED = 64, /* units that were, from the first one on, and as many from later ones */
     LOOK_DRAWN = 8,    /* times as many, where somebody else is drawn, which is soon seen */
+    LEFT_MAX = 16,     /* batches of which a host takes no spare, remembered as looked at by it */
     BARRED_MS = 1000   /* who has looked at all of these in vain looks at no other for so long */
 };
 #define UNKNOWN_COST_SECONDS 10.0 /* of a unit nothing is known of yet */
@@ -313,7 +314,7 @@ static enum err lease(struct search *s, struct batch_mem *b, struct unit_mem *u,
 static bool is_not_drawn(const struct search *s, const struct batch_mem *b, const struct wu *wu)
 {
     return check_is_not_drawn(&s->check, b, wu, (uint32_t)wu_first_unsent(wu),
-                              check_waited_ms(&s->check, b, wu));
+                              check_waited_ms(&s->check, wu));
 }
 
 /* From this place on, until `most` were looked at in vain. */
@@ -411,7 +412,7 @@ static enum err search_batch(struct search *s, struct batch_mem *b)
     TRY(trust_allows(s->e, b, s->h, leave));
     TRY(search_window(s, b, true));
     if (leave->trusted && !is_full(s))
-        b->looked_ms = s->e->now_ms;
+        check_looked(&s->check, b);
     s->waits |= leave->begins == 0;
     return leave->begins > 0 ? search_window(s, b, false) : ERR_OK;
 }
@@ -425,8 +426,11 @@ static enum err search_tail(struct search *s)
         return ERR_OK;
     if (s->room > cores - s->h->leases_out)
         s->room = cores - s->h->leases_out;
+    s->check.tail = true;
     TRY(tail_look(e));
     TRY(tail_read(e));
+    struct batch_mem *left[LEFT_MAX];
+    uint32_t left_count = 0;
     for (uint32_t i = 0; i < e->tail_count && !is_full(s); i++) {
         struct unit_mem *u;
         struct batch_mem *b;
@@ -447,8 +451,9 @@ static enum err search_tail(struct search *s)
         need.hr_class = is_unbound(&u->wu) ? 0 : u->hr;
         bool drawn = !check_is_not_drawn(&s->check, b, &u->wu, u->wu.attempt_count, wait_ms);
         if (match_unit(&need, &s->offer, barred || !drawn) != MATCH_FITS) {
-            if (s->check.leave.trusted)
-                b->looked_ms = e->now_ms;
+            if (s->check.leave.trusted && left_count < LEFT_MAX &&
+                (left_count == 0 || left[left_count - 1] != b))
+                left[left_count++] = b;
             continue;
         }
         struct wu_event spare = {.kind = WU_EV_SPARE, .now_ms = e->now_ms};
@@ -456,6 +461,8 @@ static enum err search_tail(struct search *s)
         if (step == ERR_OK)
             TRY(lease(s, b, u, class));
     }
+    for (uint32_t i = 0; i < left_count && !is_full(s); i++)
+        check_looked(&s->check, left[i]);
     return ERR_OK;
 }
 

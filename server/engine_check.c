@@ -31,37 +31,68 @@ static int64_t free_ms(const struct attempt *a)
     return a->state == ATTEMPT_EXPIRED && a->deadline_ms > at_ms ? a->deadline_ms : at_ms;
 }
 
-int64_t check_waited_ms(const struct check *c, const struct batch_mem *b, const struct wu *wu)
+/* Since when the batch goes out to hosts that ask. */
+static int64_t shown_ms(const struct check *c, const struct batch_mem *b)
 {
-    int64_t from_ms = c->e->heard_ms > b->shown_ms ? c->e->heard_ms : b->shown_ms;
-    bool ever = false;
-    for (uint32_t i = 0; i < wu->attempt_count; i++) {
-        const struct attempt *a = &wu->attempts[i];
-        if (a->host_id == 0)
-            continue;
-        ever = true;
-        if (free_ms(a) > from_ms)
-            from_ms = free_ms(a);
-    }
-    if (!ever)
+    return c->e->heard_ms > b->shown_ms ? c->e->heard_ms : b->shown_ms;
+}
+
+int64_t check_waited_ms(const struct check *c, const struct wu *wu)
+{
+    int64_t from_ms = INT64_MIN;
+    for (uint32_t i = 0; i < wu->attempt_count; i++)
+        if (wu->attempts[i].host_id != 0 && free_ms(&wu->attempts[i]) > from_ms)
+            from_ms = free_ms(&wu->attempts[i]);
+    if (from_ms == INT64_MIN)
         return -1;
     return c->e->now_ms > from_ms ? c->e->now_ms - from_ms : 0;
 }
 
-/* Those that are trusted and ask have seen it, and have left it. */
-static bool is_left(const struct check *c, const struct batch_mem *b, int64_t waited_ms)
+void check_looked(const struct check *c, struct batch_mem *b)
 {
-    int64_t ago_ms = c->e->now_ms - b->looked_ms;
-    return !c->leave.attended || (b->looked_ms != 0 && ago_ms >= 0 && ago_ms <= waited_ms / 2);
+    struct batch_look *looks = b->looks[c->tail], *at = looks;
+    for (struct batch_look *l = looks; l < looks + LOOKERS_MAX && at->host_id != c->h->h.id; l++)
+        if (l->host_id == c->h->h.id || l->at_ms < at->at_ms)
+            at = l;
+    *at = (struct batch_look){c->h->h.id, c->e->now_ms};
+}
+
+static bool has_had(const struct wu *wu, uint64_t host_id)
+{
+    for (uint32_t i = 0; i < wu->attempt_count; i++)
+        if (wu->attempts[i].host_id == host_id)
+            return true;
+    return false;
+}
+
+/* Of those that are trusted and ask, one that could have taken it has left it; or all have had it. */
+static bool is_left(const struct check *c, const struct batch_mem *b, const struct wu *wu, int64_t waited_ms)
+{
+    uint32_t had = 0;
+    if (!c->leave.attended)
+        return true;
+    const struct batch_look *looks = b->looks[c->tail];
+    for (const struct batch_look *l = looks; l < looks + LOOKERS_MAX; l++) {
+        int64_t ago_ms = c->e->now_ms - l->at_ms;
+        if (l->host_id == 0 || ago_ms < 0 || ago_ms > waited_ms / 2)
+            continue;
+        if (!has_had(wu, l->host_id))
+            return true;
+        had++;
+    }
+    return had >= TRUST_CHECKERS_MIN;
 }
 
 bool check_is_not_drawn(const struct check *c, const struct batch_mem *b, const struct wu *wu,
                         uint32_t attempt, int64_t waited_ms)
 {
+    int64_t shown_for_ms = c->e->now_ms - shown_ms(c, b);
     if (waited_ms < 0 || c->leave.crowd == 0)
         return false;
-    if (!c->leave.may_check &&
-        !(trust_is_patience_over(c->leave.crowd, waited_ms, c->leave.draw_ms) && is_left(c, b, waited_ms)))
+    if (waited_ms > shown_for_ms)
+        waited_ms = shown_for_ms > 0 ? shown_for_ms : 0;
+    if (!c->leave.may_check && !(trust_is_patience_over(c->leave.crowd, waited_ms, c->leave.draw_ms) &&
+                                 is_left(c, b, wu, waited_ms)))
         return true;
     return !trust_is_drawn(audit_draw_host(&c->e->config.audit_key, wu->id, attempt, c->h->h.id),
                            c->leave.crowd, waited_ms, c->leave.draw_ms);

@@ -26,8 +26,9 @@ enum {
     HELD_UP_MAX = 64,
     BATCHES_IDLE_MAX = 256, /* batches in memory that have nothing to do */
     BATCHES_FRESH_MS = 250, /* what other servers did to batches is seen after so long at most */
-    TAIL_TOOK_MAX = 63,     /* times from lease to report that a batch remembers */
-    TAIL_UNITS_MAX = 256,   /* units that hold up their batches, known at once */
+    LOOKERS_MAX = 8,
+    TAIL_TOOK_MAX = 63,   /* times from lease to report that a batch remembers */
+    TAIL_UNITS_MAX = 256, /* units that hold up their batches, known at once */
 };
 
 struct unit_mem {
@@ -133,7 +134,10 @@ struct batch_mem {
     bool sends;          /* it had attempts to send when engine_outlook() looked last */
     bool hidden;         /* it went to nobody when it was looked last; engine_check.c */
     int64_t shown_ms;    /* since then it goes out again */
-    int64_t looked_ms;   /* when a trusted host last saw what waits of it, and could have taken more */
+    struct batch_look {
+        uint64_t host_id;
+        int64_t at_ms;
+    } looks[2][LOOKERS_MAX]; /* of trusted hosts that saw what waits of it, and could have taken more */
 };
 
 struct tail_unit {
@@ -419,6 +423,7 @@ int64_t tail_wait_ms(const struct engine *e, const struct batch_mem *b, const st
 struct check { /* of one host, in one search */
     struct engine *e;
     struct host_mem *h;
+    bool tail;                /* it looks for what it may do a second time */
     struct trust_leave leave; /* of the batch in hand */
     uint32_t loads;
 };
@@ -427,9 +432,12 @@ enum err trust_allows(struct engine *e, struct batch_mem *b, struct host_mem *h,
                       struct trust_leave *ret) NODISCARD;
 void check_asked(struct engine *e);                                      /* a host asks for work */
 void check_offered(struct engine *e, struct batch_mem *b, bool offered); /* does the batch go to anybody? */
-/* How long somebody else could have taken what is left of the unit; -1: nobody ever had it. */
-int64_t check_waited_ms(const struct check *c, const struct batch_mem *b, const struct wu *wu);
-/* Is it somebody else's turn to give this unit its second answer, or to audit it? */
+/* A trusted host has seen what waits of the batch, and takes no more of it. */
+void check_looked(const struct check *c, struct batch_mem *b);
+/* How long what is left of the unit is for others to take; -1: nobody ever had it. */
+int64_t check_waited_ms(const struct check *c, const struct wu *wu);
+/* Is it somebody else's turn to give this unit its second answer, or to audit it? Only that counts of
+ * waited_ms in which the batch went out, and hosts asked. */
 bool check_is_not_drawn(const struct check *c, const struct batch_mem *b, const struct wu *wu,
                         uint32_t attempt, int64_t waited_ms);
 /* May the host not be given this unit because of who has had it? */

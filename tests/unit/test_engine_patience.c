@@ -216,6 +216,32 @@ static void nor_when_it_is_spare(void **state)
     world_close(&g.w);
 }
 
+/* Of the trusted one asks again and again, who has had the unit: that the others have no time for it yet does
+ * not mean that they leave it. */
+static void nor_because_who_has_had_it_takes_no_second_one(void **state)
+{
+    struct grid g;
+    struct engine_given *given;
+    struct wu_rules slow = adaptive;
+    slow.lease_ms = 60 * MINUTE_MS;
+    grid_open(&g, state);
+    g.batch = submit_with(&g.w, 4, &slow, &policy);
+    assert_int_equal(fetch(&g.w, g.friends[0], 4, &given), 4);
+    for (uint32_t i = 0; i < 4; i++)
+        assert_ok(report(&g.w, g.friends[0], &given[i], i < 3 ? 1 : LIE));
+    assert_int_equal(fetch(&g.w, g.trusted[0], 4, &given), 4);
+    g.w.now_ms += MINUTE_MS;
+    for (uint32_t i = 0; i < 3; i++)
+        assert_ok(report(&g.w, g.trusted[0], &given[i], 1));
+    for (uint32_t i = 0; i < 30; i++) {
+        g.w.now_ms += 10000;
+        assert_int_equal(fetch(&g.w, g.trusted[0], 4, &given), 0);
+        assert_int_equal(friend_is_given(&g), 0);
+    }
+    assert_int_equal(fetch(&g.w, g.trusted[1], 4, &given), 1);
+    world_close(&g.w);
+}
+
 static void other_view(void *ctx, struct engine_view *ret)
 {
     world_view(ctx, ret);
@@ -425,6 +451,7 @@ int main(void)
         cmocka_unit_test(nor_when_the_batch_was_paused),
         cmocka_unit_test(nor_when_the_trusted_are_busy_with_another_batch),
         cmocka_unit_test(nor_when_it_is_spare),
+        cmocka_unit_test(nor_because_who_has_had_it_takes_no_second_one),
         cmocka_unit_test(nor_at_another_server),
         cmocka_unit_test(but_when_the_trusted_are_gone),
         cmocka_unit_test(and_when_they_have_seen_it_and_left_it),
