@@ -311,10 +311,10 @@ static enum err lease(struct search *s, struct batch_mem *b, struct unit_mem *u,
     return dispatch_give(s->e, s->r, s->h, b, u, ev.attempt);
 }
 
-static bool is_not_drawn(const struct search *s, const struct batch_mem *b, const struct wu *wu)
+static bool is_not_drawn(const struct search *s, const struct batch_mem *b, const struct unit_mem *u)
 {
-    return check_is_not_drawn(&s->check, b, wu, (uint32_t)wu_first_unsent(wu),
-                              check_waited_ms(&s->check, wu));
+    return check_is_not_drawn(&s->check, b, &u->wu, (uint32_t)wu_first_unsent(&u->wu),
+                              check_waited_ms(&s->check, u));
 }
 
 /* From this place on, until `most` were looked at in vain. */
@@ -335,7 +335,7 @@ static enum err search_part(struct search *s, struct batch_mem *b, bool started,
             window_take(w, i);
             continue;
         }
-        if (started && is_not_drawn(s, b, &u->wu)) {
+        if (started && is_not_drawn(s, b, u)) {
             missed++;
             continue;
         }
@@ -449,6 +449,9 @@ static enum err search_tail(struct search *s)
         struct match_need need = b->need;
         uint32_t class = s->offer.hr_class = class_of(b, s->h);
         need.hr_class = is_unbound(&u->wu) ? 0 : u->hr;
+        int64_t waited_ms = check_waited_ms(&s->check, u);
+        if (waited_ms < wait_ms)
+            wait_ms = waited_ms;
         bool drawn = !check_is_not_drawn(&s->check, b, &u->wu, u->wu.attempt_count, wait_ms);
         if (match_unit(&need, &s->offer, barred || !drawn) != MATCH_FITS) {
             if (s->check.leave.trusted && left_count < LEFT_MAX &&

@@ -37,14 +37,16 @@ static int64_t shown_ms(const struct check *c, const struct batch_mem *b)
     return c->e->heard_ms > b->shown_ms ? c->e->heard_ms : b->shown_ms;
 }
 
-int64_t check_waited_ms(const struct check *c, const struct wu *wu)
+int64_t check_waited_ms(const struct check *c, const struct unit_mem *u)
 {
+    const struct wu *wu = &u->wu;
     int64_t from_ms = INT64_MIN;
     for (uint32_t i = 0; i < wu->attempt_count; i++)
         if (wu->attempts[i].host_id != 0 && free_ms(&wu->attempts[i]) > from_ms)
             from_ms = free_ms(&wu->attempts[i]);
     if (from_ms == INT64_MIN)
         return -1;
+    from_ms = u->open_ms > from_ms ? u->open_ms : from_ms; /* asked for long after the answer came */
     return c->e->now_ms > from_ms ? c->e->now_ms - from_ms : 0;
 }
 

@@ -40,6 +40,7 @@ struct unit_mem {
     int64_t wake_ms;
     enum wu_failure failure;
     uint64_t turn;    /* in which it was read */
+    int64_t open_ms;  /* since when there is something of it to hand out, as far as this server has seen */
     struct text spec; /* tail; owned */
     bool dirty;
     struct unit_mem *next_dirty;
@@ -435,7 +436,7 @@ void check_offered(struct engine *e, struct batch_mem *b, bool offered); /* does
 /* A trusted host has seen what waits of the batch, and takes no more of it. */
 void check_looked(const struct check *c, struct batch_mem *b);
 /* How long what is left of the unit is for others to take; -1: nobody ever had it. */
-int64_t check_waited_ms(const struct check *c, const struct wu *wu);
+int64_t check_waited_ms(const struct check *c, const struct unit_mem *u);
 /* Is it somebody else's turn to give this unit its second answer, or to audit it? Only that counts of
  * waited_ms in which the batch went out, and hosts asked. */
 bool check_is_not_drawn(const struct check *c, const struct batch_mem *b, const struct wu *wu,

@@ -43,6 +43,7 @@ static enum err fill(const struct engine *e, struct batch_mem *b, const struct s
         u->wu.wake_at_ms = wu_next_deadline(&u->wu);
     }
     u->ready = unit_ready(&u->wu);
+    u->open_ms = e->view.alone ? e->now_ms : 0;
     u->failure = u->wu.failure;
     if (row->spec.len == 0)
         return ERR_OK;
@@ -433,6 +434,8 @@ enum err unit_apply(struct engine *e, struct unit_mem *u, const struct wu_event 
         TRY(batch_check_failed(e, b));
     }
     int is = unit_ready(&u->wu);
+    if (is >= 0 && was < 0)
+        u->open_ms = e->now_ms;
     if (is >= 0 && is != was && e->view.alone)
         window_offer(&b->windows[is], u->wu.id);
     return ERR_OK;

@@ -242,6 +242,43 @@ static void nor_because_who_has_had_it_takes_no_second_one(void **state)
     world_close(&g.w);
 }
 
+static void is_of(struct grid *g, uint64_t host, uint64_t network)
+{
+    struct engine_request r = {.kind = ENGINE_WORK};
+    r.u.work.host_id = host;
+    r.u.work.network = network;
+    assert_ok(ask(&g->w, &r));
+}
+
+/* The trusted come and go, and leave one unit that is not for them; others are asked for long after they were
+ * answered. */
+static void nor_what_is_to_be_confirmed_long_after_it_came(void **state)
+{
+    struct grid g;
+    struct engine_given *given;
+    struct wu_rules held = adaptive;
+    held.hold_ms = 60 * MINUTE_MS;
+    grid_open(&g, state);
+    for (uint32_t i = 0; i < TRUSTED; i++)
+        is_of(&g, g.trusted[i], 77);
+    is_of(&g, g.friends[0], 77);
+    g.batch = submit_with(&g.w, 8, &held, &policy);
+    assert_int_equal(fetch(&g.w, g.friends[0], 1, &given), 1);
+    assert_ok(report(&g.w, g.friends[0], given, LIE));
+    assert_int_equal(answer_all(&g, g.trusted[0], 1), 7);
+    for (uint32_t i = 0; i < 12; i++) {
+        g.w.now_ms += 5 * MINUTE_MS;
+        tick(&g.w);
+        for (uint32_t k = 1; k < TRUSTED; k++)
+            assert_int_equal(fetch(&g.w, g.trusted[k], 4, &given), 0);
+    }
+    g.w.now_ms += 1000;
+    tick(&g.w);
+    assert_true(batch_of(&g.w, g.batch).counts.unsent > 1);
+    assert_int_equal(fetch(&g.w, g.friends[1], 20, &given), 1);
+    world_close(&g.w);
+}
+
 static void other_view(void *ctx, struct engine_view *ret)
 {
     world_view(ctx, ret);
@@ -452,6 +489,7 @@ int main(void)
         cmocka_unit_test(nor_when_the_trusted_are_busy_with_another_batch),
         cmocka_unit_test(nor_when_it_is_spare),
         cmocka_unit_test(nor_because_who_has_had_it_takes_no_second_one),
+        cmocka_unit_test(nor_what_is_to_be_confirmed_long_after_it_came),
         cmocka_unit_test(nor_at_another_server),
         cmocka_unit_test(but_when_the_trusted_are_gone),
         cmocka_unit_test(and_when_they_have_seen_it_and_left_it),
