@@ -1,5 +1,5 @@
 // Talking to the server: one place for requests, errors, the session and the stream of live numbers. See API.md.
-let csrf = '', role = '', keyed = false;
+let csrf = '', role = '', keyed = false, silence = 'the server does not answer: check that it runs and that the network is up';
 const ROLES = ['viewer', 'scientist', 'operator'];
 
 export class ApiError extends Error {
@@ -23,7 +23,7 @@ async function send(method, path, headers, body) {
   try {
     return await fetch(path, { method, headers, body, credentials: 'same-origin' });
   } catch {
-    throw new ApiError(0, 'unreachable', keyed ? 'the client on this computer does not answer: it has ended, or this page was switched off' : 'the server does not answer: check that it runs and that the network is up');
+    throw new ApiError(0, 'unreachable', silence);
   }
 }
 
@@ -50,8 +50,9 @@ async function request(method, path, body) {
 }
 
 // The local page has no session: its key goes with every request, also with those that only read.
-export function useKey(key) {
+export function useKey(key, words) {
   csrf = key;
+  silence = words;
   keyed = true;
 }
 
@@ -138,12 +139,12 @@ export function live(onStats, onDown) {
 }
 
 const PIECE = 4 << 20;
+export const hexOf = (bytes) => [...bytes].map((b) => b.toString(16).padStart(2, '0')).join('');
 
 // Uploads a file as a content-addressed blob, resuming where an earlier try ended; returns its digest.
 export async function upload(file, onProgress) {
   const bytes = await file.arrayBuffer();
-  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-  const digest = [...hash].map((b) => b.toString(16).padStart(2, '0')).join('');
+  const digest = hexOf(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)));
   const path = `/v1/blobs/${digest}`, done = { sha256: digest, bytes: bytes.byteLength };
   // A small file is sent at once: that it is here already costs no more than asking.
   const head = bytes.byteLength > PIECE ? await send('HEAD', path, {}) : null;

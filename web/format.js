@@ -22,6 +22,9 @@ export function duration(ms) {
   return s < 730 * 86400 ? `${Math.floor(s / 86400)} d` : `${(s / 365.25 / 86400).toFixed(1)} years`;
 }
 
+// Bytes as the server writes them (base64url).
+export const fromText = (text) => Uint8Array.from(atob(text.replace(/-/g, '+').replace(/_/g, '/')), (c) => c.charCodeAt(0));
+
 // --- times: as 'ago' (how long ago), 'local' or 'UTC', as the person chose ---
 
 let clocks = 'ago';

@@ -1,9 +1,4 @@
-/* What draws: html`...` makes a tree, render() makes the page equal to it, and components remember with use*().
- *
- * html`<p class="a ${b}" onClick=${f}>${x}</p>` as in HTML, but: a tag that has no content ends in />; <${Component} a=${1}>..<//> is a
- * component, a function of its attributes (and children); ...${object} spreads attributes; null, true and false show nothing; a list
- * wants key= in each of its parts. Text is always text: nothing that comes from the server can become markup.
- * A change of state draws the whole page anew, in one go; what did not change is not touched, so focus and typed text stay. */
+// What draws: html`...` makes a tree, render() makes the page equal to it, and components remember with use*(). The notation is in README.md.
 const HOLE = '\u0001', SVG = 'http://www.w3.org/2000/svg';
 const templates = new WeakMap();
 

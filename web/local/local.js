@@ -145,5 +145,5 @@ function Local() {
 }
 
 const key = takeKey();
-useKey(key || '');
+useKey(key || '', 'the client on this computer does not answer: it has ended, or this page was switched off');
 render(() => html`<${Local} />`, document.getElementById('app'));

@@ -3,7 +3,7 @@ import { html, useEffect, useRef, useState } from '../view.js';
 import { login, may, onReauth, patch, post, remove } from '../api.js';
 import { Action, Card, Choose, Cli, Digest, Failure, Rows, State, Table, Waiting, When, bad, go, num, state, text, to, useData, useQuery, when } from '../parts.js';
 import { LastFailures } from './project.js';
-import { bytes, count, percent } from '../format.js';
+import { bytes, count, fromText, percent } from '../format.js';
 
 // --- hosts: who computes, how well, and what to do about those that do not ---
 
@@ -158,9 +158,6 @@ function Invitations() {
 
 // --- logging in: with a password, a passkey, a recovery code, a token or a one-time link; and again, before what must not be done by a screen left alone ---
 
-// Bytes as the server writes them (base64url) and as the browser wants them.
-
-const fromText = (text) => Uint8Array.from(atob(text.replace(/-/g, '+').replace(/_/g, '/')), (c) => c.charCodeAt(0));
 const toText = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer))).replace(/\+/g, '-').replace(/\//g, '_').replace(/=/g, '');
 const hasPasskeys = () => !!window.PublicKeyCredential;
 
@@ -171,7 +168,6 @@ async function askPasskey() {
   return { passkey: { id: toText(key.rawId), client_data: toText(r.clientDataJSON), authenticator_data: toText(r.authenticatorData), signature: toText(r.signature) } };
 }
 
-// Makes a passkey on this computer or key, and tells the server of it.
 async function addPasskey(name) {
   const c = await post('/v1/credentials/challenge');
   const key = await navigator.credentials.create({ publicKey: {

@@ -1,8 +1,8 @@
 // Work: batches, the graph of their stages, one work unit, and submitting a batch.
 import { html, useEffect, useState } from '../view.js';
 import { Action, Card, Choose, Cli, Digest, Failure, Progress, Rows, Said, Sentence, State, Table, Waiting, When, bad, download, go, num, pages, state, text, to, useData, useQuery, when } from '../parts.js';
-import { bytes, count, duration, failing, percent, small, stateOf, time } from '../format.js';
-import { bytesOf, get, may, patch, post, postLines, upload } from '../api.js';
+import { bytes, count, duration, failing, fromText, percent, small, stateOf, time } from '../format.js';
+import { bytesOf, get, hexOf, may, patch, post, postLines, upload } from '../api.js';
 
 // --- the graph of stages that a batch belongs to: each stage a box, after those that it waits for ---
 
@@ -184,16 +184,13 @@ export function Batch({ batch }) {
 
 const host = (id) => html`<a href="/admin/hosts/${id}">host ${id}</a>`;
 
-// A digest as the history has it (base64url), in the form that it has everywhere else.
-const hexOf = (text) => [...atob(text.replaceAll('-', '+').replaceAll('_', '/'))].map((c) => c.charCodeAt(0).toString(16).padStart(2, '0')).join('');
-
 // A line of rules/wu_history.h as a sentence: [event, milliseconds after base_ms, ...].
 const SAYS = {
   submit: () => 'submitted', delivered: () => 'outcome delivered', cancel: () => 'cancelled', retry: () => 'started again with fresh limits',
   spare: () => 'one more attempt wanted', final: () => 'its time of probation is over', confirm: ([answers]) => `${answers} equal answers wanted from now on`, audit: ([hosts]) => `${hosts} more ${hosts === 1 ? 'host' : 'hosts'} asked to check the answer`, purge: () => 'files removed: nothing can be compared any more', tick: () => 'looked at: time had passed',
   lease: ([attempt, id]) => html`attempt ${attempt} given to ${host(id)}`,
   renew: ([attempt, id]) => html`attempt ${attempt}: ${host(id)} still works on it`,
-  report: ([attempt, id, answer]) => html`attempt ${attempt}: answer from ${host(id)} <${Digest} hex=${hexOf(answer)} />`,
+  report: ([attempt, id, answer]) => html`attempt ${attempt}: answer from ${host(id)} <${Digest} hex=${hexOf(fromText(answer))} />`,
   error: ([attempt, id, word]) => html`attempt ${attempt}: <strong class="bad">${word}</strong> at ${host(id)}`,
   judged: ([groups]) => (Array.isArray(groups) ? `answers compared: ${groups.map((g, i) => [g, i]).filter(([g]) => g !== 0).map(([g, i]) => `attempt ${i} ${g === -1 ? 'unusable' : `in group ${g}`}`).join(', ')}` : html`<strong class="bad">the judge gave up: ${groups}</strong>`),
 };
