@@ -67,7 +67,8 @@ static bool has_had(const struct wu *wu, uint64_t host_id)
     return false;
 }
 
-/* Of those that are trusted and ask, one that could have taken it has left it; or all have had it. */
+/* Of those that are trusted and ask, one that could have taken it has left it; or all have had it, be they
+ * few because the others have long been away. */
 static bool is_left(const struct check *c, const struct batch_mem *b, const struct wu *wu, int64_t waited_ms)
 {
     uint32_t had = 0;
@@ -82,7 +83,7 @@ static bool is_left(const struct check *c, const struct batch_mem *b, const stru
             return true;
         had++;
     }
-    return had >= TRUST_CHECKERS_MIN;
+    return had >= TRUST_CHECKERS_MIN || (had > 0 && waited_ms >= ABSENT_MS);
 }
 
 bool check_is_not_drawn(const struct check *c, const struct batch_mem *b, const struct wu *wu,

@@ -3,11 +3,7 @@
 
 #include "server/engine_in.h"
 
-enum {
-    CROWD_MS = 3600000,
-    ABSENT_MS = 600000, /* twice as long as the longest that a client stays away */
-    READ_AGAIN_MS = 60000
-};
+enum { CROWD_MS = 3600000, READ_AGAIN_MS = 60000 };
 
 enum err crowd_record(struct engine *e)
 {

@@ -44,6 +44,8 @@ struct trust_crowd {
 };
 enum { CROWDS_MAX = 128 }; /* that are told apart; the last one's place is taken in turns */
 
+enum { ABSENT_MS = 600000 }; /* twice as long as the longest that a client which is there stays away */
+
 struct trust_leave { /* of one host, for one batch */
     bool may_check;
     bool trusted;    /* it is one of those that check newcomers */

@@ -21,6 +21,7 @@ class Records:
     attempts: dict = field(default_factory=dict)   # unit -> attempts as in GET /v1/units/U
     told: dict = field(default_factory=dict)       # attempt -> digest of the answer that the server acknowledged
     hosts: dict = field(default_factory=dict)      # host -> (valid attempts, credit in millionths), as the server counts
+    banned: set = field(default_factory=set)       # hosts: what they answered is set aside where there is no verdict yet
     escrowed: set = field(default_factory=set)     # batches where an answer may be set aside without a verdict, when its host failed a check
     cost_micro: dict = field(default_factory=dict)  # batch -> credit of one valid attempt
 
@@ -105,7 +106,8 @@ def check_attempts(r, f):
 
 
 def stands(r, name, attempt):
-    return attempt["state"] in KEPT or (attempt["state"] == "cancelled" and name.partition(".")[0] in r.escrowed)
+    aside = name.partition(".")[0] in r.escrowed or attempt.get("host") in r.banned
+    return attempt["state"] in KEPT or (attempt["state"] == "cancelled" and aside)
 
 
 def check_credit(r, f):

@@ -160,6 +160,8 @@ class Work:
             r.stream += read(grid.api, batch, 0)
         for host in grid.api.pages("/v1/hosts"):
             r.hosts[host["host"]] = (host["valid"], round(host["credit"] * 1e6))
+            if host["banned"]:
+                r.banned.add(host["host"])
         return r
 
 

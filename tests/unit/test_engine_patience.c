@@ -364,6 +364,26 @@ static void and_when_they_have_seen_it_and_left_it(void **state)
 
 /* --- what it may begin, and what becomes of it --- */
 
+/* Nobody is left to answer who is trusted: three have, each something else, and the fourth has gone. */
+static void and_when_all_of_them_who_ask_have_had_it(void **state)
+{
+    struct grid g;
+    struct engine_given *given;
+    grid_open(&g, state);
+    lie(&g, 1);
+    for (uint32_t i = 0; i < TRUSTED - 1; i++) {
+        assert_int_equal(fetch(&g.w, g.trusted[i], 1, &given), 1);
+        assert_ok(report(&g.w, g.trusted[i], given, (uint8_t)(i + 1)));
+    }
+    for (int64_t from_ms = g.w.now_ms; friend_is_given(&g) == 0; g.w.now_ms += MINUTE_MS / 2) {
+        assert_true(g.w.now_ms - from_ms < 12 * MINUTE_MS);
+        for (uint32_t i = 0; i < TRUSTED - 1; i++)
+            assert_int_equal(fetch(&g.w, g.trusted[i], 1, &given), 0);
+    }
+    assert_int_equal(batch_of(&g.w, g.batch).counts.leased, 1);
+    world_close(&g.w);
+}
+
 static void a_newcomer_begins_no_more_than_others_can_check(void **state)
 {
     struct grid g;
@@ -493,6 +513,7 @@ int main(void)
         cmocka_unit_test(nor_at_another_server),
         cmocka_unit_test(but_when_the_trusted_are_gone),
         cmocka_unit_test(and_when_they_have_seen_it_and_left_it),
+        cmocka_unit_test(and_when_all_of_them_who_ask_have_had_it),
         cmocka_unit_test(a_newcomer_begins_no_more_than_others_can_check),
         cmocka_unit_test(its_first_lie_voids_what_else_it_answered),
         cmocka_unit_test(who_lies_until_it_is_banned_has_nothing_out),
