@@ -200,11 +200,9 @@ void crowds_asked(struct engine *e, const struct host_mem *h)
         }
 }
 
-/* Are there so many that are trusted that nobody else need check anything? */
 static bool is_enough(const struct trust_crowd *c)
 {
-    uint32_t n = crowd_trusted(c);
-    return c->known || (n >= TRUST_CHECKERS_MIN && n >= crowd_hosts(c) / 8);
+    return c->known || trust_are_enough(crowd_trusted(c), crowd_hosts(c));
 }
 
 struct crowd_checkers crowd_checkers(const struct engine *e, const struct trust_crowd *c)

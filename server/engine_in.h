@@ -26,9 +26,9 @@ enum {
     HELD_UP_MAX = 64,
     BATCHES_IDLE_MAX = 256, /* batches in memory that have nothing to do */
     BATCHES_FRESH_MS = 250, /* what other servers did to batches is seen after so long at most */
-    LOOKERS_MAX = 8,
-    TAIL_TOOK_MAX = 63,   /* times from lease to report that a batch remembers */
-    TAIL_UNITS_MAX = 256, /* units that hold up their batches, known at once */
+    LOOKERS_MAX = 8,        /* trusted hosts that a batch remembers to have looked at it */
+    TAIL_TOOK_MAX = 63,     /* times from lease to report that a batch remembers */
+    TAIL_UNITS_MAX = 256,   /* units that hold up their batches, known at once */
 };
 
 struct unit_mem {
@@ -220,10 +220,10 @@ struct engine {
     uint32_t hosts_about;
     bool hosts_recorded; /* those that asked in the last hour and day before this engine started are known */
     uint32_t hosts_hour, hosts_day;
-    int64_t work_ms; /* when work came in or went out last */
-    int64_t asked_ms,
-        heard_ms;  /* when a host asked for work last, and since when they do without a long break */
-    uint64_t news; /* engine_outlook() */
+    int64_t work_ms;           /* when work came in or went out last */
+    int64_t asked_ms;          /* when a host asked for work last */
+    int64_t heard_ms;          /* since when they do so without a long break */
+    uint64_t news;             /* engine_outlook() */
     struct arena version_text; /* of what follows: engine_version.c */
     struct version_mem *versions;
     struct version_app *version_apps;
@@ -288,8 +288,6 @@ void host_badly(struct engine *e, struct host_mem *h); /* it may have less out *
 enum err volunteer_add(struct engine *e, uint64_t id, int64_t hosts, int64_t valid, int64_t invalid,
                        int64_t credit_micro) NODISCARD;
 enum err hosts_write(struct engine *e) NODISCARD;
-/* All that it has out ends as returned, and goes to others. */
-enum err host_give_back(struct engine *e, struct arena *a, struct host_mem *h) NODISCARD;
 enum err host_leave(struct engine *e, struct host_mem *h) NODISCARD;
 void host_free(struct engine *e, struct host_mem *h);
 enum err host_new(struct engine *e, const struct store_host *h, struct host_mem **ret) NODISCARD;
@@ -321,6 +319,17 @@ enum err trust_follow(struct engine *e, struct batch_mem *b, struct unit_mem *u,
 /* A unit went out to a host. */
 enum err trust_leased(struct engine *e, struct batch_mem *b, const struct unit_mem *u,
                       struct host_mem *h) NODISCARD;
+/* What waits of the host's answers, provisionally or to be checked, is void; trust_settle() does it. */
+enum err trust_void_host(struct engine *e, struct host_mem *h) NODISCARD;
+/* All that the host has out ends as returned, and goes to others; likewise. */
+enum err host_give_back(struct engine *e, struct host_mem *h) NODISCARD;
+/* Ends the wait of a provisional unit, as nothing will come after it. */
+enum err trust_close(struct engine *e, struct batch_mem *b, struct unit_mem *u) NODISCARD;
+/* Begins to end what waits in escrow, when nothing else is left of the batch. */
+void trust_look(struct engine *e, struct batch_mem *b);
+/* Applies what followed for other units; between requests. */
+enum err trust_settle(struct engine *e) NODISCARD;
+
 /* engine_crowd.c */
 /* The hosts that ask for the batch's work; *ret lives until the next call. */
 enum err crowd_of(struct engine *e, struct batch_mem *b, struct trust_crowd **ret) NODISCARD;
@@ -339,21 +348,13 @@ struct crowd_checkers {
 struct crowd_checkers crowd_checkers(const struct engine *e, const struct trust_crowd *c);
 /* So many of its answers are confirmed now, in whatever batch of the app. */
 void crowd_trust(struct engine *e, uint64_t app, uint64_t host_id, uint32_t answers);
-bool crowd_has(const struct trust_crowd *c,
-               uint64_t host_id); /* has it asked in this hour or the one before? */
+/* Has it asked in this hour or the one before? */
+bool crowd_has(const struct trust_crowd *c, uint64_t host_id);
 /* As many answers have those TRUST_CHECKERS_MIN hosts confirmed that are furthest, of those that are there.
  */
 uint32_t crowd_level(const struct engine *e, const struct trust_crowd *c);
 uint32_t crowd_hosts(const struct trust_crowd *c);
 uint32_t crowd_trusted(const struct trust_crowd *c);
-/* What waits of the host's answers, provisionally or to be checked, is void; trust_settle() does it. */
-enum err trust_void_host(struct engine *e, struct host_mem *h) NODISCARD;
-/* Ends the wait of a provisional unit, as nothing will come after it. */
-enum err trust_close(struct engine *e, struct batch_mem *b, struct unit_mem *u) NODISCARD;
-/* Begins to end what waits in escrow, when nothing else is left of the batch. */
-void trust_look(struct engine *e, struct batch_mem *b);
-/* Applies what followed for other units; between requests. */
-enum err trust_settle(struct engine *e) NODISCARD;
 
 /* engine_batch.c */
 enum err batch_find(struct engine *e, uint32_t id, struct batch_mem **ret) NODISCARD;

@@ -223,7 +223,7 @@ enum err on_host(struct engine *e, struct engine_request *r)
     TRY(engine_text(&h->text, q->ban ? q->reason : "", &h->h.ban_reason));
     host_touch(e, h);
     if (q->ban) {
-        TRY(host_give_back(e, r->arena, h));
+        TRY(host_give_back(e, h));
         TRY(trust_void_host(e, h));
     }
     engine_audit(e, r, q->ban ? "host.ban" : "host.unban", q->host_id);

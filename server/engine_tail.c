@@ -68,8 +68,9 @@ static void hosts_count(struct engine *e)
         if (e->now_ms < h->calls.waits_until_ms)
             silent_ms = 0;
         e->hosts_about += silent_ms < ABOUT_MS;
+        uint32_t bucket = s.count > 0 ? bucket_of(silent_ms) : 0;
         for (uint32_t k = 0; k < s.count; k++)
-            s.buckets[k][bucket_of(silent_ms)] += crowd_has(s.crowds[k], h->h.id);
+            s.buckets[k][bucket] += crowd_has(s.crowds[k], h->h.id);
     }
     for (uint32_t k = 0; k < s.count; k++) {
         s.crowds[k]->silent_ms = median_of(s.buckets[k]);

@@ -128,8 +128,7 @@ enum err trust_void_host(struct engine *e, struct host_mem *h)
     return ERR_OK;
 }
 
-/* What it has out goes to others. */
-static enum err give_back(struct engine *e, struct host_mem *h)
+enum err host_give_back(struct engine *e, struct host_mem *h)
 {
     TRY(host_leases(e, h));
     for (uint32_t i = 0; i < h->lease_count; i++)
@@ -150,7 +149,7 @@ static enum err ban(struct engine *e, struct host_mem *h, const char *why)
     TRY(engine_text(&h->text, why, &h->h.ban_reason));
     host_touch(e, h);
     TRY(trust_void_host(e, h));
-    TRY(give_back(e, h));
+    TRY(host_give_back(e, h));
     snprintf(subject, sizeof subject, "%llu", (unsigned long long)h->h.id);
     struct store_audit entry = {
         .at_ms = e->now_ms, .action = "host.banned", .detail = {.data = "{}", .len = 2}};

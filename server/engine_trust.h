@@ -31,8 +31,8 @@ struct trust_far { /* a host that is there, and has so many answers confirmed */
 struct trust_crowd {
     uint64_t app;
     uint32_t probation;
-    bool guessed;     /* hosts_before is of the whole project: those that will ask have not all asked yet */
-    bool known;       /* in its first hour: enough trusted hosts are on record, whoever has asked yet */
+    bool guessed; /* hosts_before is of the whole project: those that will ask have not all asked yet */
+    bool known;   /* enough trusted hosts are on record, or ask other servers, whoever has asked here yet */
     int64_t since_ms; /* this hour, and the one before */
     int64_t read_ms;  /* when other servers' hosts were looked for */
     int64_t asked_ms; /* when one that is trusted has asked for anything */
@@ -49,7 +49,7 @@ enum { ABSENT_MS = 600000 }; /* twice as long as the longest that a client which
 struct trust_leave { /* of one host, for one batch */
     bool may_check;
     bool trusted;    /* it is one of those that check newcomers */
-    bool attended;   /* crowd_is_attended() */
+    bool attended;   /* those who check newcomers ask, and are waited for */
     uint32_t begins; /* so many new units it may begin */
     uint32_t crowd;  /* hosts that ask for this app's work; 0: the owner's own, of whom nobody is drawn */
     int64_t draw_ms; /* trust_draw_ms() of them */

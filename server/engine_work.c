@@ -194,40 +194,9 @@ static enum err renew(struct engine *e, struct engine_request *r, struct host_me
     return ERR_OK;
 }
 
-enum err host_give_back(struct engine *e, struct arena *a, struct host_mem *h)
+static enum err leave(struct engine *e, struct host_mem *h)
 {
-    TRY(host_leases(e, h));
-    uint32_t count = h->lease_count;
-    wu_id *units = arena_array(a, count + 1u, sizeof *units);
-    uint32_t *attempts = arena_array(a, count + 1u, sizeof *attempts);
-    uint32_t n = 0;
-    if (!units || !attempts)
-        return ERR_NOMEM;
-    for (uint32_t i = 0; i < count; i++) {
-        if (h->leases[i].gone)
-            continue;
-        units[n] = h->leases[i].unit;
-        attempts[n++] = h->leases[i].attempt;
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        struct unit_mem *u;
-        enum err step;
-        TRY(unit_find(e, units[i], &u));
-        if (!u)
-            continue;
-        struct wu_event ev = {.kind = WU_EV_ERROR,
-                              .now_ms = e->now_ms,
-                              .attempt = attempts[i],
-                              .host_id = h->h.id,
-                              .error = ATTEMPT_ERROR_RETURNED};
-        TRY(unit_apply(e, u, &ev, NULL, &step));
-    }
-    return ERR_OK;
-}
-
-static enum err leave(struct engine *e, struct engine_request *r, struct host_mem *h)
-{
-    TRY(host_give_back(e, r->arena, h));
+    TRY(host_give_back(e, h));
     return host_leave(e, h);
 }
 
@@ -318,7 +287,7 @@ enum err on_work(struct engine *e, struct engine_request *r)
     for (uint32_t i = 0; i < w->report_count; i++)
         TRY(report(e, r, h, &w->reports[i]));
     if (w->leaving) {
-        TRY(leave(e, r, h));
+        TRY(leave(e, h));
     } else {
         TRY(host_leases(e, h));
         if (w->held_given)

@@ -195,20 +195,28 @@ static void nor_when_the_trusted_are_busy_with_another_batch(void **state)
     world_close(&g.w);
 }
 
+/* Of four units that a friend has answered, a trusted host answers three after a minute, and has the fourth
+ * still, of which he lied. */
+static void one_is_late(struct grid *g, const struct wu_rules *rules)
+{
+    struct engine_given *given;
+    g->batch = submit_with(&g->w, 4, rules, &policy);
+    assert_int_equal(fetch(&g->w, g->friends[0], 4, &given), 4);
+    for (uint32_t i = 0; i < 4; i++)
+        assert_ok(report(&g->w, g->friends[0], &given[i], i < 3 ? 1 : LIE));
+    assert_int_equal(fetch(&g->w, g->trusted[0], 4, &given), 4);
+    g->w.now_ms += MINUTE_MS;
+    for (uint32_t i = 0; i < 3; i++)
+        assert_ok(report(&g->w, g->trusted[0], &given[i], 1));
+}
+
 /* Out for longer than the others took, so that an idle host is given it, too. */
 static void nor_when_it_is_spare(void **state)
 {
     struct grid g;
     struct engine_given *given;
     grid_open(&g, state);
-    g.batch = submit_with(&g.w, 4, &adaptive, &policy);
-    assert_int_equal(fetch(&g.w, g.friends[0], 4, &given), 4);
-    for (uint32_t i = 0; i < 4; i++)
-        assert_ok(report(&g.w, g.friends[0], &given[i], i < 3 ? 1 : LIE));
-    assert_int_equal(fetch(&g.w, g.trusted[0], 4, &given), 4);
-    g.w.now_ms += MINUTE_MS;
-    for (uint32_t i = 0; i < 3; i++)
-        assert_ok(report(&g.w, g.trusted[0], &given[i], 1));
+    one_is_late(&g, &adaptive);
     g.w.now_ms += MINUTE_MS - 2000;
     assert_int_equal(friend_is_given(&g), 0);
     assert_int_equal(fetch(&g.w, g.trusted[1], 4, &given), 1);
@@ -225,14 +233,7 @@ static void nor_because_who_has_had_it_takes_no_second_one(void **state)
     struct wu_rules slow = adaptive;
     slow.lease_ms = 60 * MINUTE_MS;
     grid_open(&g, state);
-    g.batch = submit_with(&g.w, 4, &slow, &policy);
-    assert_int_equal(fetch(&g.w, g.friends[0], 4, &given), 4);
-    for (uint32_t i = 0; i < 4; i++)
-        assert_ok(report(&g.w, g.friends[0], &given[i], i < 3 ? 1 : LIE));
-    assert_int_equal(fetch(&g.w, g.trusted[0], 4, &given), 4);
-    g.w.now_ms += MINUTE_MS;
-    for (uint32_t i = 0; i < 3; i++)
-        assert_ok(report(&g.w, g.trusted[0], &given[i], 1));
+    one_is_late(&g, &slow);
     for (uint32_t i = 0; i < 30; i++) {
         g.w.now_ms += 10000;
         assert_int_equal(fetch(&g.w, g.trusted[0], 4, &given), 0);

@@ -54,11 +54,16 @@ static bool is_faulty(const struct host_trust *t, int64_t now_ms)
     return decayed(t->faults_milli, now_ms - t->changed_ms) > MILLI / 2;
 }
 
+bool trust_are_enough(uint32_t trusted_hosts, uint32_t hosts)
+{
+    return trusted_hosts >= TRUST_CHECKERS_MIN && trusted_hosts >= hosts / 8;
+}
+
 bool trust_may_check(const struct trust_policy *p, const struct host_trust *t, uint32_t trusted_hosts,
                      uint32_t hosts, int64_t now_ms)
 {
     bool proven = t->answers >= p->probation && !is_faulty(t, now_ms);
-    return proven || trusted_hosts < TRUST_CHECKERS_MIN || trusted_hosts < hosts / 8;
+    return proven || !trust_are_enough(trusted_hosts, hosts);
 }
 
 uint32_t trust_begins(const struct trust_policy *p, const struct host_trust *t, uint32_t waiting,

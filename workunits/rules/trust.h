@@ -64,11 +64,12 @@ enum err trust_policy_check(const struct trust_policy *p) NODISCARD;
 /* The share of its answers (or of their items) that is checked, in millionths. */
 uint32_t trust_share_ppm(const struct trust_policy *p, const struct host_trust *t, int64_t now_ms);
 
+/* Are so many trusted that who is new need not check anything? A few in a small project and an eighth of all
+ * in a big one: a crowd that comes in order to outnumber the others must be seven times theirs. */
+bool trust_are_enough(uint32_t trusted_hosts, uint32_t hosts);
 /* May it confirm or audit what others answered? Not on probation, where enough hosts are trusted: who is new
- * could only speak for who is new with him. Trusted are a few in a small project and an eighth of all in a
- * big one: a crowd that comes in order to outnumber the others must be seven times theirs. Nor for a
- * half-life after it was found wrong: who accuses others falsely is asked no more, and that is all he
- * achieves. */
+ * could only speak for who is new with him. Nor for a half-life after it was found wrong: who accuses others
+ * falsely is asked no more, and that is all he achieves. */
 bool trust_may_check(const struct trust_policy *p, const struct host_trust *t, uint32_t trusted_hosts,
                      uint32_t hosts, int64_t now_ms);
 /* May it begin something new? On probation only while little of what it answered waits to be confirmed:
