@@ -168,6 +168,10 @@ enum err api_unit_write_all(struct call *c, const struct store_batch *b, const s
 enum err api_batch_archive(struct call *c);
 enum err api_find_batch(struct call *c, struct store_batch *ret) NODISCARD;
 enum err api_may_see(const struct call *c, const struct store_batch *b) NODISCARD;
+/* How much the user may store: the user's own quota, or the project's. */
+uint64_t api_quota(const struct call *c, const struct store_user *u);
+/* "blob_bytes" and "blob_bytes_max": what counts against the quota, and the quota that is in force. */
+void api_stored(const struct call *c, const struct store_user *u, struct json_out *o);
 /* Query: limit (1..1000, 100) and after. */
 enum err api_page_limit(const struct call *c, uint32_t *ret_limit) NODISCARD;
 enum err api_page(const struct call *c, uint32_t *ret_limit, uint64_t *ret_after) NODISCARD;

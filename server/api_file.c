@@ -110,9 +110,10 @@ enum err api_blob_get(struct call *c)
 /* Uploads are kept apart by who sends them, so that nobody can spoil another's. */
 static void upload_holder(const struct call *c, char ret[BLOB_HOLDER_BYTES_MAX + 1])
 {
-    snprintf(ret, BLOB_HOLDER_BYTES_MAX + 1, "%.1s%" PRIu64, role_name(c->who.role), c->who.id);
     if (c->who.role >= ROLE_VIEWER)
-        ret[0] = 'u';
+        blob_holder_user(c->who.id, ret);
+    else
+        snprintf(ret, BLOB_HOLDER_BYTES_MAX + 1, "%.1s%" PRIu64, role_name(c->who.role), c->who.id);
 }
 
 /* The length alone: no file is fetched for it. */
@@ -240,7 +241,7 @@ static enum err check_quota(struct call *c, uint64_t total)
     struct arena ARENA_AUTO a = {0};
     struct store_user user;
     TRY(store_user_get(c->store, &a, c->who.id, &user));
-    uint64_t most = user.blob_bytes_max ? user.blob_bytes_max : c->server->settings.user_bytes;
+    uint64_t most = api_quota(c, &user);
     if (user.blob_bytes + total > most)
         return err_set(ERR_LIMIT,
                        "you keep %" PRIu64 " bytes here and may keep %" PRIu64 ": this upload has %" PRIu64

@@ -154,14 +154,12 @@ static enum err name_of(struct call *c, const char **ret)
     }
 }
 
-/* What counts against the quota, and the quota that is in force. */
-static enum err write_stored(struct call *c, struct json_out *o)
+static enum err write_user(struct call *c, struct json_out *o)
 {
     struct store_user u;
     TRY(store_user_get(c->store, &c->http->arena, c->who.id, &u));
     json_out_string(o, "role", role_name(c->who.role));
-    json_out_u64(o, "blob_bytes", u.blob_bytes);
-    json_out_u64(o, "blob_bytes_max", u.blob_bytes_max ? u.blob_bytes_max : c->server->settings.user_bytes);
+    api_stored(c, &u, o);
     return ERR_OK;
 }
 
@@ -180,7 +178,7 @@ enum err api_whoami(struct call *c)
     api_id(&o, "id", w->id);
     json_out_string(&o, "name", name);
     if (w->role >= ROLE_VIEWER)
-        TRY(write_stored(c, &o));
+        TRY(write_user(c, &o));
     api_id(&o, "token", w->token_id);
     json_out_string(&o, "scope", t.scope);
     if (w->expires_ms)

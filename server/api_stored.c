@@ -1,7 +1,6 @@
 /* api_stored.c - what a user stores: the files that count against the quota, and giving back what nothing
  * needs */
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/str.h"
@@ -9,7 +8,16 @@
 #include "server/needs.h"
 #include "server/try.h"
 
-#define YOUNG_MS 86400000 /* batches whose inputs may not be held yet: see needs_hold() */
+uint64_t api_quota(const struct call *c, const struct store_user *u)
+{
+    return u->blob_bytes_max ? u->blob_bytes_max : c->server->settings.user_bytes;
+}
+
+void api_stored(const struct call *c, const struct store_user *u, struct json_out *o)
+{
+    json_out_u64(o, "blob_bytes", u->blob_bytes);
+    json_out_u64(o, "blob_bytes_max", api_quota(c, u));
+}
 
 /* ?user=ID is for operators. */
 static enum err find_user(struct call *c, struct store_user *ret)
@@ -22,11 +30,6 @@ static enum err find_user(struct call *c, struct store_user *ret)
         return err_set(ERR_DENIED, "only an operator may ask what others store");
     enum err e = store_user_get(c->store, &c->http->arena, id, ret);
     return e == ERR_MISSING ? err_set(e, "there is no user %" PRIu64 ": dugnad user ls lists them", id) : e;
-}
-
-static void holder_of(const struct store_user *u, char ret[BLOB_HOLDER_BYTES_MAX + 1])
-{
-    snprintf(ret, BLOB_HOLDER_BYTES_MAX + 1, "u%" PRIu64, u->id);
 }
 
 static void write_file(struct json_out *o, const struct blob_kept *k)
@@ -47,8 +50,7 @@ static void write_file(struct json_out *o, const struct blob_kept *k)
 static void write_user(struct call *c, struct json_out *o, const struct store_user *u)
 {
     api_id(o, "user", u->id);
-    json_out_u64(o, "blob_bytes", u->blob_bytes);
-    json_out_u64(o, "blob_bytes_max", u->blob_bytes_max ? u->blob_bytes_max : c->server->settings.user_bytes);
+    api_stored(c, u, o);
 }
 
 enum err api_files(struct call *c)
@@ -65,7 +67,7 @@ enum err api_files(struct call *c)
     if (cursor)
         TRY(digest_parse(cursor, &after));
     TRY(find_user(c, &u));
-    holder_of(&u, holder);
+    blob_holder_user(u.id, holder);
     TRY(blobs_kept(c->server->blobs, &c->http->arena, holder, &after, limit, &list, &count));
     json_out_init(&o, &body);
     json_out_object(&o, NULL);
@@ -102,8 +104,8 @@ enum err api_files_free(struct call *c)
     int64_t now_ms = clock_wall_ms();
     BUF_AUTO struct buf body = {0};
     TRY(find_user(c, &u));
-    TRY(needs_hold(c->store, c->server->blobs, now_ms - YOUNG_MS));
-    holder_of(&u, holder);
+    TRY(needs_hold(c->store, c->server->blobs, now_ms - NEEDS_YOUNG_MS));
+    blob_holder_user(u.id, holder);
     enum err e = blobs_give_back(c->server->blobs, holder, true, now_ms, &files, &bytes);
     if (files > 0)
         TRY(count_off(c, &u, bytes));

@@ -68,6 +68,9 @@ enum err blob_drop(struct blobs *b, const struct digest *blob, const char *holde
  * blob_keep().
  */
 
+/* The name by which a user holds. */
+void blob_holder_user(uint64_t user_id, char ret[BLOB_HOLDER_BYTES_MAX + 1]);
+
 struct blob_kept {
     struct digest blob;
     uint64_t bytes;

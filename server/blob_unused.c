@@ -1,5 +1,13 @@
 /* blob_unused.c - users let go of what nothing else needs: see "what users hold" in blob.h */
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "server/blob_in.h"
+
+void blob_holder_user(uint64_t user_id, char ret[BLOB_HOLDER_BYTES_MAX + 1])
+{
+    snprintf(ret, BLOB_HOLDER_BYTES_MAX + 1, "u%" PRIu64, user_id);
+}
 
 void blobs_keep_unused(struct blobs *b, int64_t unused_kept_ms, int64_t purged_kept_ms)
 {

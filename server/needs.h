@@ -10,6 +10,7 @@
 /* Holds the files that are here; what is not is skipped: whoever needs it says so when it is used. */
 enum err needs_hold_files(struct blobs *b, const char *holder, const struct file_ref *files,
                           uint32_t count) NODISCARD;
+#define NEEDS_YOUNG_MS (2 * 86400000ll) /* what a killed server did not hold for is held within that */
 /* Inputs of the schedules that are to fire ("s5"), of which those that are over or deleted are let go; and of
  * batches that are not purged ("i7") and were made since then. The store is a reader. */
 enum err needs_hold(struct store *s, struct blobs *b, int64_t since_ms) NODISCARD;

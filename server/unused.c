@@ -1,8 +1,6 @@
 #include "server/unused.h"
 
-#include <inttypes.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -13,7 +11,6 @@
 #include "server/try.h"
 
 enum { EVERY_MS = 3600000, LOOK_EVERY_MS = 5000, PAGE = 100, NAP_MS = 100, SETTLE_MS = 10000 };
-#define YOUNG_MS (2 * 86400000ll) /* a batch that a killed server did not hold for is found within that */
 
 struct unused {
     struct unused_config config;
@@ -22,11 +19,6 @@ struct unused {
     int64_t due_ms;
     atomic_llong woken_ms; /* when somebody first said so since the last look; 0: nobody has */
 };
-
-static void holder_of(uint64_t user, char ret[BLOB_HOLDER_BYTES_MAX + 1])
-{
-    snprintf(ret, BLOB_HOLDER_BYTES_MAX + 1, "u%" PRIu64, user);
-}
 
 static enum err count(struct unused *u, const struct engine_quota *q)
 {
@@ -41,7 +33,7 @@ static enum err give_back(struct unused *u, const struct store_user *user)
 {
     char holder[BLOB_HOLDER_BYTES_MAX + 1];
     uint64_t files, bytes;
-    holder_of(user->id, holder);
+    blob_holder_user(user->id, holder);
     enum err e = blobs_give_back(u->config.blobs, holder, false, clock_wall_ms(), &files, &bytes);
     if (files == 0)
         return e;
@@ -85,7 +77,7 @@ static enum err differs(struct unused *u, uint64_t id, struct difference *ret, b
     struct arena ARENA_AUTO a = {0};
     struct store_user before, after;
     char holder[BLOB_HOLDER_BYTES_MAX + 1];
-    holder_of(id, holder);
+    blob_holder_user(id, holder);
     *ret = (struct difference){.user = id};
     TRY(store_user_get(u->config.store, &a, id, &before));
     TRY(blobs_charged(u->config.blobs, holder, &ret->held));
@@ -175,7 +167,7 @@ static void look(void *ctx)
         return;
     if (!is_due(u))
         return;
-    int64_t since_ms = u->began ? clock_wall_ms() - YOUNG_MS : 0;
+    int64_t since_ms = u->began ? clock_wall_ms() - NEEDS_YOUNG_MS : 0;
     enum err e = needs_hold(u->config.store, u->config.blobs, since_ms);
     u->began |= e == ERR_OK;
     if (e == ERR_OK)
