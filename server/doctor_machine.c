@@ -51,14 +51,14 @@ void doctor_look_disk(struct doctor *d)
     if (free_bytes < s->disk_free_min) {
         str_from_bytes(s->disk_free_min, floor, sizeof floor);
         findings_add(d->found, FINDING_ERROR, "disk",
-                     "make room now: dugnad purge BATCH removes the answers of an old batch, and its inputs "
-                     "an hour later (purged_kept); or enlarge the disk",
+                     "make room now: dugnad purge BATCH removes the answers of an old batch, and "
+                     "later (purged_kept) the inputs that nothing else needs; or enlarge the disk",
                      "%s of %s are free, less than disk_free_min (%s): no answer is taken", have, all, floor);
     } else if (free_bytes < mark) {
         str_from_bytes(mark, floor, sizeof floor);
         findings_add(d->found, FINDING_WARN, "disk",
-                     "dugnad purge BATCH removes the answers of an old batch, and its inputs an hour later "
-                     "(purged_kept); or enlarge the disk",
+                     "dugnad purge BATCH removes the answers of an old batch, and later (purged_kept) "
+                     "the inputs that nothing else needs; or enlarge the disk",
                      "%s of %s are free, less than %s: no new batch is taken", have, all, floor);
     } else {
         findings_add(d->found, FINDING_OK, "disk", "", "%s of %s are free", have, all);

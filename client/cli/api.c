@@ -287,6 +287,18 @@ enum err api_get(struct cli *c, const char *path, struct json_doc **ret_doc)
     return e;
 }
 
+enum err api_batch_units(struct cli *c, const char *batch, uint64_t *ret)
+{
+    JSON_AUTO struct json_doc *doc = NULL;
+    BUF_AUTO struct buf path = {0};
+    enum err e = buf_printf(&path, "/v1/batches/%s", batch);
+    if (e == ERR_OK)
+        e = api_get(c, buf_text(&path), &doc);
+    int64_t units = e == ERR_OK ? json_int(json_field(json_root(doc), "units"), 0) : 0;
+    *ret = units > 0 ? (uint64_t)units : 0;
+    return e;
+}
+
 /* One page; *ret_next is "" at the end. */
 static enum err page(struct cli *c, const char *path, const char *after, uint64_t *left,
                      enum err (*visit)(void *ctx, const struct json *item), void *ctx, struct buf *ret_next)

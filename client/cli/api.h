@@ -26,6 +26,8 @@ void api_close(struct cli *c);
 enum err api_send(struct cli *c, const char *method, const char *path, const struct buf *body,
                   const char *key, struct json_doc **ret_doc) NODISCARD;
 enum err api_get(struct cli *c, const char *path, struct json_doc **ret_doc) NODISCARD;
+/* How many units the batch has by now; 0 on failure, too. */
+enum err api_batch_units(struct cli *c, const char *batch, uint64_t *ret) NODISCARD;
 /* Any request, with the token, the address before its path and retries. *reply is the caller's to
  * net_reply_done(). */
 enum err api_do(struct cli *c, const struct net_request *request, struct net_reply *reply) NODISCARD;

@@ -12,7 +12,9 @@
 #include "rules/wu_history.h"
 
 #define COUNT(list) (sizeof list / sizeof *list)
-#define PURGED      "its answers over 4 KiB are gone, its inputs go an hour later; numbers and histories stay"
+#define PURGED                                                                                               \
+    "its answers over 4 KiB are gone, inputs that nothing else needs go later (the server's purged_kept, 1 " \
+    "hour if not set); numbers and histories stay"
 
 static const struct show_column list_columns[] = {
     {"batch", "Batch", SHOW_TEXT},    {"name", "Name", SHOW_TEXT},    {"app", "App", SHOW_TEXT},
@@ -267,9 +269,9 @@ VERB(cmd_pause, "pause", "BATCH..", "hand out nothing more of a batch for now");
 VERB(cmd_resume, "resume", "BATCH..", "go on with a paused batch");
 VERB(cmd_close, "close", "BATCH..",
      "take no more units into a batch: it is done when those that it has are done");
-VERB(
-    cmd_purge, "purge", "BATCH..",
-    "make room: remove the files of finished batches for good, answers over 4 KiB now, inputs an hour later");
+VERB(cmd_purge, "purge", "BATCH..",
+     "make room: remove the files of finished batches for good, answers over 4 KiB now, inputs that nothing "
+     "else needs later");
 
 /* --- failures, explain, show --- */
 

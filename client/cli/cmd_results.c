@@ -70,16 +70,6 @@ static enum err take_page(struct results *r, const struct json *items, struct sh
     return e == ERR_OK ? saved : err_set(e, "%s", why ? why : "");
 }
 
-/* For the bar; 0 when it cannot be told. */
-static uint64_t count_units(struct cli *c, const char *batch)
-{
-    JSON_AUTO struct json_doc *doc = NULL;
-    char path[64];
-    snprintf(path, sizeof path, "/v1/batches/%s", batch);
-    int64_t units = api_get(c, path, &doc) == ERR_OK ? json_int(json_field(json_root(doc), "units"), 0) : 0;
-    return units > 0 ? (uint64_t)units : 0;
-}
-
 /* The lists know of files that a purge has removed. */
 static enum err say_purged(struct cli *c, const char *batch, enum err e)
 {
@@ -97,7 +87,7 @@ static enum err fetch(struct results *r, bool follow)
     size_t count;
     enum err e;
     show_bar_init(&bar, r->cli);
-    r->units = count_units(r->cli, r->batch);
+    (void)!api_batch_units(r->cli, r->batch, &r->units); /* for the bar alone */
     do {
         JSON_AUTO struct json_doc *doc = NULL;
         const struct json *items;

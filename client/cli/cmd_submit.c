@@ -211,19 +211,16 @@ static enum err close_batch(struct submit *s, const char *batch)
  * this key. */
 static enum err made_before(struct submit *s, const char *batch)
 {
-    char path[128];
-    JSON_AUTO struct json_doc *doc = NULL;
-    snprintf(path, sizeof path, "/v1/batches/%s", batch);
-    enum err e = api_get(s->cli, path, &doc);
+    uint64_t units;
+    enum err e = api_batch_units(s->cli, batch, &units);
     if (e != ERR_OK)
         return e;
-    int64_t units = json_int(json_field(json_root(doc), "units"), -1);
-    if (units != (int64_t)s->units.count)
+    if (units != s->units.count)
         return err_set(
             ERR_STALE,
-            "batch %s, which has this key, was closed with %lld of %llu units: another --key makes "
+            "batch %s, which has this key, was closed with %llu of %llu units: another --key makes "
             "another batch",
-            batch, (long long)units, (unsigned long long)s->units.count);
+            batch, (unsigned long long)units, (unsigned long long)s->units.count);
     cli_say(s->cli, "batch %s was made with this key before, with all its units", batch);
     return ERR_OK;
 }

@@ -183,26 +183,21 @@ static enum err write_unit(const struct written *units, size_t i, struct buf *ou
 static enum err send_units(struct stages *s, const struct written *units, const char *batch)
 {
     char path[96];
-    JSON_AUTO struct json_doc *doc = NULL;
-    snprintf(path, sizeof path, "/v1/batches/%s", batch);
-    enum err e = api_get(s->c, path, &doc);
-    if (e != ERR_OK)
-        return e;
-    const struct json *there = json_field(json_root(doc), "units");
-    size_t next = there ? (size_t)json_int(there, 0) : 0;
+    uint64_t next;
+    enum err e = api_batch_units(s->c, batch, &next);
     while (e == ERR_OK && next < units->count) {
         BUF_AUTO struct buf body = {0};
-        size_t first = next;
+        uint64_t first = next;
         for (; e == ERR_OK && next < units->count && next - first < SEND_LINES && body.len < SEND_BYTES;
              next++)
             e = write_unit(units, next, &body);
         JSON_AUTO struct json_doc *reply = NULL;
-        snprintf(path, sizeof path, "/v1/batches/%s/units?first=%zu", batch, first);
+        snprintf(path, sizeof path, "/v1/batches/%s/units?first=%llu", batch, (unsigned long long)first);
         if (e == ERR_OK)
             e = api_send(s->c, "POST", path, &body, NULL, &reply);
         int64_t took = reply ? json_int(json_field(json_root(reply), "next"), 0) : 0;
         if (e == ERR_OK && took > (int64_t)first && took < (int64_t)next)
-            next = (size_t)took; /* it took a part of them */
+            next = (uint64_t)took; /* it took a part of them */
     }
     snprintf(path, sizeof path, "/v1/batches/%s/close", batch);
     return e == ERR_OK ? api_send(s->c, "POST", path, NULL, NULL, NULL) : e;

@@ -362,7 +362,7 @@ class Batch:
         return self._do("cancel")
 
     def purge(self):
-        """Removes larger answers of a finished batch for good, and its inputs an hour later."""
+        """Removes larger answers of a finished batch for good, and later the inputs that nothing else needs."""
         return self._do("purge")
 
     def pause(self):

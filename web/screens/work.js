@@ -86,7 +86,7 @@ function Actions({ ids, after, batch }) {
     ${(!batch || (batch.failed > 0 && batch.state !== 'cancelled' && !batch.purged_files)) && html`<${Action} label="Retry what failed" ...${act('retry')} main=${batch?.state === 'done'} />`}
     ${batch?.state === 'loading' && html`<${Action} label="Close" ...${act('close')} />`}
     ${!ended && html`<${Action} label="Cancel" title="Cancel ${what}" danger ...${act('cancel')} word=${ids.length > 1 ? 'cancel' : ids[0]} confirm=${warning} />`}
-    ${ended && !batch.purged_files && html`<${Action} label="Purge" title="Purge ${what}" danger ...${act('purge')} word=${ids[0]} confirm=${html`<p>This removes the files of ${what} for good: answers over 4 KiB now, inputs an hour later. Numbers and histories stay.</p>`} />`}`;
+    ${ended && !batch.purged_files && html`<${Action} label="Purge" title="Purge ${what}" danger ...${act('purge')} word=${ids[0]} confirm=${html`<p>This removes the files of ${what} for good: answers over 4 KiB now, inputs that nothing else needs later. Numbers and histories stay.</p>`} />`}`;
 }
 
 export function Batches() {
